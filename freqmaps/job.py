@@ -1,0 +1,191 @@
+"""What every workflow script runs in: command line, log, lock, resumable folder, manifest, provenance.
+
+A script defines ``run(job) -> headline`` and calls :func:`main`. The command line that Snakemake prints and logs
+is complete, so it can be repeated by hand and in a debugger::
+
+    python workflow_scripts/maps.py --spec '{"stage": "maps", ...}' --output results/.../manifest.json --inputs ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import fcntl
+import json
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from freqmaps import manifest as manifests
+from freqmaps.errors import FreqmapsError
+
+DECIDES_NUMBERS = False
+
+log = logging.getLogger("freqmaps")
+
+
+@dataclass
+class Job:
+    """One stage's work: its spec, its inputs by role, and the folder to fill.
+
+    Attributes
+    ----------
+    spec
+        The resolved parameters, under ``spec["parameters"]``; ``spec["seed"]`` where the stage draws numbers.
+    inputs
+        Folders of the input results by role. A role with several results (shards) maps to a list, in order.
+    folder
+        The keyed folder to write to. Only whole files, by rename.
+    partial
+        A folder for half-finished work that a later attempt may resume from; removed when the manifest stands.
+    options
+        What decides no number: ``device``, ``threads``, ``batch``, where raw data lie.
+    """
+
+    spec: dict[str, Any]
+    inputs: dict[str, Any]
+    folder: Path
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The stage's resolved parameters."""
+        return self.spec["parameters"]  # type: ignore[no-any-return]
+
+    @property
+    def seed(self) -> int:
+        """The seed derived for this stage and place."""
+        return int(self.spec["seed"])
+
+    @property
+    def partial(self) -> Path:
+        """Folder for resumable state, created on first use."""
+        path = self.folder / "partial"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def input(self, role: str) -> Path:
+        """Return the folder of the only input of a role."""
+        return self.inputs[role]  # type: ignore[no-any-return]
+
+    def attributes(self) -> dict[str, Any]:
+        """Return provenance for the attributes of a store: version, commit, spec."""
+        return {"spec": json.dumps(self.spec, sort_keys=True), **manifests.origin()}
+
+
+def main(run: Callable[[Job], Mapping[str, Any]]) -> None:
+    """Parse the command line, run the stage under its lock, and write the manifest last.
+
+    Exits with 1 and one sentence on a :class:`FreqmapsError`; any other error keeps its traceback.
+    """
+    arguments = _parse()
+    _start_logging(arguments.log)
+    spec = json.loads(arguments.spec)
+    folder = arguments.output.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    job = Job(spec, _roles(spec, arguments.inputs), folder, json.loads(arguments.options))
+    _limit_threads(int(job.options.get("threads") or 0))
+    try:
+        with _lock(folder):
+            if arguments.output.exists() and manifests.matches(arguments.output, spec):
+                log.info("already made by another run: %s", arguments.output)
+                return
+            _attempt(run, job, arguments.output)
+    except FreqmapsError as error:
+        log.error("%s", error)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        log.error("%s: disk full (%s); free some space and run the same target again", folder, error.strerror)
+        sys.exit(1)
+
+
+def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) -> None:
+    log.info("%s %s -> %s", job.spec["stage"], job.spec.get("names", ""), job.folder)
+    wall, cpu = time.time(), time.process_time()
+    headline = dict(run(job))
+    seconds = {"wall_s": round(time.time() - wall, 3), "cpu_s": round(time.process_time() - cpu, 3)}
+    manifests.write(output, job.spec, headline, seconds | {"device": job.options.get("device_used", "cpu")})
+    shutil.rmtree(job.folder / "partial", ignore_errors=True)
+    log.info("done in %.1f s: %s", seconds["wall_s"], json.dumps(headline, default=str))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--spec", required=True, help="the stage's spec, as JSON")
+    parser.add_argument("--output", required=True, type=Path, help="the manifest to write")
+    parser.add_argument("--inputs", nargs="*", type=Path, default=[], help="manifests of the inputs")
+    parser.add_argument("--options", default="{}", help="what decides no number (device, threads, ...), as JSON")
+    parser.add_argument("--log", type=Path, help="also write the log here")
+    return parser.parse_args()
+
+
+def _roles(spec: Mapping[str, Any], paths: list[Path]) -> dict[str, Any]:
+    """Find each input's folder: a role of the spec names keys, a key is the last folder of a path."""
+    by_key = {p.parent.name: p.parent for p in paths}
+    roles: dict[str, Any] = {}
+    for role, keys in spec.get("inputs", {}).items():
+        missing = [k for k in ([keys] if isinstance(keys, str) else keys) if k not in by_key]
+        if missing:
+            raise FreqmapsError(f"--inputs lacks the result of key {missing[0]} (role '{role}')")
+        roles[role] = by_key[keys] if isinstance(keys, str) else [by_key[k] for k in keys]
+    return roles
+
+
+def _start_logging(path: Path | None) -> None:
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers)
+    log.info("command: %s", " ".join(sys.argv))
+
+
+def _limit_threads(threads: int) -> None:
+    """Bound the threads of BLAS, OpenMP, numba and torch; must run before those are imported."""
+    if threads > 0:
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+            os.environ[name] = str(threads)
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; a second run of the same result waits. The kernel frees it when a run is killed."""
+    path = folder / ".lock"
+    with path.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("another run is making %s; waiting for it", folder)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+class Progress:
+    """Say at most every ``interval`` seconds how far a loop has come, with the time that is left.
+
+    >>> progress = Progress("maps", 100)
+    >>> progress(50, "loss 0.1")
+    """
+
+    def __init__(self, what: str, total: int, interval: float = 5.0) -> None:
+        self.what, self.total, self.interval = what, total, interval
+        self.start = self.last = time.monotonic()
+
+    def __call__(self, done: int, note: str = "") -> None:
+        """Report that ``done`` of the total is finished."""
+        now = time.monotonic()
+        if now - self.last < self.interval and done < self.total:
+            return
+        self.last = now
+        left = (now - self.start) / max(done, 1) * (self.total - done)
+        share = 100.0 * done / max(self.total, 1)
+        log.info("%s %d/%d (%.0f %%), %.0f s left %s", self.what, done, self.total, share, left, note)

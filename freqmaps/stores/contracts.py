@@ -1,0 +1,100 @@
+"""The contracts of all stores. Whoever reads or writes a store names one of these."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from freqmaps.stores.contract import Contract, Variable
+
+_SAMPLE = ("sample",)
+_IMAGE = ("sample", "channel", "y", "x")
+_MAP = ("sample", "channel", "ky", "kx")
+_INTEGER = ("int64", "int32", "int16")
+
+#: Images with labels. ``image``: uint8 in 0..255, or float32 in [0, 1]. ``split``: ``train`` or ``test``.
+#: ``sample``: stable id. ``classes``: names in label order; ``mean``/``std``: per channel, of images in [0, 1].
+DATASET = Contract(
+    kind="dataset",
+    variables={
+        "image": Variable(_IMAGE, ("uint8", "float32")),
+        "label": Variable(_SAMPLE, _INTEGER),
+        "split": Variable(_SAMPLE, ("str",)),
+        "sample": Variable(_SAMPLE, ("str",)),
+    },
+    attributes=("classes", "mean", "std", "source", "licence"),
+    further=lambda ds: _labels_fit(ds) or _float_images_fit(ds),
+)
+
+#: What an attack made of a range of samples. ``label``: ground truth; ``prediction``: on the clean image;
+#: ``success``: ``adversarial_prediction != label``, re-evaluated on the stored floats, and within the budget.
+#: ``linf``, ``l2``: norms of ``adversarial - clean`` over all channels, images in [0, 1].
+ADVERSARIAL = Contract(
+    kind="adversarial",
+    variables={
+        "adversarial": Variable(_IMAGE, ("float32",), limits=(0.0, 1.0)),
+        "label": Variable(_SAMPLE, _INTEGER),
+        "prediction": Variable(_SAMPLE, _INTEGER),
+        "adversarial_prediction": Variable(_SAMPLE, _INTEGER),
+        "success": Variable(_SAMPLE, ("bool",)),
+        "linf": Variable(_SAMPLE, ("float32",)),
+        "l2": Variable(_SAMPLE, ("float32",)),
+        "sample": Variable(_SAMPLE, ("str",)),
+    },
+    attributes=("attack", "parameters", "epsilon", "norm"),
+)
+
+#: One map per sample, over the full plane of signed frequencies, origin in the middle. ``ky``, ``kx``: cycles per
+#: image. ``target``: the class that the map must keep; ``steps``: optimisation steps; ``loss``: at the last step.
+MAPS = Contract(
+    kind="maps",
+    variables={
+        "map": Variable(_MAP, ("float32",), limits=(0.0, 1.0)),
+        "ky": Variable(("ky",), ("int64", "int32")),
+        "kx": Variable(("kx",), ("int64", "int32")),
+        "target": Variable(_SAMPLE, _INTEGER),
+        "label": Variable(_SAMPLE, _INTEGER),
+        "steps": Variable(_SAMPLE, _INTEGER),
+        "loss": Variable(_SAMPLE, ("float32", "float64"), finite=False),
+        "converged": Variable(_SAMPLE, ("bool",)),
+        "keeps_prediction": Variable(_SAMPLE, ("bool",)),
+        "sample": Variable(_SAMPLE, ("str",)),
+    },
+    attributes=("of", "objective", "parameters"),
+    further=lambda ds: _frequencies_fit(ds),
+)
+
+#: Two sets of flattened, pooled maps of the same samples, row by row. ``only_essential`` and
+#: ``only_adversarial`` (attributes): how many samples the join left out on either side.
+MATRICES = Contract(
+    kind="matrices",
+    variables={
+        "essential": Variable(("sample", "feature"), ("float32",)),
+        "adversarial": Variable(("sample", "feature"), ("float32",)),
+        "label": Variable(_SAMPLE, _INTEGER),
+        "sample": Variable(_SAMPLE, ("str",)),
+    },
+    attributes=("shape", "pool", "only_essential", "only_adversarial"),
+)
+
+
+def _labels_fit(ds: xr.Dataset) -> str | None:
+    labels, n = ds["label"].values, len(ds.attrs["classes"])
+    if labels.size and (labels.min() < 0 or labels.max() >= n):
+        return f"labels span {labels.min()}..{labels.max()} but there are {n} classes"
+    return None
+
+
+def _float_images_fit(ds: xr.Dataset) -> str | None:
+    if ds["image"].dtype != np.float32 or not ds["image"].size:
+        return None
+    low, high = float(ds["image"].min()), float(ds["image"].max())
+    return None if low >= 0 and high <= 1 else f"float images span [{low:g}, {high:g}], expected [0, 1]"
+
+
+def _frequencies_fit(ds: xr.Dataset) -> str | None:
+    for axis in ("ky", "kx"):
+        n = ds.sizes[axis]
+        if not np.array_equal(ds[axis].values, np.arange(n) - n // 2):
+            return f"'{axis}' must run over the signed frequencies {-(n // 2)}..{(n - 1) // 2} in order"
+    return None
