@@ -1,4 +1,40 @@
+# make run: the environment, then the default study. make test: the environment, then the tests.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+CORES ?= $(shell nproc 2>/dev/null || echo 2)
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: run test bench report lint clean-venv env
+.DEFAULT_GOAL := run
+
+run: $(READY)
+	@$(BIN)/snakemake --cores $(CORES) --logger rich all
+	@$(BIN)/freqmaps summary
+
+report: $(READY)
+	@$(BIN)/snakemake --cores $(CORES) --logger rich results/report.html
+	@$(BIN)/freqmaps summary
+
+test: $(READY) lint
+	@$(BIN)/python -m pytest
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/mypy
+	@$(BIN)/snakemake --lint
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks
+
+env: $(READY)
+
+$(READY): envs/requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else \
+	  f"freqmaps needs Python 3.11 to 3.13, {sys.executable} is {v[0]}.{v[1]}; set PYTHON=...")'
+	@echo "Setting up .venv from envs/requirements.lock (about 6 GB, once)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)

@@ -85,27 +85,37 @@ def main(run: Callable[[Job], Mapping[str, Any]]) -> None:
 
     Exits with 1 and one sentence on a :class:`FreqmapsError`; any other error keeps its traceback.
     """
-    arguments = _parse()
+    entry_point(_parser(), lambda arguments: _run_keyed(run, arguments))
+
+
+def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], None]) -> None:
+    """Run a script: parse its command line (with ``--log``), log, and turn bad input into one sentence."""
+    parser.add_argument("--log", type=Path, help="also write the log here")
+    arguments = parser.parse_args()
     _start_logging(arguments.log)
-    spec = json.loads(arguments.spec)
-    folder = arguments.output.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    job = Job(spec, _roles(spec, arguments.inputs), folder, json.loads(arguments.options))
-    _limit_threads(int(job.options.get("threads") or 0))
     try:
-        with _lock(folder):
-            if arguments.output.exists() and manifests.matches(arguments.output, spec):
-                log.info("already made by another run: %s", arguments.output)
-                return
-            _attempt(run, job, arguments.output)
+        run(arguments)
     except FreqmapsError as error:
         log.error("%s", error)
         sys.exit(1)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        log.error("%s: disk full (%s); free some space and run the same target again", folder, error.strerror)
+        log.error("disk full (%s); free some space and run the same target again", error)
         sys.exit(1)
+
+
+def _run_keyed(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Namespace) -> None:
+    spec = json.loads(arguments.spec)
+    folder = arguments.output.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    job = Job(spec, _roles(spec, arguments.inputs), folder, json.loads(arguments.options))
+    _limit_threads(int(job.options.get("threads") or 0))
+    with _lock(folder):
+        if arguments.output.exists() and manifests.matches(arguments.output, spec):
+            log.info("already made by another run: %s", arguments.output)
+            return
+        _attempt(run, job, arguments.output)
 
 
 def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) -> None:
@@ -118,14 +128,13 @@ def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) ->
     log.info("done in %.1f s: %s", seconds["wall_s"], json.dumps(headline, default=str))
 
 
-def _parse() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser()
     parser.add_argument("--spec", required=True, help="the stage's spec, as JSON")
     parser.add_argument("--output", required=True, type=Path, help="the manifest to write")
     parser.add_argument("--inputs", nargs="*", type=Path, default=[], help="manifests of the inputs")
     parser.add_argument("--options", default="{}", help="what decides no number (device, threads, ...), as JSON")
-    parser.add_argument("--log", type=Path, help="also write the log here")
-    return parser.parse_args()
+    return parser
 
 
 def _roles(spec: Mapping[str, Any], paths: list[Path]) -> dict[str, Any]:

@@ -181,7 +181,7 @@ def _join(parts: list[xr.Dataset]) -> xr.Dataset:
 
 
 def _append(folder: Path, block: xr.Dataset, contract: Contract) -> None:
-    block = _texts_as_strings(block)
+    block = _texts_as_strings(block, contract)
     block.attrs["kind"] = contract.kind
     if folder.exists():
         if block.sizes.get("sample") == 0:
@@ -211,8 +211,12 @@ def _encoding(variable: xr.Variable, rows: int) -> dict[str, Any]:
     return encoding
 
 
-def _texts_as_strings(block: xr.Dataset) -> xr.Dataset:
-    texts = {n: v.astype(np.dtypes.StringDType()) for n, v in block.variables.items() if v.dtype.kind in "UOT"}
+def _texts_as_strings(block: xr.Dataset, contract: Contract) -> xr.Dataset:
+    # An empty list of ids has no dtype of its own: take it for the text that the contract wants.
+    wanted = {n for n, v in contract.variables.items() if v.dtypes == ("str",) and block.sizes.get("sample") == 0}
+    texts = {
+        n: v.astype(np.dtypes.StringDType()) for n, v in block.variables.items() if v.dtype.kind in "UOT" or n in wanted
+    }
     out = block.assign({n: v for n, v in texts.items() if n not in block.coords})
     out = out.assign_coords({n: v for n, v in texts.items() if n in block.coords})
     for variable in out.variables.values():

@@ -1,0 +1,65 @@
+"""Finished batches of an attack on disk, so that a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from freqmaps.attacks._api import AttackPlan
+
+DECIDES_NUMBERS = False
+
+
+def fingerprint(model: nn.Module, plan: AttackPlan, seed: int, *arrays: NDArray[Any]) -> str:
+    """Return 16 hex digits that differ for another network, plan, seed or data."""
+    digest = hashlib.sha256(f"{plan!r} {seed}".encode())
+    tensors = [(name, tensor.detach().cpu().numpy()) for name, tensor in model.state_dict().items()]
+    for name, array in [*tensors, *((str(i), array) for i, array in enumerate(arrays))]:
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+class Finished:
+    """The finished batches of one run, one file each, in a folder that other runs may use too.
+
+    Parameters
+    ----------
+    folder
+        Created on the first save. None: nothing is kept.
+    key
+        The run's :func:`fingerprint`; files of other keys are not looked at.
+    """
+
+    def __init__(self, folder: Path | None, key: str) -> None:
+        self.folder, self.key = folder, key
+
+    def load(self, into: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Fill in the rows that are there and say which; a damaged file counts as not there."""
+        done = np.zeros(len(into), bool)
+        for path in sorted(self.folder.glob(f"{self.key}-*.npz")) if self.folder else ():
+            try:
+                with np.load(path, allow_pickle=False) as saved:
+                    rows, images = saved["rows"], saved["images"]
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+                continue
+            into[rows] = images
+            done[rows] = True
+        return done
+
+    def save(self, rows: NDArray[np.int64], images: NDArray[np.float32]) -> None:
+        """Keep a batch, whole or not at all."""
+        if self.folder is None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{self.key}-{rows[0]}-{len(rows)}.npz"
+        half = path.with_suffix(".half")
+        with half.open("wb") as handle:
+            np.savez(handle, rows=rows, images=images)
+        half.replace(path)

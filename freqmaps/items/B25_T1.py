@@ -1,0 +1,88 @@
+"""Table I of Basile et al.: how essential and adversarial frequency maps of the same images correlate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from freqmaps.items._api import Column, Inputs, Table
+from freqmaps.items._published import beside, published
+from freqmaps.items._tables import NAMES, NAN, attacked, names_of, naming_columns, scope_notes, settings
+
+TITLE = "Correlation between essential and adversarial frequency maps"
+CAPTION = (
+    "Each row compares, image by image, the map of the frequencies that the classifier needs (clean image, its class) "
+    "with the map of the frequencies that the attack needs (adversarial image, adversarial class). SVCCA: mean "
+    "canonical correlation of the matrices reduced to 99 % of their variance. Cosine: mean and standard deviation over "
+    "images. IdCor: intrinsic-dimension correlation, and the p-value of its permutation test. CKA (linear) and "
+    "dCor (distance correlation) are not in the paper. ± is the sampling error of the value."
+)
+KIND = "table"
+NEEDS = ("correlation", "attacks", "maps", "training", "datasets")
+METRICS = ("svcca", "cosine", "idcor", "linear_cka", "distance_correlation")
+
+_COLUMNS = (
+    Column("svcca", "ours", "SVCCA", ".3f", error="svcca_error"),
+    Column("published_svcca", "paper", "SVCCA", ".2f", published=True),
+    Column("cosine_mean", "mean", "Cosine", ".3f", error="cosine_error"),
+    Column("cosine_std", "s.d.", "Cosine", ".3f"),
+    Column("published_cosine_mean", "paper", "Cosine", ".2f", published=True),
+    Column("published_cosine_std", "s.d.", "Cosine", ".2f", published=True),
+    Column("idcor", "ours", "IdCor", ".3f", error="idcor_error"),
+    Column("published_idcor", "paper", "IdCor", ".2f", published=True),
+    Column("p_value", "ours", "p", ".2g"),
+    Column("published_p_value", "paper", "p", ".2g", published=True),
+    Column("linear_cka", "CKA", "Extra", ".3f", error="linear_cka_error"),
+    Column("distance_correlation", "dCor", "Extra", ".3f", error="distance_correlation_error"),
+    Column("n", "used", "Images", "d"),
+    Column("n_dropped", "dropped", "Images", "d"),
+)
+
+
+def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
+    """Build the table, one row per dataset, model, training, seed, map setting and attack.
+
+    Parameters
+    ----------
+    inputs
+        The study's results.
+    attacks
+        Names of the attacks to show; None shows all.
+
+    Returns
+    -------
+    Table
+        ``n`` and ``n_dropped`` are those of IdCor (rows used, and rows dropped for tied or zero distances);
+        ``<metric>_n`` and ``<metric>_n_dropped`` those of each metric. Published columns are filled by the attack's
+        kind, norm and budget; ``scope`` says what else differs from the paper's setting.
+    """
+    frame = pd.DataFrame([_row(inputs, row) for row in settings(inputs, METRICS, attacks)])
+    columns, notes = naming_columns(frame)
+    notes += scope_notes(frame, published("B25-T1")["source"])
+    absent = [metric for metric, column in zip(METRICS, _VALUES, strict=True) if frame[column].isna().all()]
+    if absent:
+        notes.append(f"Not computed: {', '.join(absent)}.")
+    return Table(frame, notes, [*columns, *(c for c in _COLUMNS if not frame[c.name].isna().all())])
+
+
+_VALUES = ("svcca", "cosine_mean", "idcor", "linear_cka", "distance_correlation")
+
+
+def _row(inputs: Inputs, row: dict[str, Any]) -> dict[str, Any]:
+    names = names_of(row)
+    values = {column: row.get(f"{metric}_value", NAN) for metric, column in zip(METRICS, _VALUES, strict=True)}
+    values |= {f"{metric}_error": row.get(f"{metric}_error", NAN) for metric in METRICS}
+    values |= {"cosine_std": row.get("cosine_std", NAN), "p_value": row.get("idcor_p_value", NAN)}
+    counts: dict[str, Any] = {"n": _count(row, "n"), "n_dropped": _count(row, "n_dropped")}
+    counts["n_attacked"] = attacked(inputs, names)
+    counts |= {f"{metric}_{field}": row.get(f"{metric}_{field}", NAN) for metric in METRICS for field in _COUNTS}
+    return {key: row[key] for key in NAMES} | values | counts | beside("B25-T1", inputs, names, values | counts)
+
+
+_COUNTS = ("n", "n_dropped")
+
+
+def _count(row: dict[str, Any], field: str) -> Any:
+    """Return IdCor's count, or that of the first metric there is."""
+    return next((row[f"{m}_{field}"] for m in ("idcor", *METRICS) if f"{m}_{field}" in row), NAN)

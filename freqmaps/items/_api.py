@@ -1,0 +1,277 @@
+"""What an item is built from (:class:`Inputs`) and what it returns (:class:`Table`, :class:`Figure`)."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import matplotlib.figure
+import pandas as pd
+import xarray as xr
+
+from freqmaps.errors import FreqmapsError, StoreError
+from freqmaps.stores import ADVERSARIAL, DATASET, MAPS, Contract, open_store, read
+
+STORE = "store.zarr.zip"
+ESSENTIAL = "essential"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished result of the study: where it lies and what its manifest says.
+
+    Attributes
+    ----------
+    stage
+        ``datasets``, ``training``, ``attacks``, ``maps``, ``matrices`` or ``correlation``.
+    names
+        The names that the config gives it: among ``dataset``, ``model``, ``training``, ``seed``, ``maps``, ``of``
+        (``essential`` or the attack's name), ``attack``, ``metric`` and ``range`` (``"0-1024"``).
+    folder
+        Its keyed folder.
+    manifest
+        The content of its ``manifest.json``.
+    """
+
+    stage: str
+    names: Mapping[str, str]
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    def component(self, role: str) -> tuple[str, dict[str, Any]] | None:
+        """Return kind and parameters of the component that played a role (``attack``, ``model``, …), if recorded.
+
+        It is read from the spec, ``spec["parameters"][role] = {"kind": …, "parameters": {…}}``: names are the
+        user's to choose and say nothing about what ran.
+        """
+        entry = self.manifest.get("spec", {}).get("parameters", {}).get(role)
+        if not isinstance(entry, Mapping) or "kind" not in entry:
+            return None
+        return str(entry["kind"]), dict(entry.get("parameters", {}))
+
+
+class Inputs:
+    """All results that an item may read, selected by name.
+
+    The readers of stores take names that fix one setting (names that leave several open are refused: their samples
+    would be mixed), and
+
+    * ``samples``: ids to read, which is also the order of the result; None reads all;
+    * ``variables``: variables to read; None reads all. Naming the small ones spares reading images.
+
+    They raise a FreqmapsError where there is no such result or no such sample, a StoreError for a corrupt store.
+    """
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        self.results = list(results)
+
+    def select(self, stage: str, **names: str) -> list[Result]:
+        """Return a stage's results that carry all the given names, in the study's order, ranges ascending."""
+        found = [
+            r for r in self.results if r.stage == stage and all(r.names.get(key) == name for key, name in names.items())
+        ]
+        return sorted(found, key=_range_start)
+
+    def related(self, stage: str, names: Mapping[str, str]) -> list[Result]:
+        """Return a stage's results that contradict none of the names: the attack behind a correlation, say."""
+        found = [
+            r
+            for r in self.results
+            if r.stage == stage and all(names[key] == name for key, name in r.names.items() if key in names)
+        ]
+        return sorted(found, key=_range_start)
+
+    def correlations(self) -> pd.DataFrame:
+        """Return the rows of every correlation result, one per metric.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``dataset, model, training, seed, attack, maps, metric`` (text), ``value, std, p_value, n,
+            n_dropped, error, error_method, extra``; ``extra`` is JSON text.
+        """
+        frames = []
+        for result in self.select("correlation"):
+            frame = _csv(result.folder / "correlation.csv")
+            # A shared result may have been made under another study's names: the current config's names count.
+            for key in CORRELATION_NAMES:
+                if key in result.names:
+                    frame[key] = result.names[key]
+            frames.append(frame)
+        if not frames:
+            raise FreqmapsError("there are no correlation results; add an attack, a map setting and a metric")
+        return pd.concat(frames, ignore_index=True)
+
+    def maps(
+        self, *, samples: Sequence[str] | None = None, variables: Sequence[str] | None = None, **names: str
+    ) -> xr.Dataset:
+        """Read maps, all ranges joined along ``sample``."""
+        return self._stores("maps", MAPS, samples, variables, names)
+
+    def adversarial(
+        self, *, samples: Sequence[str] | None = None, variables: Sequence[str] | None = None, **names: str
+    ) -> xr.Dataset:
+        """Read adversarial images, all ranges joined along ``sample``."""
+        return self._stores("attacks", ADVERSARIAL, samples, variables, names)
+
+    def dataset(
+        self, name: str, samples: Sequence[str] | None = None, variables: Sequence[str] | None = None
+    ) -> xr.Dataset:
+        """Read a dataset store, or the given samples of it in the order given."""
+        return self._stores("datasets", DATASET, samples, variables, {"dataset": name})
+
+    def per_sample(self, metric: str = "cosine", **names: str) -> pd.DataFrame:
+        """Return a metric's value for each sample, with the names of the result that it comes from.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``sample`` (text), ``value`` (float), and one per name.
+        """
+        frames = []
+        for result in self.select("correlation", metric=metric, **names):
+            frame = _csv(result.folder / "per_sample.csv")
+            frames.append(frame.assign(**{k: v for k, v in result.names.items() if k not in ("sample", "value")}))
+        if not frames:
+            raise FreqmapsError(f"no per-sample values of metric '{metric}' for {_shown(names)}; add it to the config")
+        return pd.concat(frames, ignore_index=True)
+
+    def _stores(
+        self,
+        stage: str,
+        contract: Contract,
+        samples: Sequence[str] | None,
+        variables: Sequence[str] | None,
+        names: Mapping[str, str],
+    ) -> xr.Dataset:
+        results = self.select(stage, **names)
+        if not results:
+            raise FreqmapsError(f"no {stage} result for {_shown(names)}; run the target that makes it")
+        settings = {tuple((k, v) for k, v in sorted(r.names.items()) if k != "range") for r in results}
+        if len(settings) > 1:
+            raise FreqmapsError(f"{_shown(names)} fits {len(settings)} settings of stage {stage}; name one of them")
+        parts = [_part(r.folder / STORE, contract, samples, variables) for r in results]
+        parts = [p for p in parts if p.sizes["sample"]] or parts[:1]
+        joined = parts[0]
+        if len(parts) > 1:
+            joined = xr.concat(
+                parts, dim="sample", data_vars="minimal", coords="minimal", compat="override", join="override",
+                combine_attrs="override",
+            )  # fmt: skip
+        if samples is None:
+            return joined
+        missing = sorted(set(samples) - set(joined["sample"].values.tolist()))
+        if missing:
+            raise FreqmapsError(f"stage {stage}, {_shown(names)}: no sample '{missing[0]}' ({len(missing)} missing)")
+        return joined.sel(sample=list(samples))
+
+
+CORRELATION_NAMES = ("dataset", "model", "training", "seed", "maps", "attack", "metric")
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a column of a table is shown.
+
+    Attributes
+    ----------
+    name
+        The column of the frame.
+    label, group
+        Its header, and the header that it shares with its neighbours.
+    form
+        A format specification for numbers, ``.2f``.
+    error
+        The column with its sampling error, shown as ±.
+    published
+        Whether it holds the paper's values.
+    scale
+        Factor from the frame's number to the one shown: 100 for a share in percent.
+    """
+
+    name: str
+    label: str
+    group: str = ""
+    form: str = ""
+    error: str | None = None
+    published: bool = False
+    scale: float = 1
+
+    def text(self, row: Mapping[str, Any]) -> tuple[str, str]:
+        """Return the value and its error (or "") of a row, formatted; a missing value is an en dash."""
+        value = formatted(row.get(self.name), self.form, self.scale)
+        error = formatted(row.get(self.error), self.form, self.scale) if self.error else MISSING
+        return value, "" if MISSING in (value, error) else error
+
+
+MISSING = "–"
+
+
+def formatted(value: Any, form: str = "", scale: float = 1) -> str:
+    """Format a cell; NaN, None and "" become an en dash.
+
+    >>> formatted(0.256, ".2f"), formatted(float("nan"), ".2f"), formatted("pgd")
+    ('0.26', '–', 'pgd')
+    """
+    if value is None or value == "" or (isinstance(value, float) and value != value):
+        return MISSING
+    if isinstance(value, str):
+        return value
+    return format(int(value) if form == "d" else value * scale, form)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: all numbers in ``frame``; the columns shown in print, in order; notes on scope and counts."""
+
+    frame: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+    columns: Sequence[Column] = ()
+
+    def shown(self) -> list[Column]:
+        """Return the columns to show: those declared, or all."""
+        return list(self.columns) or [Column(str(name), str(name)) for name in self.frame.columns]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure, notes on what it shows, and a text for those who cannot see it."""
+
+    figure: matplotlib.figure.Figure
+    notes: list[str] = field(default_factory=list)
+    alt: str = ""
+
+
+def _range_start(result: Result) -> int:
+    return int(result.names.get("range", "0-0").split("-")[0])
+
+
+def _shown(names: Mapping[str, str]) -> str:
+    return ", ".join(f"{key} '{name}'" for key, name in names.items()) or "any name"
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    try:
+        texts = dict.fromkeys((*CORRELATION_NAMES, "sample", "error_method", "extra"), str)
+        return pd.read_csv(path, dtype=texts)
+    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path}: cannot be read ({error}); delete its folder and run the target again") from error
+
+
+def _part(path: Path, contract: Contract, samples: Sequence[str] | None, variables: Sequence[str] | None) -> xr.Dataset:
+    positions = None
+    if samples is not None:
+        with open_store(path, contract) as lazy:
+            wanted = set(samples)
+            positions = [i for i, s in enumerate(lazy["sample"].values.tolist()) if s in wanted]
+    if variables is None:
+        return read(path, contract, positions)
+    with open_store(path, contract) as lazy:
+        part = lazy[list(variables)]
+        try:
+            return (part if positions is None else part.isel(sample=positions)).load()
+        except (zipfile.BadZipFile, ValueError, RuntimeError, OSError, KeyError) as error:
+            raise StoreError(f"{path}: corrupt chunk ({error}); delete its folder and run the target again") from error

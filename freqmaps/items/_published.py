@@ -1,0 +1,120 @@
+"""The papers' values, put beside ours only where the same thing was measured, with what differs said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from freqmaps.items._api import Inputs, Result
+
+AS_PUBLISHED = "as published"
+
+
+@cache
+def published(item: str) -> dict[str, Any]:
+    """Return an item's entry in ``published.yaml``: source, scope, tolerance, rows."""
+    text = Path(__file__).with_name("published.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)[item]  # type: ignore[no-any-return]
+
+
+def attack_of(inputs: Inputs, names: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
+    """Return kind and parameters of the attack that these names stand for, from its result's spec."""
+    found = inputs.related("attacks", names)
+    return found[0].component("attack") if found else None
+
+
+def beside(item: str, inputs: Inputs, names: Mapping[str, str], ours: Mapping[str, float]) -> dict[str, Any]:
+    """Return the published columns of one row.
+
+    Parameters
+    ----------
+    item
+        Id of the item in ``published.yaml``.
+    inputs, names
+        The study's results, and the row's dataset, model, training, seed, maps and attack.
+    ours
+        Our values by the names used in ``published.yaml``, and ``n_attacked`` where it is known.
+
+    Returns
+    -------
+    dict
+        ``published_<value>`` for each value (NaN where the paper has none), ``within_tolerance`` (``yes``, or ``no:``
+        and which, or empty where the scope differs) and ``scope`` (``as published``, or what differs).
+    """
+    entry = published(item)
+    row = _row(entry, inputs, names)
+    columns: dict[str, Any] = {f"published_{key}": float("nan") for key in entry["tolerance"]}
+    if row is None:
+        return columns | {"within_tolerance": "", "scope": "no published value for this attack"}
+    columns |= {f"published_{key}": value for key, value in row["values"].items()}
+    differs = _differences(entry, row, inputs, names, ours)
+    if differs:
+        return columns | {"within_tolerance": "", "scope": "differs: " + "; ".join(differs)}
+    return columns | {"within_tolerance": _verdict(entry["tolerance"], row["values"], ours), "scope": AS_PUBLISHED}
+
+
+def same(ours: Any, theirs: Any) -> bool:
+    """Whether two parameters are equal; floats to 1e-6, so that 8/255 typed as .0313725 is still 8/255."""
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (ours, theirs))
+    return abs(ours - theirs) <= 1e-6 if numbers else bool(ours == theirs)
+
+
+def _row(entry: Mapping[str, Any], inputs: Inputs, names: Mapping[str, str]) -> dict[str, Any] | None:
+    models = inputs.related("training", names)
+    model = models[0].component("model") if models else None
+    attack = attack_of(inputs, names)
+    for row in entry["rows"]:
+        if _fits(row["match"], attack) and ("model" not in row or _fits(row["model"], model)):
+            return row  # type: ignore[no-any-return]
+    return None
+
+
+def _fits(wanted: Mapping[str, Any], found: tuple[str, dict[str, Any]] | None) -> bool:
+    if found is None or found[0] != wanted["kind"]:
+        return False
+    return all(same(found[1].get(key), value) for key, value in wanted["parameters"].items())
+
+
+def _differences(
+    entry: Mapping[str, Any], row: Mapping[str, Any], inputs: Inputs, names: Mapping[str, str], ours: Mapping[str, Any]
+) -> list[str]:
+    found = []
+    for wanted in entry["scope"]:
+        results = inputs.related(wanted["stage"], names)
+        difference = _difference(wanted, results[0] if results else None)
+        if difference:
+            found.append(difference)
+    _, parameters = attack_of(inputs, names) or ("", {})
+    for key, value in row.get("also", {}).items():
+        if not same(parameters.get(key), value):
+            found.append(f"attack {key} {parameters.get(key, 'unknown')} (published: {value})")
+    n = ours.get("n_attacked")
+    if n is not None and n < entry["samples"]:
+        found.append(f"{n:g} images attacked (published: {entry['samples']})")
+    return found
+
+
+def _difference(wanted: Mapping[str, Any], result: Result | None) -> str:
+    role, label = wanted["role"], wanted["label"]
+    found = result.component(role) if result else None
+    if found is None:
+        return f"{role} unknown (published: {label})"
+    kind, parameters = found
+    if kind != wanted["kind"]:
+        return f"{role} {kind} (published: {label})"
+    wrong = [f"{k} {parameters.get(k)}" for k, v in wanted["parameters"].items() if not same(parameters.get(k), v)]
+    return f"{role} {kind} with {', '.join(wrong)} (published: {label})" if wrong else ""
+
+
+def _verdict(tolerance: Mapping[str, float], theirs: Mapping[str, float], ours: Mapping[str, float]) -> str:
+    outside = [
+        key
+        for key, value in theirs.items()
+        if isnan(ours.get(key, float("nan"))) or abs(ours[key] - value) > tolerance[key]
+    ]
+    return f"no: {', '.join(outside)}" if outside else "yes"

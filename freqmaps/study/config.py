@@ -1,0 +1,156 @@
+"""Reading a config: merge, check against the schema, fill in defaults. Errors name key, value and nearest name."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from freqmaps.components import PACKAGE
+from freqmaps.errors import ConfigError, nearest
+
+DECIDES_NUMBERS = False
+
+SCHEMA = PACKAGE.parent / "schemas" / "config.schema.yaml"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as Snakemake reads it, but a key given twice is an error and not a silent replacement."""
+
+
+def _unique_mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=deep)  # type: ignore[no-untyped-call]
+        if key in seen:
+            raise ConfigError(f"{node.start_mark.name}, line {key_node.start_mark.line + 1}: '{key}' is given twice")
+        seen.add(key)
+    return loader.construct_mapping(node, deep)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+# YAML 1.1 takes 1e-3 for text; take it for the number that it is.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|nan))$"),
+    list("-+0123456789."),
+)
+
+
+def read_files(paths: Sequence[Path | str]) -> dict[str, Any]:
+    """Read config files, later ones over earlier ones: mappings merge, lists and values replace.
+
+    Raises
+    ------
+    ConfigError
+        A file is missing or not valid YAML.
+    """
+    merged: dict[str, Any] = {}
+    for path in map(Path, paths):
+        try:
+            content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        except FileNotFoundError as error:
+            raise ConfigError(f"{path}: no such config file") from error
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(content, dict):
+            raise ConfigError(f"{path}: expected a mapping of keys, found {type(content).__name__}")
+        merge(merged, content)
+    return merged
+
+
+def merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
+    """Merge one config over another, as ``--configfile`` and ``--config`` do."""
+    for key, value in other.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            merge(into[key], value)
+        else:
+            into[key] = copy.deepcopy(value)
+
+
+def check(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Check a config against the schema and return a copy with all defaults filled in.
+
+    Raises
+    ------
+    ConfigError
+        Naming the first key that does not fit, what was found, and the nearest valid name.
+    """
+    filled = _fill_defaults(copy.deepcopy(dict(config)), schema())
+    errors = sorted(Draft202012Validator(schema()).iter_errors(filled), key=lambda e: (len(e.absolute_path), str(e)))
+    if errors:
+        raise ConfigError(_sentence(errors[0]))
+    return filled
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """Return the config's JSON schema."""
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+def _fill_defaults(value: Any, part: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        for name, sub in part.get("properties", {}).items():
+            if name not in value and "default" in sub:
+                value[name] = copy.deepcopy(sub["default"])
+            if name in value:
+                value[name] = _fill_defaults(value[name], sub)
+        extra = part.get("additionalProperties")
+        if isinstance(extra, dict):
+            for name in value.keys() - part.get("properties", {}).keys():
+                value[name] = _fill_defaults(value[name], extra)
+    elif isinstance(value, list) and isinstance(part.get("items"), dict):
+        return [_fill_defaults(v, part["items"]) for v in value]
+    return value
+
+
+def _sentence(error: ValidationError) -> str:
+    place = ".".join(str(p) for p in error.absolute_path) or "config"
+    found = error.instance
+    if error.validator == "additionalProperties":
+        allowed = error.schema.get("properties", {})
+        unknown = sorted(set(found) - set(allowed))[0]
+        return f"{place}: unknown key '{unknown}'; {nearest(unknown, allowed)}"
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in found]
+        return f"{place}: key '{missing[0]}' is missing"
+    if error.validator == "enum":
+        return f"{place}: {found!r} is not allowed; {nearest(str(found), map(str, error.validator_value))}"
+    if error.validator in ("minimum", "exclusiveMinimum"):
+        return f"{place}: {found!r} is too small; at least {error.validator_value} is needed"
+    if error.validator == "pattern":
+        return f"{place}: {found!r} is not a name; use letters, digits, '.', '_' and '-'"
+    if error.validator == "anyOf":
+        options = " or ".join(_describe(option) for option in error.validator_value)
+        return f"{place}: expected {options}, found {found!r}"
+    if error.validator == "type":
+        return f"{place}: expected {error.validator_value}, found {found!r}"
+    return f"{place}: {error.message}"
+
+
+def _describe(option: Mapping[str, Any]) -> str:
+    if "enum" in option:
+        return "one of " + ", ".join(map(str, option["enum"]))
+    if option.get("type") == "object":
+        return "a mapping with " + ", ".join(option.get("required", []))
+    return f"a {option.get('type', 'value')}"
+
+
+def walk(part: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield every key of the schema with its description, for the config reference."""
+    for name, sub in part.get("properties", {}).items():
+        here = f"{path}.{name}" if path else name
+        yield here, sub
+        yield from walk(sub, here)
+        if isinstance(sub.get("additionalProperties"), dict):
+            yield from walk(sub["additionalProperties"], f"{here}.<name>")
+        if isinstance(sub.get("items"), dict) and "properties" in sub["items"]:
+            yield from walk(sub["items"], f"{here}[]")

@@ -1,0 +1,61 @@
+"""What no current study refers to: listed, and deleted only when told."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from freqmaps.study.build import Study
+
+DECIDES_NUMBERS = False
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """A keyed folder that no given study refers to."""
+
+    folder: Path
+    bytes: int
+    finished: bool
+    days: float
+
+
+def unreferenced(studies: Iterable[Study]) -> list[Garbage]:
+    """Return the keyed folders under the studies' roots that none of the studies refers to.
+
+    Parameters
+    ----------
+    studies
+        All studies whose results shall stay; they may have different roots.
+    """
+    kept: dict[Path, set[Path]] = {}
+    for study in studies:
+        root = study.root.resolve()
+        kept.setdefault(root, set()).update(root / node.path for node in study.graph.nodes.values())
+    return [_measure(f) for root, keep in kept.items() for f in _keyed_folders(root) if f not in keep]
+
+
+def _keyed_folders(root: Path) -> list[Path]:
+    """Folders named by a key, recognised by the lock that every job leaves in its own."""
+    return sorted({p.parent for p in root.glob("*/**/.lock")} | {p.parent for p in root.glob("*/**/manifest.json")})
+
+
+def _measure(folder: Path) -> Garbage:
+    files = [p for p in folder.rglob("*") if p.is_file()]
+    newest = max((p.stat().st_mtime for p in files), default=folder.stat().st_mtime)
+    size = sum(p.stat().st_size for p in files)
+    return Garbage(folder, size, (folder / "manifest.json").exists(), (time.time() - newest) / 86400)
+
+
+def delete(garbage: Iterable[Garbage]) -> None:
+    """Delete keyed folders: the manifest first, so that a half-deleted result never passes as whole."""
+    for one in garbage:
+        (one.folder / "manifest.json").unlink(missing_ok=True)
+        shutil.rmtree(one.folder)
+        parent = one.folder.parent
+        while not any(parent.iterdir()):
+            parent.rmdir()
+            parent = parent.parent

@@ -1,0 +1,106 @@
+"""What all rules share: the study, resolved, and the paths of its results. No numerics."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, workflow.basedir)
+
+from freqmaps.errors import FreqmapsError
+from freqmaps.study.build import study
+from freqmaps.study.graph import FILES, PATHS
+
+# Jobs run the Python that runs Snakemake, and this clone's package, wherever they start.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")]))
+
+try:
+    STUDY = study(config)
+except FreqmapsError as error:
+    raise WorkflowError(str(error)) from None
+
+ROOT = str(STUDY.root)
+SHOWN = "results"  # tables, figures and the report follow the current config, in the working directory
+
+
+def _names(name):
+    found = {node.names[name] for node in STUDY.graph.nodes.values() if name in node.names}
+    return "|".join(sorted(map(re.escape, found))) or "none"
+
+
+wildcard_constraints:
+    dataset=_names("dataset"),
+    model=_names("model"),
+    training=_names("training"),
+    attack=_names("attack"),
+    maps=_names("maps"),
+    of=_names("of"),
+    metric=_names("metric"),
+    seed=r"\d+",
+    range=r"(test|train|all)-\d+-\d+",
+    key=r"[0-9a-f]{12}",
+
+
+def outputs(stage):
+    """A stage's manifest and the files beside it."""
+    folder = f"{ROOT}/{PATHS[stage]}"
+    return {"manifest": f"{folder}/manifest.json"} | {k: f"{folder}/{v}" for k, v in FILES[stage].items()}
+
+
+def beside(stage, name):
+    """A file in a stage's keyed folder, for its log and benchmark."""
+    return f"{ROOT}/{PATHS[stage]}/{name}"
+
+
+def manifest_of(node):
+    return f"{ROOT}/{node.path}/manifest.json"
+
+
+def _found(stage, wildcards):
+    try:
+        return STUDY.graph.at(stage, wildcards)
+    except FreqmapsError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def inputs_of(stage):
+    """Input function: the manifests of a result's inputs. Their age decides nothing, their path says it all."""
+    return lambda wildcards: [ancient(manifest_of(n)) for n in _found(stage, wildcards).inputs]
+
+
+def spec_of(stage):
+    """Parameter function: the spec, as JSON."""
+    return lambda wildcards: json.dumps(dict(_found(stage, wildcards).spec), sort_keys=True)
+
+
+def options_of(stage):
+    """Parameter function: what decides no number, as JSON."""
+    return lambda wildcards: json.dumps(dict(_found(stage, wildcards).options), sort_keys=True)
+
+
+def threads_of(stage):
+    return STUDY.config["threads"][stage]
+
+
+def gpus(wildcards):
+    return 0 if STUDY.config["device"] == "cpu" else 1
+
+
+def growing(first):
+    """A resource that grows with every attempt."""
+    return lambda wildcards, attempt: first * 2 ** (attempt - 1)
+
+
+STAGE_COMMAND = (
+    "python {script} --spec {{params.spec:q}} --options {{params.options:q}} "
+    "--output {{output.manifest:q}} --log {{log:q}} --inputs {{input:q}}"
+)
+
+
+def command(stage):
+    """The one command line of all keyed stages."""
+    return STAGE_COMMAND.format(script=f"{workflow.basedir}/workflow_scripts/{stage}.py")
+

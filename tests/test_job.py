@@ -1,0 +1,149 @@
+"""Jobs: the manifest last, one maker at a time, one sentence for bad input, the command repeatable by hand."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from freqmaps import manifest
+from freqmaps.errors import StoreError
+from freqmaps.study import keys
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+from freqmaps.errors import FreqmapsError
+from freqmaps.job import Job, main
+
+def run(job):
+    mode = job.parameters["mode"]
+    made = job.partial / "half.txt"
+    before = made.read_text() if made.exists() else ""
+    made.write_text(before + "x")
+    if mode == "bad":
+        raise FreqmapsError("datasets.a.root: no such folder: /nowhere; name the folder that holds train/ and test/")
+    if mode == "crash":
+        raise ValueError("surprise")
+    if mode == "full":
+        raise OSError(28, "No space left on device")
+    time.sleep(float(job.parameters.get("seconds", 0)))
+    (job.folder / "out.txt").write_text(str(len(before) + 1))
+    return {"n": len(before) + 1}
+
+if __name__ == "__main__":
+    main(run)
+"""
+
+
+class Runner:
+    def __init__(self, folder, **parameters):
+        self.script = folder / "script.py"
+        self.script.write_text(SCRIPT)
+        self.spec = {"stage": "test", "names": {"a": "b"}, "parameters": parameters, "inputs": {}}
+        self.output = folder / "results" / keys.key(self.spec) / "manifest.json"
+
+    def start(self):
+        line = [sys.executable, self.script, "--spec", json.dumps(self.spec), "--output", self.output]
+        line += ["--log", self.output.parent / "log.txt"]
+        return subprocess.Popen(list(map(str, line)), stderr=subprocess.PIPE, text=True)
+
+    def run(self):
+        process = self.start()
+        _, text = process.communicate(timeout=60)
+        return process.returncode, text
+
+
+def test_a_finished_job_leaves_a_manifest_that_fits_its_files(tmp_path):
+    runner = Runner(tmp_path, mode="good")
+    code, _ = runner.run()
+    found = manifest.read(runner.output)
+    assert code == 0
+    assert found["spec"] == runner.spec
+    assert found["headline"] == {"n": 1}
+    assert set(found["files"]) == {"out.txt"}
+    assert manifest.problems(runner.output.parent, found) == []
+    assert {"commit", "dirty", "freqmaps", "libraries", "wall_s", "device", "date"} <= set(found["provenance"])
+    assert not (runner.output.parent / "partial").exists()
+
+
+def test_a_second_run_of_the_same_result_does_nothing(tmp_path):
+    runner = Runner(tmp_path, mode="good")
+    runner.run()
+    before = runner.output.stat().st_mtime_ns
+    _, text = runner.run()
+    assert "already made" in text
+    assert runner.output.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(("mode", "sentence"), [("bad", "datasets.a.root: no such folder"), ("full", "disk full")])
+def test_bad_input_is_one_sentence_and_no_manifest(tmp_path, mode, sentence):
+    runner = Runner(tmp_path, mode=mode)
+    code, text = runner.run()
+    assert code == 1
+    assert sentence in text.splitlines()[-1]
+    assert "Traceback" not in text
+    assert not runner.output.exists()
+    assert sentence in (runner.output.parent / "log.txt").read_text()
+
+
+def test_a_programming_error_keeps_its_traceback(tmp_path):
+    code, text = Runner(tmp_path, mode="crash").run()
+    assert code == 1
+    assert "Traceback" in text
+
+
+def test_a_killed_job_leaves_no_manifest_no_lock_and_its_partial_work(tmp_path):
+    runner = Runner(tmp_path, mode="good", seconds=30)
+    process = runner.start()
+    half = runner.output.parent / "partial" / "half.txt"
+    deadline = time.time() + 20
+    while not half.exists() and time.time() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not runner.output.exists()
+    with pytest.raises(StoreError, match="not finished"):
+        manifest.read(runner.output)
+    runner.script.write_text(SCRIPT.replace("time.sleep(", "float("))
+    code, _ = runner.run()
+    assert code == 0
+    assert manifest.read(runner.output)["headline"] == {"n": 2}
+
+
+def test_two_at_once_make_it_once(tmp_path):
+    runner = Runner(tmp_path, mode="good", seconds=1)
+    first, second = runner.start(), runner.start()
+    texts = [p.communicate(timeout=60)[1] for p in (first, second)]
+    assert first.returncode == second.returncode == 0
+    assert sum("already made" in t for t in texts) == 1
+    assert manifest.read(runner.output)["headline"] == {"n": 1}
+
+
+def test_a_changed_file_and_a_missing_file_are_found(tmp_path):
+    runner = Runner(tmp_path, mode="good")
+    runner.run()
+    found, out = manifest.read(runner.output), runner.output.parent / "out.txt"
+    out.write_text("2")
+    assert "SHA-256" in manifest.problems(out.parent, found)[0]
+    out.write_text("22")
+    assert "bytes" in manifest.problems(out.parent, found)[0]
+    out.unlink()
+    assert "missing" in manifest.problems(out.parent, found)[0]
+    assert not manifest.matches(runner.output, runner.spec)
+
+
+def test_keys_do_not_depend_on_order_or_names_but_on_values_and_their_names():
+    spec = {"stage": "maps", "parameters": {"a": 1.0, "b": 2.0}, "names": {"dataset": "x"}}
+    assert keys.key(spec) == keys.key({"parameters": {"b": 2.0, "a": 1.0}, "stage": "maps", "names": {"dataset": "y"}})
+    assert keys.key(spec) != keys.key(spec | {"parameters": {"a": 2.0, "b": 1.0}})
+    assert keys.key(spec) != keys.key(spec | {"parameters": {"a": 1, "b": 2.0}})
+
+
+def test_seeds_differ_by_place_and_study():
+    seeds = {keys.seed(s, "training", m, n) for s in (0, 1) for m in ("a", "b") for n in ("0", "1")}
+    assert len(seeds) == 8
+    assert all(0 <= s < 2**31 for s in seeds)

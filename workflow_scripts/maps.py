@@ -1,0 +1,51 @@
+"""Optimise the frequency maps of one range of samples and write the map store."""
+
+from freqmaps.stores.selection import Samples, select, select_adversarial
+from freqmaps.device import pick
+from freqmaps.job import Job, Progress, main
+from freqmaps.maps import MapSettings, compute_maps, to_dataset
+from freqmaps.models import load_classifier, predict
+from freqmaps.stores import MAPS, write
+
+
+def run(job: Job) -> dict[str, object]:
+    """Map the range's eligible samples: correctly classified, and for adversarial maps successfully attacked."""
+    device = pick(job.options["device"])
+    job.options["device_used"] = str(device)
+    classifier = load_classifier(job.input("checkpoint"), device)
+    samples, targets = _eligible(job, classifier, device)
+    objective = job.parameters["objective"]
+    result = compute_maps(
+        classifier,
+        samples.images,
+        targets,
+        objective["kind"],
+        objective["parameters"],
+        MapSettings(**job.parameters["settings"]),
+        device=device,
+        batch=job.options.get("batch"),
+        state=job.partial,
+        progress=Progress("maps", len(targets)),
+    )
+    attributes = {"of": job.parameters["of"], "objective": objective["kind"], "parameters": job.parameters["settings"]}
+    store = to_dataset(result, samples.ids, samples.labels, targets, attributes | job.attributes())
+    write(job.folder / "store.zarr.zip", store, MAPS)
+    return {
+        "n": len(targets),
+        "n_converged": int(result.converged.sum()),
+        "n_keeps_prediction": int(result.keeps_prediction.sum()),
+        "median_steps": float(store["steps"].median()) if len(targets) else None,
+        "mean_of_map": float(store["map"].mean()) if len(targets) else None,
+    }
+
+
+def _eligible(job: Job, classifier: object, device: object) -> tuple[Samples, object]:
+    if job.parameters["of"] == "essential":
+        samples = select(job.input("dataset"), **job.parameters["samples"])
+        correct = predict(classifier, samples.images, device=device) == samples.labels
+        return samples.at(correct), samples.labels[correct]
+    return select_adversarial(job.input("adversarial"))
+
+
+if __name__ == "__main__":
+    main(run)

@@ -1,0 +1,24 @@
+"""Join two map stores on their samples, pool and flatten them, and write the matrices."""
+
+from freqmaps.job import Job, main
+from freqmaps.matrices import MatrixSettings, concatenate, matrix_dataset
+from freqmaps.stores import MAPS, MATRICES, read, write
+
+
+def run(job: Job) -> dict[str, object]:
+    """Pool the maps of the samples that both stores have; count those that only one has."""
+    essential, adversarial = (
+        concatenate([read(folder / "store.zarr.zip", MAPS) for folder in job.inputs[role]])
+        for role in ("essential", "adversarial")
+    )
+    matrices = matrix_dataset(essential, adversarial, MatrixSettings(**job.parameters))
+    write(job.folder / "store.zarr.zip", matrices.assign_attrs(job.attributes()), MATRICES)
+    return {
+        "n": matrices.sizes["sample"],
+        "only_essential": matrices.attrs["only_essential"],
+        "only_adversarial": matrices.attrs["only_adversarial"],
+    }
+
+
+if __name__ == "__main__":
+    main(run)

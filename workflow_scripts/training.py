@@ -1,0 +1,48 @@
+"""Train a network, or take over the one a user brings; write its checkpoint and history."""
+
+import pandas as pd
+
+from freqmaps import components
+from freqmaps.device import pick
+from freqmaps.job import Job, Progress, main
+from freqmaps.manifest import write_text
+from freqmaps.models import build_for_dataset, check_classifier, load_foreign, save_classifier
+from freqmaps.stores import DATASET, read
+from freqmaps.training import TrainingSettings, evaluate, split_arrays, train
+
+
+def run(job: Job) -> dict[str, object]:
+    """Build the model for the dataset, train it (or load it), and save it with its history."""
+    dataset = read(job.input("dataset") / "store.zarr.zip", DATASET)
+    device = pick(job.options["device"])
+    job.options["device_used"] = str(device)
+    given = job.parameters["model"]
+    located = job.options["located"]
+    parameters = given["parameters"] | located
+    classifier = build_for_dataset(given["architecture"], parameters, dataset.attrs, given["normalise"], seed=job.seed)
+    (images, labels), (test_images, test_labels) = split_arrays(dataset)
+    history: list[dict[str, object]] = []
+    if "checkpoint" in job.options:
+        load_foreign(job.options["checkpoint"], classifier)
+    else:
+        settings = TrainingSettings(**job.parameters["settings"])
+        regime = job.parameters["regime"]
+        history = train(
+            classifier, images, labels, test_images, test_labels,
+            settings=settings,
+            regime=components.load("regime", regime["kind"])(**regime["parameters"]),
+            seed=job.seed,
+            device=device,
+            state=job.partial / "state.pt",
+            progress=Progress("epoch", settings.epochs),
+        )  # fmt: skip
+    check_classifier(classifier, test_images[:16], where=f"model {given['architecture']}")
+    loss, accuracy = evaluate(classifier, test_images, test_labels, device=device)
+    headline = {"test_accuracy": accuracy, "test_loss": loss, "n_train": len(labels), "n_test": len(test_labels)}
+    save_classifier(job.folder, classifier, {"headline": headline, **job.attributes()})
+    write_text(job.folder / "history.csv", pd.DataFrame(history).to_csv(index=False))
+    return headline
+
+
+if __name__ == "__main__":
+    main(run)
