@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
+import collections
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,11 +110,11 @@ class Results:
         frames = [pd.read_csv(f["folder"] / "correlation.csv").assign(key=f["key"]) for f in found]
         return pd.concat(frames, ignore_index=True)
 
-    def problems(self) -> list[str]:
+    def problems(self) -> Sequence[str]:
         """Compare every file with its recorded size and SHA-256; one sentence for each that differs."""
         return [p for f in self._all for p in manifest.problems(f["folder"], f)]
 
-    def _select(self, stage: str | None, names: dict[str, str]) -> list[dict[str, Any]]:
+    def _select(self, stage: str | None, names: dict[str, str]) -> Sequence[dict[str, Any]]:
         return [
             found
             for found in self._all
@@ -121,16 +122,16 @@ class Results:
             and all(str(v) in (found["spec"]["names"].get(k), found.get(k)) for k, v in names.items())
         ]
 
-    def _one(self, stage: str, names: dict[str, str]) -> list[dict[str, Any]]:
+    def _one(self, stage: str, names: dict[str, str]) -> Sequence[dict[str, Any]]:
         found = self._select(stage, names)
         if not found:
             raise StoreError(f"{self.root}: no finished {stage} result for {names}; see .list('{stage}')")
-        groups: dict[str, list[dict[str, Any]]] = {}
+        groups = collections.defaultdict[str, Any](lambda: [])
         for one in found:
             place = {k: v for k, v in one["spec"]["names"].items() if k != "range"}
             made = {k: v for k, v in one["spec"].items() if k not in ("names", "inputs")}
             made["parameters"] = {k: v for k, v in made["parameters"].items() if k != "samples"}
-            groups.setdefault(f"{place} {made}", []).append(one)
+            groups[f"{place} {made}"].append(one)
         if len(groups) > 1:
             keys = ", ".join(f"{g[0]['key']} ({'/'.join(g[0]['spec']['names'].values())})" for g in groups.values())
             raise FreqmapsError(f"{len(groups)} results fit {names}: {keys}; name more, or key=...")

@@ -3,8 +3,10 @@
 from freqmaps.manifest import sha256
 
 REPORT = f"{SHOWN}/report.html"
-TEMPLATES = {name: f"{workflow.basedir}/report/{name}" for name in ("report.html.j2", "workflow.md")}
-REPORT_KEY = STUDY.report_key({name: sha256(Path(path)) for name, path in TEMPLATES.items()})
+TEMPLATES = [f"{workflow.basedir}/report/{name}" for name in ("report.html.j2", "workflow.md")]
+# What decides no number decides nothing of the report either.
+SHOWN_CONFIG = {k: v for k, v in STUDY.config.items() if k not in ("threads", "device", "results")}
+REPORT_KEY = STUDY.report_key([sha256(Path(path)) for path in TEMPLATES], SHOWN_CONFIG)
 
 
 rule report:
@@ -12,14 +14,15 @@ rule report:
         "report"
     input:
         [ancient(file) for item in STUDY.items.values() for file in _files(item).values()],
-        stamps=[ancient(stamp(item)) for item in STUDY.items.values()],
-        manifests=[ancient(manifest_of(node)) for node in STUDY.graph.nodes.values()],
+        [ancient(stamp(item)) for item in STUDY.items.values()],
+        [ancient(manifest_of(node)) for node in STUDY.graph.nodes.values()],
     output:
         html=REPORT,
         stamp=f"{SHOWN}/.current/report.{REPORT_KEY}",
         summary=f"{SHOWN}/.current/summary.txt",
     params:
-        study=json.dumps({k: v for k, v in STUDY.config.items() if k not in ("threads", "device")}, sort_keys=True),
+        config=json.dumps(STUDY.config, sort_keys=True),
+        shown=json.dumps(SHOWN_CONFIG, sort_keys=True),
         templates=f"{workflow.basedir}/report",
     log:
         f"{SHOWN}/logs/report.txt",
@@ -32,6 +35,6 @@ rule report:
     conda:
         "../envs/cpu.yaml"
     shell:
-        f"python {workflow.basedir}/workflow_scripts/report.py --study {{params.study:q}} --root {ROOT}"
+        f"python {workflow.basedir}/workflow_scripts/report.py --config {{params.config:q}} --shown {{params.shown:q}}"
         " --templates {params.templates:q} --log {log:q} --html {output.html:q} --summary {output.summary:q}"
-        " --stamp {output.stamp:q} --stamps {input.stamps:q}"
+        " --stamp {output.stamp:q}"

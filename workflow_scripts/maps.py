@@ -1,10 +1,14 @@
 """Optimise the frequency maps of one range of samples and write the map store."""
 
-from freqmaps.stores.selection import Samples, select, select_adversarial
+from freqmaps.stores.selection import Samples, attacked, select
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from freqmaps.device import pick
 from freqmaps.job import Job, Progress, main
-from freqmaps.maps import MapSettings, compute_maps, to_dataset
-from freqmaps.models import load_classifier, predict
+from freqmaps.maps import MapSettings, compute_maps, select_adversarial, select_essential, to_dataset
+from freqmaps.models import Classifier, load_classifier, predict
 from freqmaps.stores import MAPS, write
 
 
@@ -39,12 +43,15 @@ def run(job: Job) -> dict[str, object]:
     }
 
 
-def _eligible(job: Job, classifier: object, device: object) -> tuple[Samples, object]:
+def _eligible(job: Job, classifier: Classifier, device: torch.device) -> tuple[Samples, NDArray[np.int64]]:
+    """Return the images to map and the classes that the maps are to keep."""
     if job.parameters["of"] == "essential":
         samples = select(job.input("dataset"), **job.parameters["samples"])
-        correct = predict(classifier, samples.images, device=device) == samples.labels
-        return samples.at(correct), samples.labels[correct]
-    return select_adversarial(job.input("adversarial"))
+        rows = select_essential(samples.labels, predict(classifier, samples.images, device=device))
+        return samples.at(rows), samples.labels[rows]
+    found = attacked(job.input("adversarial"))
+    rows = select_adversarial(found.samples.labels, found.predictions, found.success)
+    return found.samples.at(rows), found.adversarial_predictions[rows]
 
 
 if __name__ == "__main__":

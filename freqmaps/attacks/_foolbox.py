@@ -85,7 +85,7 @@ def plan(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop the line that Foolbox's DeepFool writes to the root logger for every batch."""
+    """Drop what Foolbox says for every batch: to the root logger (DeepFool), as warnings of torch's and its own."""
 
     def wanted(record: logging.LogRecord) -> bool:
         return not record.getMessage().startswith("Only testing the top-")
@@ -93,6 +93,9 @@ def _quiet() -> Iterator[None]:
     root = logging.getLogger()
     root.addFilter(wanted)
     try:
-        yield
+        with warnings.catch_warnings():
+            for message in ("torch.meshgrid", "The given NumPy array is not writable", "At the first initialisation"):
+                warnings.filterwarnings("ignore", message, UserWarning)
+            yield
     finally:
         root.removeFilter(wanted)

@@ -19,9 +19,9 @@ EVALUATE = 64
 _MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
 
 
-def find_device(name: str) -> torch.device:
+def find_device(name: str | torch.device) -> torch.device:
     """Return the device of this name; ``auto``: CUDA, else MPS, else the CPU."""
-    if name != "auto":
+    if isinstance(name, torch.device) or name != "auto":
         return torch.device(name)
     if torch.cuda.is_available():
         return torch.device("cuda")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from freqmaps.attacks._api import AttackPlan, Norm
 from freqmaps.errors import FreqmapsError
@@ -137,7 +137,12 @@ def _check_budget(plan: AttackPlan, sizes: NDArray[np.float64], positions: NDArr
 
 
 def to_dataset(
-    result: AttackResult, sample: Sequence[str], *, attack: str, parameters: Mapping[str, Any], **attributes: Any
+    result: AttackResult,
+    sample: Sequence[str],
+    labels: ArrayLike,
+    *,
+    kind: str,
+    parameters: Mapping[str, Any],
 ) -> xr.Dataset:
     """Return the result as the content of an adversarial store.
 
@@ -147,33 +152,35 @@ def to_dataset(
         Of n samples.
     sample
         (n,) their ids.
-    attack, parameters
+    labels
+        (n,) their labels: a check that ids and results belong together.
+    kind, parameters
         The component's name and resolved parameters.
-    **attributes
-        Further attributes (provenance).
 
     Returns
     -------
     xarray.Dataset
-        Keeps the contract ``ADVERSARIAL``. Attributes: ``attack``; ``parameters`` as JSON; ``norm``; ``epsilon``, a
-        float, or the word ``none`` for a minimum-norm attack.
+        Keeps the contract ``ADVERSARIAL``. Attributes: ``attack``: the kind; ``parameters`` as JSON; ``norm``;
+        ``epsilon``: a float, or the word ``none`` for a minimum-norm attack.
 
     Raises
     ------
     FreqmapsError
-        The number of ids is not n.
+        The number of ids is not n, or the labels are not those that were attacked.
     """
     if len(sample) != len(result.label):
         raise FreqmapsError(f"{len(sample)} sample ids for {len(result.label)} results; pass one id for each")
+    if not np.array_equal(np.asarray(labels, np.int64), result.label):
+        raise FreqmapsError("the labels are not those of the attacked images; pass ids and labels in the same order")
     names = ("label", "prediction", "adversarial_prediction", "success", "linf", "l2")
     variables: dict[str, Any] = {name: ("sample", getattr(result, name)) for name in names}
     variables["adversarial"] = (("sample", "channel", "y", "x"), result.adversarial)
     about = {
         "kind": "adversarial",
-        "attack": attack,
+        "attack": kind,
         "parameters": json.dumps(dict(parameters), sort_keys=True),
         "norm": result.norm,
         "epsilon": "none" if result.epsilon is None else float(result.epsilon),
     }
     ids = np.asarray([str(s) for s in sample], dtype=object)
-    return xr.Dataset(variables, coords={"sample": ("sample", ids)}, attrs={**attributes, **about})
+    return xr.Dataset(variables, coords={"sample": ("sample", ids)}, attrs=about)

@@ -45,7 +45,7 @@ def attack_images(
     *,
     seed: int,
     positions: ArrayLike,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     batch: int | None = None,
     state: Path | None = None,
     progress: Callable[[int], None] | None = None,
@@ -210,7 +210,7 @@ def _attack_batch(work: _Work, rows: NDArray[np.int64]) -> NDArray[np.float32] |
         with keyed_noise(work.seed, positions.tolist(), work.device):
             raw = work.plan.attack(
                 work.model,
-                torch.from_numpy(clean).to(work.device),
+                torch.from_numpy(clean.copy()).to(work.device),
                 torch.from_numpy(work.labels[rows]).to(work.device),
             )
         adversarial = raw.detach().float().cpu().numpy()

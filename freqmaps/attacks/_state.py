@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -19,7 +20,7 @@ DECIDES_NUMBERS = False
 def fingerprint(model: nn.Module, plan: AttackPlan, seed: int, *arrays: NDArray[Any]) -> str:
     """Return 16 hex digits that differ for another network, plan, seed or data."""
     digest = hashlib.sha256(f"{plan!r} {seed}".encode())
-    tensors = [(name, tensor.detach().cpu().numpy()) for name, tensor in model.state_dict().items()]
+    tensors = [(n, t.detach().cpu().reshape(-1).view(torch.uint8).numpy()) for n, t in model.state_dict().items()]
     for name, array in [*tensors, *((str(i), array) for i, array in enumerate(arrays))]:
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
@@ -45,7 +46,7 @@ class Finished:
         done = np.zeros(len(into), bool)
         for path in sorted(self.folder.glob(f"{self.key}-*.npz")) if self.folder else ():
             try:
-                with np.load(path, allow_pickle=False) as saved:
+                with path.open("rb") as handle, np.load(handle, allow_pickle=False) as saved:
                     rows, images = saved["rows"], saved["images"]
             except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
                 continue

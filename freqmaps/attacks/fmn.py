@@ -19,13 +19,24 @@ TINY = {"steps": 20}
 
 
 class _L2FMN(attacks.L2FMNAttack):  # type: ignore[misc]
-    """Foolbox 3.3.4's ℓ2 form divides the norm by itself and so never projects; here it does."""
+    """The ℓ2 form. Foolbox 3.3.4's divides the norm by itself and so never projects; here it does.
+
+    Onto the ball and [0, 1] together: clipping after the projection shortens a perturbation of an image with black
+    or white areas, so that it would stop short of the boundary.
+    """
 
     def project(self, x: Any, x0: Any, epsilon: Any) -> Any:
-        """Project onto the ℓ2 ball of radius ``epsilon`` (n,) around ``x0``."""
+        """Scale ``x - x0`` to a norm of at most ``epsilon`` (n,) within [0, 1], in a few alternating rounds."""
+
+        def size(delta: Any) -> Any:
+            return ep.maximum(delta.flatten(start=1).norms.l2(axis=-1), 1e-12)
+
         delta = x - x0
-        size = ep.maximum(delta.flatten(start=1).norms.l2(axis=-1), 1e-12)
-        return x0 + delta * ep.minimum(1, epsilon / size).reshape((-1, *(1 for _ in x0.shape[1:])))
+        target = ep.minimum(epsilon, size(delta))
+        for _ in range(3):
+            factor = (target / size(delta)).reshape((-1, *(1 for _ in x0.shape[1:])))
+            delta = (x0 + delta * factor).clip(0, 1) - x0
+        return x0 + delta
 
 
 def build(

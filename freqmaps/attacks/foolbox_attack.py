@@ -76,9 +76,10 @@ def build(
 
 
 def _classes() -> dict[str, Any]:
-    """Foolbox's attacks by name, aliases included, without those that need to be fed other data first."""
+    """Foolbox's attacks by name, aliases included, without those that need other images or a target class."""
+    left_out = (attacks.DatasetAttack, attacks.GenAttack, attacks.BinarizationRefinementAttack)
     found = {n: k for n, k in vars(attacks).items() if inspect.isclass(k) and issubclass(k, attacks.Attack)}
-    return {n: k for n, k in found.items() if not inspect.isabstract(k) and k is not attacks.DatasetAttack}
+    return {n: k for n, k in found.items() if not inspect.isabstract(k) and k not in left_out}
 
 
 def _arguments(attack: str, kind: Any, given: dict[str, Any]) -> dict[str, Any]:

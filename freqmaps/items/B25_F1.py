@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from freqmaps.items._api import Figure, Inputs
 from freqmaps.items._examples import Examples, examples
-from freqmaps.items._style import BLUE, INK, STYLE, VERMILION, new_figure, picture
+from freqmaps.items._style import BLUE, INK, STYLE, VERMILION, new_figure, picture, plain
 from freqmaps.spectra import filter_image
 
 TITLE = "Images before and after filtering with their frequency maps"
@@ -77,6 +77,6 @@ def _draw(axes: list[Axes], chosen: Examples, row: int) -> None:
     )
     for panel, (image, seen, kept) in zip(axes, panels, strict=True):
         picture(panel, image)
-        name = chosen.classes[seen]
+        name = plain(chosen.classes[seen])
         text = f"{'✓' if seen == label else '✗'} {name}" if kept else f"no longer {name}"
         panel.set_xlabel(text, fontsize=8, color=BLUE if kept and seen == label else VERMILION, labelpad=2)

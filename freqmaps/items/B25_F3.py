@@ -6,7 +6,7 @@ from matplotlib import rc_context
 
 from freqmaps.items._api import Figure, Inputs
 from freqmaps.items._examples import examples
-from freqmaps.items._style import INK, STYLE, frequency_axes, new_figure, picture
+from freqmaps.items._style import INK, STYLE, frequency_axes, new_figure, picture, plain
 
 TITLE = "Essential and adversarial frequency maps"
 CAPTION = (
@@ -53,7 +53,7 @@ def build(
         for column in range(count):
             picture(axes[0, column], chosen.essential[column])
             picture(axes[1, column], chosen.attacking[column])
-            axes[0, column].set_title(names[column], color=INK)
+            axes[0, column].set_title(plain(names[column]), color=INK)
         frequency_axes(axes[1, 0], *chosen.essential.shape[2:])
         axes[0, 0].set_ylabel("essential $M_{EF}$", color=INK, fontsize=8)
         axes[1, 0].set_ylabel("adversarial $M_{AF}$\n$k_y$", color=INK, fontsize=8)

@@ -16,7 +16,7 @@ CAPTION = (
     "with the map of the frequencies that the attack needs (adversarial image, adversarial class). SVCCA: mean "
     "canonical correlation of the matrices reduced to 99 % of their variance. Cosine: mean and standard deviation over "
     "images. IdCor: intrinsic-dimension correlation, and the p-value of its permutation test. CKA (linear) and "
-    "dCor (distance correlation) are not in the paper. ± is the sampling error of the value."
+    "dCor (distance correlation) are not in the paper. ± is the sampling error of our values."
 )
 KIND = "table"
 NEEDS = ("correlation", "attacks", "maps", "training", "datasets")
@@ -27,14 +27,13 @@ _COLUMNS = (
     Column("published_svcca", "paper", "SVCCA", ".2f", published=True),
     Column("cosine_mean", "mean", "Cosine", ".3f", error="cosine_error"),
     Column("cosine_std", "s.d.", "Cosine", ".3f"),
-    Column("published_cosine_mean", "paper", "Cosine", ".2f", published=True),
-    Column("published_cosine_std", "s.d.", "Cosine", ".2f", published=True),
+    Column("published_cosine_mean", "paper ± s.d.", "Cosine", ".2f", error="published_cosine_std", published=True),
     Column("idcor", "ours", "IdCor", ".3f", error="idcor_error"),
     Column("published_idcor", "paper", "IdCor", ".2f", published=True),
     Column("p_value", "ours", "p", ".2g"),
     Column("published_p_value", "paper", "p", ".2g", published=True),
-    Column("linear_cka", "CKA", "Extra", ".3f", error="linear_cka_error"),
-    Column("distance_correlation", "dCor", "Extra", ".3f", error="distance_correlation_error"),
+    Column("linear_cka", "CKA", "Not in the paper", ".3f", error="linear_cka_error"),
+    Column("distance_correlation", "dCor", "Not in the paper", ".3f", error="distance_correlation_error"),
     Column("n", "used", "Images", "d"),
     Column("n_dropped", "dropped", "Images", "d"),
 )

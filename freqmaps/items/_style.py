@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -35,7 +35,9 @@ STYLE: Any = {
 INK, MUTED = "#1b1f24", "#5b6470"
 BLUE, VERMILION = "#0072B2", "#D55E00"
 SPECTRUM_COLOURS = "cividis"
-EMPTY = "#3a1d3f"  # what a map removed: no value on a logarithmic scale
+#: A map's entry up to this counts as removed (Karantzas et al.: the complement of a mask is where M < 1e-8).
+ZERO = 1e-8
+EMPTY = "#ffffff"  # what a map removed: no value on a logarithmic scale
 
 
 def picture(axes: Axes, image: NDArray[Any]) -> AxesImage:
@@ -52,9 +54,7 @@ def frequency_axes(axes: Axes, height: int, width: int, *, label: bool = True) -
     """Tick an image of a frequency plane with its signed frequencies in cycles per image."""
     for size, set_ticks in ((width, axes.set_xticks), (height, axes.set_yticks)):
         signed = frequencies(size)
-        places = sorted({0, size // 4, size // 2, (size // 2 + size - 1) // 2 + 1, size - 1} & set(range(size)))
-        if size < 8:
-            places = sorted({0, size // 2, size - 1})
+        places = sorted({0, size // 4, size // 2, 3 * size // 4, size - 1} if size > 16 else {0, size // 2, size - 1})
         set_ticks(places, [f"{signed[i]:d}".replace("-", "−") for i in places])
     if label:
         axes.set_xlabel("$k_x$, cycles per image", color=MUTED, labelpad=1)
@@ -62,6 +62,11 @@ def frequency_axes(axes: Axes, height: int, width: int, *, label: bool = True) -
     axes.tick_params(colors=MUTED, pad=1.5)
 
 
-def new_figure(width: float, height: float) -> Figure:
+def plain(name: str) -> str:
+    """Return a user's name so that matplotlib prints it as it stands: a dollar sign would start a formula."""
+    return name.replace("$", r"\$")
+
+
+def new_figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
     """Return an empty figure of this size in inches; call it, and draw, within ``rc_context(STYLE)``."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout=layout)

@@ -70,8 +70,8 @@ def attacked(inputs: Inputs, names: Mapping[str, str]) -> float:
 def naming_columns(frame: pd.DataFrame) -> tuple[list[Column], list[str]]:
     """Return the columns that tell rows apart, and a note with the names that all rows share."""
     varying = [key for key in NAMES if frame[key].nunique() > 1 or key == "attack"]
-    constant = [f"{key} {frame[key].iloc[0]}" for key in NAMES if key not in varying and frame[key].iloc[0]]
     labels = {"maps": "map setting"}
+    constant = [f"{labels.get(k, k)} {frame[k].iloc[0]}" for k in NAMES if k not in varying and frame[k].iloc[0]]
     columns = [Column(key, labels.get(key, key).capitalize()) for key in varying]
     return columns, [f"All rows: {', '.join(constant)}."] if constant else []
 

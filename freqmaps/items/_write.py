@@ -13,7 +13,7 @@ import matplotlib
 
 from freqmaps import components
 from freqmaps.errors import FreqmapsError
-from freqmaps.items._api import Column, Figure, Inputs, Table
+from freqmaps.items._api import Figure, Inputs, Table
 from freqmaps.items._latex import latex
 from freqmaps.items._style import RESOLUTION, STYLE
 
@@ -103,11 +103,6 @@ def write_figure(figure: Figure, svg_path: Path, png_path: Path, about: Mapping[
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-
-
-def columns_from(sidecar: Mapping[str, Any]) -> list[Column]:
-    """Return the columns recorded in a table's sidecar."""
-    return [Column(**entry) for entry in sidecar["columns"]]
 
 
 def _sidecar(path: Path, content: Mapping[str, Any]) -> None:

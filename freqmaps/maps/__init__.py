@@ -1,0 +1,21 @@
+"""Frequency maps: per image, the frequencies that a classifier needs to give a certain answer.
+
+Importing this package imports no torch.
+"""
+
+from freqmaps.maps._compute import Maps, compute_maps
+from freqmaps.maps._dataset import to_dataset
+from freqmaps.maps.planes import to_full, to_half
+from freqmaps.maps.selection import select_adversarial, select_essential
+from freqmaps.maps.settings import MapSettings
+
+__all__ = [
+    "MapSettings",
+    "Maps",
+    "compute_maps",
+    "select_adversarial",
+    "select_essential",
+    "to_dataset",
+    "to_full",
+    "to_half",
+]

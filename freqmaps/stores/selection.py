@@ -1,4 +1,4 @@
-"""Picking samples out of stores: a range of a split, or the successfully attacked ones."""
+"""Picking samples out of stores: a range of a split, or what an attack made of one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from freqmaps.errors import StoreError
@@ -34,10 +35,9 @@ class Samples:
     ids: list[str]
     positions: NDArray[np.int64]
 
-    def at(self, mask: NDArray[np.bool_]) -> Samples:
-        """Return the samples that a boolean mask of length n picks."""
-        ids = [i for i, keep in zip(self.ids, mask, strict=True) if keep]
-        return Samples(self.images[mask], self.labels[mask], ids, self.positions[mask])
+    def at(self, rows: NDArray[np.int64]) -> Samples:
+        """Return some of the samples, by row."""
+        return Samples(self.images[rows], self.labels[rows], [self.ids[i] for i in rows], self.positions[rows])
 
 
 def to_unit(images: NDArray[Any]) -> NDArray[np.float32]:
@@ -60,28 +60,47 @@ def select(folder: Path, *, split: str, start: int, stop: int) -> Samples:
     if stop > len(positions):
         raise StoreError(f"{path}: samples {start} to {stop} of '{split}' asked for, it has {len(positions)}")
     chosen = positions[start:stop].astype(np.int64)
-    part = read(path, DATASET, list(map(int, chosen)))
+    part = read(path, DATASET, _slice(chosen))
     ids = [str(s) for s in part["sample"].values]
     return Samples(to_unit(part["image"].values), part["label"].values.astype(np.int64), ids, chosen)
 
 
-def select_adversarial(folder: Path) -> tuple[Samples, NDArray[np.int64]]:
-    """Return the adversarial images of correctly classified samples on which the attack succeeded.
+def _slice(rows: NDArray[np.int64]) -> slice | list[int]:
+    """A run of neighbours is read as a slice, which touches each chunk once."""
+    if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
+        return slice(int(rows[0]), int(rows[0]) + len(rows))
+    return [int(r) for r in rows]
 
-    Returns
-    -------
+
+@dataclass(frozen=True)
+class Attacked:
+    """What an adversarial store says of its samples.
+
+    Attributes
+    ----------
     samples
         ``images`` are the adversarial ones, ``labels`` the ground truth.
-    targets
-        (n,) int64: the classes that the attack led to.
+    predictions, adversarial_predictions
+        (n,) int64: the network's answers to the clean and to the adversarial images.
+    success
+        (n,) bool.
     """
+
+    samples: Samples
+    predictions: NDArray[np.int64]
+    adversarial_predictions: NDArray[np.int64]
+    success: NDArray[np.bool_]
+
+
+def attacked(folder: Path) -> Attacked:
+    """Read an adversarial store."""
     store = read(folder / "store.zarr.zip", ADVERSARIAL)
-    label, prediction = store["label"].values, store["prediction"].values
-    mask = (label == prediction) & store["success"].values
-    samples = Samples(
-        store["adversarial"].values,
-        label.astype(np.int64),
-        [str(s) for s in store["sample"].values],
-        np.arange(len(label)),
+    ids = [str(s) for s in store["sample"].values]
+    samples = Samples(store["adversarial"].values, _integers(store, "label"), ids, np.arange(len(ids)))
+    return Attacked(
+        samples, _integers(store, "prediction"), _integers(store, "adversarial_prediction"), store["success"].values
     )
-    return samples.at(mask), store["adversarial_prediction"].values[mask].astype(np.int64)
+
+
+def _integers(store: xr.Dataset, name: str) -> NDArray[np.int64]:
+    return store[name].values.astype(np.int64)

@@ -104,7 +104,7 @@ def open_store(path: Path, contract: Contract, *, values: bool = False) -> xr.Da
         raise StoreError(f"{path}: no such store; run the target that makes it again")
     try:
         store = ZipStore(path, mode="r")
-        dataset = xr.open_zarr(store, consolidated=False, chunks=None)
+        dataset: xr.Dataset = xr.open_zarr(store, consolidated=False, chunks=None)
     except (zipfile.BadZipFile, OSError, ValueError, KeyError) as error:
         raise StoreError(
             f"{path}: not a whole store ({error}); delete its folder and run the target that makes it again"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,8 @@ class Item:
     def files(self) -> dict[str, str]:
         """Its files, below ``results/`` of the working directory."""
         if self.kind == "table":
-            return {"csv": f"tables/{self.name}.csv", "tex": f"tables/{self.name}.tex"}
-        return {"svg": f"figures/{self.name}.svg", "png": f"figures/{self.name}.png"}
+            return {end: f"tables/{self.name}.{end}" for end in ("csv", "tex", "json")}
+        return {end: f"figures/{self.name}.{end}" for end in ("svg", "png", "json")}
 
 
 @dataclass
@@ -50,11 +50,16 @@ class Study:
         """The results root."""
         return root_relative(self.config["results"])
 
-    def report_key(self, template: Mapping[str, str]) -> str:
-        """Return the key of the report: its items, its code, the digests of its templates, the study's name."""
-        digest = code.stage_digest([SCRIPTS / "report.py"])
-        spec = {"items": {i.name: i.key for i in self.items.values()}, "code": digest, "template": dict(template)}
-        return keys.key(spec | {"nodes": sorted(self.graph.nodes), "study": self.config["study"]})
+    def report_key(self, templates: Sequence[str], shown: Mapping[str, Any]) -> str:
+        """Return the key of the report: items, results, code, digests of its templates, the config that it shows."""
+        spec = {
+            "items": {i.name: i.key for i in self.items.values()},
+            "results": sorted(self.graph.nodes),
+            "code": code.stage_digest([SCRIPTS / "report.py"]),
+            "templates": list(templates),
+            "config": dict(shown),
+        }
+        return keys.key(spec)
 
 
 def study(raw: Mapping[str, Any]) -> Study:

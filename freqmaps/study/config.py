@@ -28,7 +28,7 @@ class _Loader(yaml.SafeLoader):
 def _unique_mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
     seen = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=deep)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node, deep=deep)
         if key in seen:
             raise ConfigError(f"{node.start_mark.name}, line {key_node.start_mark.line + 1}: '{key}' is given twice")
         seen.add(key)
@@ -83,7 +83,7 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
     ConfigError
         Naming the first key that does not fit, what was found, and the nearest valid name.
     """
-    filled = _fill_defaults(copy.deepcopy(dict(config)), schema())
+    filled: dict[str, Any] = _fill_defaults(copy.deepcopy(dict(config)), schema())
     errors = sorted(Draft202012Validator(schema()).iter_errors(filled), key=lambda e: (len(e.absolute_path), str(e)))
     if errors:
         raise ConfigError(_sentence(errors[0]))
@@ -93,7 +93,8 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
 @cache
 def schema() -> dict[str, Any]:
     """Return the config's JSON schema."""
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    content: dict[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    return content
 
 
 def _fill_defaults(value: Any, part: Mapping[str, Any]) -> Any:
@@ -113,26 +114,28 @@ def _fill_defaults(value: Any, part: Mapping[str, Any]) -> Any:
 
 
 def _sentence(error: ValidationError) -> str:
+    rule: Any = error.validator_value
+    part: Any = error.schema
     place = ".".join(str(p) for p in error.absolute_path) or "config"
-    found = error.instance
+    found: Any = error.instance
     if error.validator == "additionalProperties":
-        allowed = error.schema.get("properties", {})
+        allowed = part.get("properties", {})
         unknown = sorted(set(found) - set(allowed))[0]
         return f"{place}: unknown key '{unknown}'; {nearest(unknown, allowed)}"
     if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in found]
+        missing = [name for name in rule if name not in found]
         return f"{place}: key '{missing[0]}' is missing"
     if error.validator == "enum":
-        return f"{place}: {found!r} is not allowed; {nearest(str(found), map(str, error.validator_value))}"
+        return f"{place}: {found!r} is not allowed; {nearest(str(found), map(str, rule))}"
     if error.validator in ("minimum", "exclusiveMinimum"):
-        return f"{place}: {found!r} is too small; at least {error.validator_value} is needed"
+        return f"{place}: {found!r} is too small; at least {rule} is needed"
     if error.validator == "pattern":
         return f"{place}: {found!r} is not a name; use letters, digits, '.', '_' and '-'"
     if error.validator == "anyOf":
-        options = " or ".join(_describe(option) for option in error.validator_value)
+        options = " or ".join(_describe(option) for option in rule)
         return f"{place}: expected {options}, found {found!r}"
     if error.validator == "type":
-        return f"{place}: expected {error.validator_value}, found {found!r}"
+        return f"{place}: expected {rule}, found {found!r}"
     return f"{place}: {error.message}"
 
 

@@ -1,0 +1,69 @@
+"""All benchmarks, one after another: each a ratio from one run, printed with its bound and saved as JSON.
+
+    python -m benchmarks                # everything (about a quarter of an hour on 2 cores)
+    python -m benchmarks maps idcor     # some
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+from freqmaps.manifest import libraries, origin, write_text
+
+PARTS = ("stores", "idcor", "maps", "orchestration")
+
+#: What is promised, and on which side of it a figure must lie.
+BOUNDS = {
+    "maps_vs_one_at_a_time": (">=", 6.0),
+    "maps_step_vs_bare_gradient": ("<=", 1.15),
+    "maps_agreement_median_cosine": (">=", 0.999),
+    "idcor_vs_direct": (">=", 40.0),
+    "idcor_max_abs_difference": ("<=", 1e-3),
+    "store_bytes_vs_raw": ("<=", 0.1),
+    "store_files_per_10000_maps": ("<=", 20),
+    "store_share_of_chunks_read_for_100_of_10000": ("<=", 0.02),
+    "orchestration_startup_share": ("<=", 1 / 3),
+    "dry_run_seconds": ("<=", 5.0),
+    "default_study_seconds": ("<=", 480.0),
+}
+
+RESULTS = Path(__file__).with_name("results.json")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", help=f"which of {', '.join(PARTS)}; all without")
+    chosen = parser.parse_args().parts or PARTS
+    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for part in chosen:
+        print(f"{part} ...", flush=True)
+        figures = importlib.import_module(f"benchmarks.bench_{part}").run()
+        found.update(figures)
+        for name, value in figures.items():
+            print(f"  {name:50s} {_show(value):>12s}  {_verdict(name, value)}", flush=True)
+        found["machine"] = {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()}
+        found["provenance"] = {**origin(), "date": datetime.now(UTC).isoformat(timespec="seconds"), **libraries()}
+        write_text(RESULTS, json.dumps(found, indent=1) + "\n")
+    print(f"saved in {RESULTS}")
+
+
+def _show(value: object) -> str:
+    return f"{value:.5g}" if isinstance(value, int | float) else str(value)
+
+
+def _verdict(name: str, value: float) -> str:
+    if name not in BOUNDS:
+        return ""
+    side, bound = BOUNDS[name]
+    kept = value >= bound if side == ">=" else value <= bound
+    return f"bound {side} {bound:.4g}: {'kept' if kept else 'NOT KEPT'}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""Images in class folders: which class and split each belongs to, what they are, and their pixels in store order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freqmaps.datasets import _decode, _files, _order
+from freqmaps.datasets._api import Block, rows_per_block
+from freqmaps.datasets._sources import Listing, Source
+from freqmaps.errors import ConfigError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: A folder's split by its name; the first there is of those that mean ``test`` is taken.
+_TESTS = ("test", "val", "valid", "validation")
+_ADD = f"give it class folders that hold images ({', '.join(_decode.EXTENSIONS)})"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image: where it lies, its split (empty if it has still to be made), class folder, and stable id."""
+
+    source: Source
+    member: str
+    split: str
+    folder: str
+    sample: str
+
+    @property
+    def where(self) -> str:
+        """The image's place, for messages."""
+        return f"{self.source.path}/{self.member}"
+
+
+def entries(sources: Sequence[tuple[Source, str]]) -> list[Entry]:
+    """Return all images of some sources, sorted by id.
+
+    Parameters
+    ----------
+    sources
+        Each with the split it holds, or with ``""`` where it holds both, in folders ``train`` and ``test`` (or
+        ``val``), or class folders from which the split is made.
+
+    Raises
+    ------
+    ConfigError
+        No class folders, one without images, a class that one split lacks, or only one of the splits.
+    """
+    found = [entry for source, split in sources for entry in _entries(source, split)]
+    found.sort(key=lambda e: e.sample)
+    counts = count(found)
+    if "" not in counts:
+        _order.check_classes(counts, "give both the same class folders")
+    elif len(counts[""]) < 2:
+        raise ConfigError(f"'{sources[0][0].path}' has one class folder, '{found[0].folder}'; at least two are needed")
+    return found
+
+
+def count(found: Sequence[Entry]) -> dict[str, dict[str, int]]:
+    """Return the number of images by split and class folder."""
+    counts: dict[str, dict[str, int]] = {}
+    for entry in found:
+        of_split = counts.setdefault(entry.split, {})
+        of_split[entry.folder] = of_split.get(entry.folder, 0) + 1
+    return counts
+
+
+def _entries(source: Source, split: str) -> Iterator[Entry]:
+    listing = source.listing()
+    files = [name for name in listing.files if _decode.is_image(name)]
+    base = _unwrapped(listing, files, keep=not split)
+    for name, below in _splits(listing, base, split, source).items():
+        empty = _children(listing, below)
+        if not empty:
+            raise ConfigError(f"'{source.path}/{below}' has no class folders; {_ADD}")
+        for file in files:
+            if not file.startswith(below):
+                continue
+            folder, _, rest = file.removeprefix(below).partition("/")
+            if not rest:
+                continue  # beside the class folders: a contact sheet, say
+            empty.discard(folder)
+            sample = "/".join(part for part in (name, folder, rest) if part)
+            if not _is_text(sample):
+                raise ConfigError(f"'{source.path}': the file name {sample!r} is not valid UTF-8; rename it")
+            yield Entry(source, file, name, folder, sample)
+        if empty:
+            raise ConfigError(f"class folder '{source.path}/{below}{min(empty)}' holds no images; fill or remove it")
+
+
+def _is_text(name: str) -> bool:
+    return name.isascii() or not any("\ud800" <= c <= "\udfff" for c in name)
+
+
+def _children(listing: Listing, below: str) -> set[str]:
+    return {f.removeprefix(below) for f in listing.folders if f.startswith(below) and "/" not in f.removeprefix(below)}
+
+
+def _unwrapped(listing: Listing, files: Sequence[str], *, keep: bool) -> str:
+    """Return the folder (with ``/``) that holds the class or split folders: archives are wrapped in one or more.
+
+    ``keep`` says that a folder named after a split is none of these.
+    """
+    base = ""
+    while True:
+        children = _children(listing, base)
+        if len(children) != 1 or (keep and children & {"train", *_TESTS}):
+            return base
+        inner = f"{base}{min(children)}/"
+        direct = any(f.startswith(base) and "/" not in f.removeprefix(base) for f in files)
+        if direct or not _children(listing, inner):
+            return base
+        base = inner
+
+
+def _splits(listing: Listing, base: str, split: str, source: Source) -> dict[str, str]:
+    """Return the folder of each split; ``{"": base}`` where the split has to be made."""
+    if split:
+        return {split: base}
+    children = _children(listing, base)
+    tests = [name for name in _TESTS if name in children]
+    if "train" in children and tests:
+        return {"train": f"{base}train/", "test": f"{base}{tests[0]}/"}
+    if children and children <= {"train", *_TESTS}:
+        there, missing = ("train", "test/ or val/") if "train" in children else (tests[0], "train/")
+        raise ConfigError(f"'{source.path}' has {base}{there}/ but no {missing} beside it; add it")
+    return {"": base}
+
+
+def summary(sources: Sequence[tuple[Source, str]]) -> dict[str, Any]:
+    """Return what is known of all images, reading them once and remembering the answer while no file changes.
+
+    Returns
+    -------
+    dict
+        ``digest`` (names, sizes, contents; the same for a folder and an archive of it), ``bytes``, ``counts`` (by
+        split and class folder), ``side`` (width and height of the first image), ``odd`` (the first image of another
+        width or height, with both, or None) and ``first``.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`entries`, and for the first image that cannot be read.
+    """
+    signature = [[source.stamp(), split] for source, split in sources]
+    return _files.remembered("class folders", signature, lambda: _scan(entries(sources)))
+
+
+def _scan(found: list[Entry]) -> dict[str, Any]:
+    patience = _files.Patience("checking the images", len(found))
+    digests: list[tuple[str, int, str]] = []
+    sides: dict[str, tuple[int, int]] = {}
+    by_source: dict[int, list[Entry]] = {}
+    for entry in found:
+        by_source.setdefault(id(entry.source), []).append(entry)
+    for part in by_source.values():
+        place = {name: i for i, name in enumerate(part[0].source.listing().files)}
+        with part[0].source.opened(in_order=True) as read:
+            for entry in sorted(part, key=lambda e: place[e.member]):
+                data = read(entry.member)
+                sides[entry.sample] = _decode.check(data, entry.where)
+                digests.append((entry.sample, len(data), hashlib.sha256(data).hexdigest()))
+                patience.step()
+    first = sides[found[0].sample]
+    odd = next(((e.where, *sides[e.sample]) for e in found if sides[e.sample] != first), None)
+    return {
+        "digest": _files.content_digest(digests),
+        "bytes": sum(size for _, size, _ in digests),
+        "counts": count(found),
+        "first": found[0].where,
+        "side": list(first),
+        "odd": list(odd) if odd else None,
+    }
+
+
+def common_size(known: dict[str, Any]) -> int:
+    """Return the side of images that are all square and of one size.
+
+    Raises
+    ------
+    ConfigError
+        They are not; names the first one.
+    """
+    width, height = known["side"]
+    if width != height:
+        raise ConfigError(f"'{known['first']}' is {width}x{height} pixels, not square; set 'size' to scale and crop")
+    if known["odd"]:
+        name, wide, high = known["odd"]
+        raise ConfigError(
+            f"'{name}' is {wide}x{high} pixels, others are {width}x{height}; set 'size' to scale and crop all of them"
+        )
+    return int(width)
+
+
+def split_counts(known: dict[str, Any], test_fraction: float | None) -> dict[str, int]:
+    """Return the number of samples in train and in test, as :func:`blocks` will split them.
+
+    Raises
+    ------
+    ConfigError
+        The split has to be made, and there is no ``test_fraction``, or a class of a single image.
+    """
+    counts = known["counts"]
+    if "" not in counts:
+        return {split: sum(counts[split].values()) for split in ("train", "test")}
+    if test_fraction is None:
+        raise ConfigError(f"'{known['first']}' lies in neither train/ nor val/; use the original archive")
+    test = 0
+    for folder, n in counts[""].items():
+        if n < 2:
+            raise ConfigError(
+                f"class folder '{folder}' has one image, too few for train and test; add some or remove it"
+            )
+        test += _order.test_count(n, test_fraction)
+    return {"train": sum(counts[""].values()) - test, "test": test}
+
+
+def blocks(found: list[Entry], *, channels: int, size: int, test_fraction: float | None) -> Iterator[Block]:
+    """Yield the images, decoded as they are asked for, dealt out class by class within each split.
+
+    Parameters
+    ----------
+    found
+        As :func:`entries` gives them.
+    channels, size
+        What the images become.
+    test_fraction
+        Share of each class for testing, where the split has to be made.
+    """
+    folders = sorted({e.folder for e in found})
+    labels = [folders.index(e.folder) for e in found]
+    split = [e.split for e in found]
+    if test_fraction is not None and "" in split:
+        split = _order.made_split([e.sample for e in found], labels, test_fraction)
+    order = _order.interleave(split, labels)
+    rows = rows_per_block(channels * size * size)
+    with ExitStack() as stack:
+        readers = {
+            id(s): stack.enter_context(s.opened(in_order=False))
+            for s in {id(e.source): e.source for e in found}.values()
+        }
+        for start in range(0, len(order), rows):
+            part = order[start : start + rows]
+            data = [readers[id(found[i].source)](found[i].member) for i in part]
+            yield Block(
+                _decoded(data, [found[i].where for i in part], channels, size),
+                _int64([labels[i] for i in part]),
+                [split[i] for i in part],
+                [found[i].sample for i in part],
+            )
+
+
+def _decoded(data: list[bytes], where: list[str], channels: int, size: int) -> NDArray[Any]:
+    import numpy as np
+
+    images = np.empty((len(data), channels, size, size), dtype=np.uint8)
+    for i, (one, name) in enumerate(zip(data, where, strict=True)):
+        images[i] = _decode.decode(one, name, channels=channels, size=size)
+    return images
+
+
+def _int64(values: list[int]) -> NDArray[Any]:
+    import numpy as np
+
+    return np.array(values, dtype=np.int64)
+
+
+def expanded(path: str) -> Path:
+    """Return a path of the config, with ``~`` for the home folder; relative ones start at the working directory."""
+    return Path(path).expanduser()

@@ -1,0 +1,80 @@
+"""Images of your own, in class folders or archives of them.
+
+Either ``root``, with ``train/`` and ``test/`` (or ``val/``) below it, each with one folder per class, or with the
+class folders themselves, from which a stratified split is made; or ``train`` and ``test``, one place for each. Every
+place may be a folder or a .tar (.gz, .bz2, .xz) or .zip archive, which is read without unpacking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from freqmaps.datasets import _folders, _sources
+from freqmaps.datasets._api import Block, Description
+from freqmaps.errors import ConfigError
+
+UNKEYED = ("root", "train", "test")
+RANGES = {"test_fraction": (0.0, 1.0), "size": (0, 8193)}
+
+
+def describe(
+    *,
+    root: str | None = None,
+    train: str | None = None,
+    test: str | None = None,
+    size: int | None = None,
+    channels: Literal[1, 3] = 3,
+    test_fraction: float = 0.2,
+) -> Description:
+    """Describe the images after checking, once, that each of them can be read.
+
+    Parameters
+    ----------
+    root
+        Folder or archive that holds everything.
+    train, test
+        Instead of ``root``: folders or archives of class folders.
+    size
+        Side in pixels to scale (shorter side) and crop (centre) to; without, all must be square and of one size.
+    channels
+        3 for RGB, 1 for grey.
+    test_fraction
+        Share of each class for testing, where the split has to be made.
+
+    Raises
+    ------
+    ConfigError
+        Wrong path, no or empty class folders, a class that one split lacks, an image that cannot be read.
+    """
+    known = _folders.summary(_places(root, train, test))
+    counts = known["counts"]
+    classes = tuple(sorted(next(iter(counts.values()))))
+    splits = _folders.split_counts(known, test_fraction)
+    identity = {"images": sum(splits.values()), "bytes": known["bytes"], "digest": known["digest"]}
+    side = size or _folders.common_size(known)
+    return Description(identity, splits, classes, channels, side, "image folder", "as given by their owner")
+
+
+def read(
+    *,
+    root: str | None = None,
+    train: str | None = None,
+    test: str | None = None,
+    size: int | None = None,
+    channels: Literal[1, 3] = 3,
+    test_fraction: float = 0.2,
+) -> Iterator[Block]:
+    """Yield the images in store order; parameters and errors as :func:`describe`."""
+    places = _places(root, train, test)
+    side = size or _folders.common_size(_folders.summary(places))
+    yield from _folders.blocks(_folders.entries(places), channels=channels, size=side, test_fraction=test_fraction)
+
+
+def _places(root: str | None, train: str | None, test: str | None) -> list[tuple[_sources.Source, str]]:
+    if root is not None and train is None and test is None:
+        return [(_sources.source(_folders.expanded(root), "root"), "")]
+    if root is None and train is not None and test is not None:
+        given = {"train": train, "test": test}
+        return [(_sources.source(_folders.expanded(path), split), split) for split, path in given.items()]
+    raise ConfigError("give either 'root', or both 'train' and 'test'")

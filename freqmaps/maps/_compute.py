@@ -1,0 +1,137 @@
+"""All maps of some images, in their order, resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqmaps import components
+from freqmaps.maps._state import Arrays, Saved, fingerprint
+from freqmaps.maps.settings import MapSettings
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The maps of n images, in the images' order.
+
+    Attributes
+    ----------
+    map
+        (n, c, h, w // 2 + 1) float32 in [0, 1]: half planes; :func:`freqmaps.maps.to_full` unfolds them.
+    width
+        Pixels per row of the images.
+    steps
+        (n,) int64: optimisation steps made.
+    loss
+        (n,) float64: the objective at the last step.
+    converged
+        (n,) bool: stopped because the loss had settled, not because of ``max_steps``.
+    keeps_prediction
+        (n,) bool: the image filtered by the final map is classified as the target.
+    """
+
+    map: NDArray[np.float32]
+    width: int
+    steps: NDArray[np.int64]
+    loss: NDArray[np.float64]
+    converged: NDArray[np.bool_]
+    keeps_prediction: NDArray[np.bool_]
+
+
+def compute_maps(
+    model: nn.Module,
+    images: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    objective_name: str,
+    objective_params: Mapping[str, Any],
+    settings: MapSettings,
+    *,
+    device: str | torch.device = "auto",
+    batch: int | None = None,
+    state: Path | None = None,
+    progress: Callable[[int, str], object] | None = None,
+) -> Maps:
+    """Find the map of each image; see :func:`freqmaps.maps._engine.optimise_maps` for how.
+
+    Parameters
+    ----------
+    model
+        From images in [0, 1] to logits.
+    images
+        (n, c, h, w) float32; n may be 0.
+    targets
+        (n,) int64: the class that each map is to keep.
+    objective_name, objective_params
+        A component of ``freqmaps/maps/objectives`` (or ``module:function``) and its parameters.
+    settings
+        Learning rate and stopping rule.
+    device, batch
+        Where, and how many at once; None finds a number from the free memory.
+    state
+        A folder for finished maps: a later call for the same work takes them from there, one for other work leaves
+        them alone. None keeps nothing.
+    progress
+        Called with the number of finished maps and a short note.
+
+    Raises
+    ------
+    FreqmapsError
+        Shapes or targets do not fit, a loss is not finite, or memory does not hold one image.
+    """
+    from freqmaps.maps._engine import optimise_maps
+
+    pictures = np.ascontiguousarray(images, dtype=np.float32)
+    classes = np.ascontiguousarray(targets, dtype=np.int64)
+    mark = fingerprint(model, pictures, classes, objective_name, objective_params, settings) if state else ""
+    saved = Saved(state, mark)
+    groups = saved.load()
+    try:
+        for finished in optimise_maps(
+            model,
+            pictures,
+            classes,
+            components.load("objective", objective_name)(**objective_params),
+            settings,
+            device=device,
+            batch=batch,
+            only=_missing(groups, len(pictures)),
+            progress=progress,
+        ):
+            arrays = {field.name: getattr(finished, field.name) for field in fields(finished)}
+            groups.append(arrays)
+            saved.add(arrays)
+    finally:
+        saved.flush()
+    return _in_order(groups, pictures.shape)
+
+
+def _missing(groups: Iterable[Arrays], n: int) -> NDArray[np.int64]:
+    made = np.zeros(n, dtype=bool)
+    for group in groups:
+        made[group["index"]] = True
+    return np.flatnonzero(~made).astype(np.int64)
+
+
+def _in_order(groups: Iterable[Arrays], shape: tuple[int, ...]) -> Maps:
+    n, c, h, w = shape
+    result = Maps(
+        map=np.ones((n, c, h, w // 2 + 1), dtype=np.float32),
+        width=w,
+        steps=np.zeros(n, dtype=np.int64),
+        loss=np.zeros(n, dtype=np.float64),
+        converged=np.zeros(n, dtype=bool),
+        keeps_prediction=np.zeros(n, dtype=bool),
+    )
+    for group in groups:
+        for name in ("map", "steps", "loss", "converged", "keeps_prediction"):
+            getattr(result, name)[group["index"]] = group[name]
+    return result

@@ -1,0 +1,73 @@
+"""Maps as a labelled dataset: what the map store holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqmaps.errors import FreqmapsError
+from freqmaps.maps._compute import Maps
+from freqmaps.maps.planes import to_full
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def to_dataset(
+    maps: Maps,
+    sample_ids: Sequence[str],
+    labels: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    attrs: Mapping[str, Any],
+) -> xr.Dataset:
+    """Return maps as a dataset that keeps the contract ``freqmaps.stores.MAPS``.
+
+    Parameters
+    ----------
+    maps
+        n maps.
+    sample_ids
+        n stable ids.
+    labels, targets
+        (n,) ground truth, and the classes that the maps keep.
+    attrs
+        Must have ``of`` (``essential`` or ``adversarial``), ``objective`` and ``parameters``.
+
+    Returns
+    -------
+    xr.Dataset
+        Dims ``sample, channel, ky, kx``: full planes, origin in the middle, with the signed frequencies as coordinates.
+
+    Raises
+    ------
+    FreqmapsError
+        Ids, labels or targets are not as many as the maps.
+    """
+    import xarray as xr
+
+    n, _, h, _ = maps.map.shape
+    if not n == len(sample_ids) == len(labels) == len(targets):
+        raise FreqmapsError(
+            f"maps: {n} maps, {len(sample_ids)} ids, {len(labels)} labels and {len(targets)} targets; "
+            "give as many of each"
+        )
+    return xr.Dataset(
+        {
+            "map": (("sample", "channel", "ky", "kx"), to_full(maps.map, maps.width)),
+            "target": ("sample", np.asarray(targets, dtype=np.int64)),
+            "label": ("sample", np.asarray(labels, dtype=np.int64)),
+            "steps": ("sample", maps.steps),
+            "loss": ("sample", maps.loss),
+            "converged": ("sample", maps.converged),
+            "keeps_prediction": ("sample", maps.keeps_prediction),
+        },
+        coords={
+            "sample": ("sample", np.array([str(s) for s in sample_ids], dtype=object)),
+            "ky": np.arange(h, dtype=np.int64) - h // 2,
+            "kx": np.arange(maps.width, dtype=np.int64) - maps.width // 2,
+        },
+        attrs={"kind": "maps", **attrs},
+    )

@@ -1,0 +1,271 @@
+"""Many maps at once, each its own problem: the loss is a sum over images, so a batch is exactly the sum of single runs.
+
+An image that stops hands its slot to the next in the queue; when the queue is empty the batch shrinks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from freqmaps.errors import FreqmapsError
+from freqmaps.maps._frozen import freeze, plain_copy
+from freqmaps.maps._memory import fitting_batch, is_out_of_memory, release
+from freqmaps.maps._slots import Slots, advance, filtered
+from freqmaps.maps.objectives._api import Objective
+from freqmaps.maps.planes import multiplicity
+from freqmaps.maps.settings import MapSettings
+
+#: Steps between two looks at which images have stopped: a look waits for a GPU, and costs nothing on a CPU.
+CHECK_EVERY = {"cpu": 1}
+CHECK_EVERY_ELSEWHERE = 10
+#: The batch shrinks when this share of its slots is idle; every new size costs the convolutions a new plan.
+IDLE_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class FinishedMaps:
+    """Some finished maps.
+
+    Attributes
+    ----------
+    index
+        (k,) int64: their places in the images given.
+    map
+        (k, c, h, w // 2 + 1) float32 in [0, 1]: half planes, see :mod:`freqmaps.maps.planes`.
+    steps
+        (k,) int64: steps made.
+    loss
+        (k,) float64: the objective at the last step, before that step's update.
+    converged
+        (k,) bool: stopped because the loss had settled.
+    keeps_prediction
+        (k,) bool: the image filtered by the final map is classified as the target.
+    """
+
+    index: NDArray[np.int64]
+    map: NDArray[np.float32]
+    steps: NDArray[np.int64]
+    loss: NDArray[np.float64]
+    converged: NDArray[np.bool_]
+    keeps_prediction: NDArray[np.bool_]
+
+
+def optimise_maps(
+    model: nn.Module,
+    images: NDArray[np.float32] | Tensor,
+    targets: NDArray[np.int64] | Tensor,
+    objective: Objective,
+    settings: MapSettings,
+    *,
+    device: str | torch.device = "auto",
+    batch: int | None = None,
+    only: NDArray[np.int64] | None = None,
+    progress: Callable[[int, str], object] | None = None,
+) -> Iterator[FinishedMaps]:
+    """Find the map of each image, and yield maps as they finish, in any order.
+
+    Each image's trajectory is that of its own gradient descent on the full plane: M starts at 1; x_F = Re F⁻¹(M ⊙ F x)
+    (Basile et al., eq. 1); Adam on the objective; M clamped to [0, 1] after each step; the stopping rule of
+    :class:`~freqmaps.maps.settings.MapSettings`. The batch, its order and the device change it by rounding only.
+
+    Parameters
+    ----------
+    model
+        From images in [0, 1] to logits (n, k). Copied: the caller's is left unchanged.
+    images
+        (n, c, h, w) float32.
+    targets
+        (n,) int64: the class that each map is to keep.
+    objective
+        What to minimise, from :mod:`freqmaps.maps.objectives`.
+    settings
+        Learning rate and stopping rule.
+    device
+        ``auto`` (CUDA, else MPS, else CPU) or a torch device.
+    batch
+        Images optimised together; None finds a number from the memory that is free. Out of memory, it is halved.
+    only
+        Positions of the images to do; None does all.
+    progress
+        Called with the number of finished maps (those that ``only`` leaves out included) and a short note.
+
+    Raises
+    ------
+    FreqmapsError
+        Shapes or targets do not fit, a loss is not finite (names the image), or not even one image fits in memory.
+    """
+    where = _pick(device)
+    pictures = torch.as_tensor(images, dtype=torch.float32)
+    classes = torch.as_tensor(targets, dtype=torch.int64)
+    _check(pictures, classes, settings, batch)
+    waiting = range(len(pictures)) if only is None else only.tolist()
+    if len(waiting) == 0:
+        return iter(())
+    return _Run(model, pictures, classes, waiting, objective, settings, where, batch, progress).groups()
+
+
+def _pick(device: str | torch.device) -> torch.device:
+    if str(device) != "auto":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _check(images: Tensor, targets: Tensor, settings: MapSettings, batch: int | None) -> None:
+    if images.ndim != 4 or targets.shape != images.shape[:1]:
+        raise FreqmapsError(
+            f"maps: images {tuple(images.shape)} and targets {tuple(targets.shape)} do not fit; "
+            "give (n, channels, height, width) and (n,)"
+        )
+    if settings.window < 1:
+        raise FreqmapsError(f"maps: window is {settings.window}; give at least 1")
+    if batch is not None and batch < 1:
+        raise FreqmapsError(f"maps: batch is {batch}; give at least 1, or nothing to have it found")
+
+
+def _check_classes(targets: Tensor, classes: int) -> None:
+    wrong = targets[(targets < 0) | (targets >= classes)]
+    if len(wrong):
+        raise FreqmapsError(
+            f"maps: targets must lie in 0..{classes - 1}, the model's classes; found {int(wrong[0])}; "
+            "was the model trained on these classes?"
+        )
+
+
+class _Run:
+    """One call of :func:`optimise_maps`: the queue, the slots, and which image sits in which."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        targets: Tensor,
+        waiting: Sequence[int],
+        objective: Objective,
+        settings: MapSettings,
+        device: torch.device,
+        batch: int | None,
+        progress: Callable[[int, str], object] | None,
+    ) -> None:
+        self.images, self.targets = images, targets
+        self.objective, self.settings, self.device, self.progress = objective, settings, device, progress
+        self.plain = plain_copy(model, device)
+        self.net = freeze(self.plain, images[:2].to(device))
+        self.batch = batch or fitting_batch(self.net, images[:1].to(device))
+        self.weight = torch.from_numpy(multiplicity(*images.shape[-2:])).to(device)
+        self.check_every = CHECK_EVERY.get(device.type, CHECK_EVERY_ELSEWHERE)
+        self.queue = deque(waiting)
+        self.slots: Slots | None = None
+        #: The image in each slot, -1 for an idle one.
+        self.occupant: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self.done = len(images) - len(waiting)
+
+    def groups(self) -> Iterator[FinishedMaps]:
+        """Yield finished maps until there are none left to make."""
+        while self.queue or self.slots is not None:
+            if not self._advance():
+                self._halve()
+                continue
+            finished = self._collect()
+            if finished is not None:
+                yield finished
+
+    def _advance(self) -> bool:
+        """Fill the slots and make some steps; False if memory ran out, with all that was won kept."""
+        try:
+            self._fill()
+            assert self.slots is not None
+            for _ in range(self.check_every):
+                advance(self.slots, self.net, self.objective, self.weight, self.images.shape[-1], self.settings)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return False
+        return True
+
+    def _fill(self) -> None:
+        """Put waiting images into idle slots; drop slots when too many stay idle."""
+        if self.slots is None:
+            count = min(self.batch, len(self.queue))
+            self.slots, self.occupant = self._enter(count), np.array([self.queue.popleft() for _ in range(count)])
+            return
+        idle = np.flatnonzero(self.occupant < 0)[: len(self.queue)]
+        if len(idle):
+            self.slots.write(self._rows(idle), self._enter(len(idle)))
+            self.occupant[idle] = [self.queue.popleft() for _ in idle]
+        busy = np.flatnonzero(self.occupant >= 0)
+        if len(self.occupant) - len(busy) > IDLE_SHARE * len(self.occupant):
+            self._keep(busy)
+
+    def _enter(self, count: int) -> Slots:
+        """Return the starting state of the next images of the queue, which are left in it."""
+        index = torch.tensor([self.queue[i] for i in range(count)])
+        images, target = self.images[index].to(self.device), self.targets[index].to(self.device)
+        with torch.no_grad():
+            logits = self.plain(images)
+            _check_classes(target, logits.shape[1])
+            return Slots.start(images, target, self.objective.prepare(logits, target), self.settings.window)
+
+    def _keep(self, rows: NDArray[np.int64]) -> None:
+        assert self.slots is not None
+        self.slots = self.slots.select(self._rows(rows)) if len(rows) else None
+        self.occupant = self.occupant[rows]
+
+    def _rows(self, rows: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(rows)).to(self.device)
+
+    def _collect(self) -> FinishedMaps | None:
+        """Take the maps that have stopped out of their slots."""
+        assert self.slots is not None
+        active, finite = torch.stack([self.slots.active, self.slots.finite]).cpu().numpy()
+        busy = self.occupant >= 0
+        if not finite[busy].all():
+            first = int(self.occupant[busy & ~finite][0])
+            raise FreqmapsError(
+                f"maps: the loss of image {first} is not finite; "
+                "check that image, the checkpoint's weights and the penalty"
+            )
+        stopped = np.flatnonzero(busy & ~active)
+        if len(stopped) == 0:
+            return None
+        finished = self._finished(self.slots.select(self._rows(stopped)), self.occupant[stopped])
+        self.occupant[stopped] = -1
+        if not self.queue and (self.occupant < 0).all():
+            self.slots = None
+        self.done += len(stopped)
+        if self.progress:
+            self.progress(self.done, f"median steps {int(np.median(finished.steps))}")
+        return finished
+
+    def _finished(self, slots: Slots, index: NDArray[np.int64]) -> FinishedMaps:
+        with torch.no_grad():
+            answer = self.plain(filtered(slots, self.images.shape[-1])).argmax(dim=1)
+        return FinishedMaps(
+            index=index,
+            map=slots.map.cpu().numpy(),
+            steps=slots.steps.cpu().numpy(),
+            loss=slots.loss.cpu().numpy().astype(np.float64),
+            converged=slots.converged.cpu().numpy(),
+            keeps_prediction=(answer == slots.target).cpu().numpy(),
+        )
+
+    def _halve(self) -> None:
+        """Out of memory: go on with half the images, and start the others again later."""
+        size = self.batch if self.slots is None else len(self.slots)
+        release(self.device)
+        if size <= 1:
+            raise FreqmapsError("maps: not even one image fits in memory; use a machine or a device with more")
+        self.batch = size // 2
+        if self.slots is None:
+            return
+        busy = np.flatnonzero(self.occupant >= 0)
+        self.queue.extendleft(reversed(self.occupant[busy[self.batch :]].tolist()))
+        self._keep(busy[: self.batch])

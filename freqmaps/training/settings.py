@@ -1,0 +1,92 @@
+"""Settings of the training loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from freqmaps.errors import ConfigError
+
+RANGES = {
+    "epochs": (0, 100000),
+    "batch": (0, 1000000),
+    "learning_rate": (0.0, 1000.0),
+    "momentum": (-0.001, 1.0),
+    "weight_decay": (-1e-12, 1000.0),
+    "factor": (0.0, 1.0),
+    "warmup": (0.0, 1.0),
+    "crop_padding": (-1, 1000),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How a network is trained; the regime says on what loss.
+
+    Attributes
+    ----------
+    epochs
+        Passes over the training images.
+    batch
+        Images per step. The last, smaller batch of an epoch counts too.
+    optimizer
+        ``sgd`` (with momentum), ``adam`` (weight decay added to the gradient) or ``adamw`` (decoupled).
+    learning_rate
+        The largest one that the schedule reaches; ``constant`` and ``multistep`` start with it.
+    momentum
+        Of SGD; the first beta of Adam.
+    weight_decay
+        On all parameters.
+    schedule
+        ``constant``; ``multistep``: times ``factor`` at each of ``milestones``; per step and as in torch:
+        ``one_cycle`` (from 1/25 up, then down to 1/250000 of the largest, along cosines), ``cosine`` (down to 0);
+        ``cyclic``: straight from 0 up until half of all steps, and down to 0 again.
+    milestones
+        Epochs after which ``multistep`` lowers the rate.
+    factor
+        By how much it does.
+    warmup
+        Share of the steps in which ``one_cycle`` rises.
+    cycle_momentum
+        Whether ``one_cycle`` also moves the momentum from 0.95 to 0.85 and back, as torch does unless told not to.
+    flip
+        Mirror half of the images.
+    crop_padding
+        Shift each image by up to as many pixels, filled with zeros.
+    train
+        ``all`` parameters, or only the ``head`` (batch norm then keeps its statistics).
+    keep
+        The weights of the ``last`` epoch, or of the one with the ``best_accuracy`` or ``best_loss`` on the test split.
+    precision
+        ``float32``, or ``auto``: on a GPU bfloat16 (float16 on older ones) where it is safe.
+    loss
+        ``cross_entropy``, or ``mse`` of the logits against one-hot labels.
+    """
+
+    epochs: int = 30
+    batch: int = 64
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    schedule: Literal["constant", "multistep", "one_cycle", "cosine", "cyclic"] = "one_cycle"
+    milestones: tuple[int, ...] = ()
+    factor: float = 0.1
+    warmup: float = 0.3
+    cycle_momentum: bool = False
+    flip: bool = False
+    crop_padding: int = 0
+    train: Literal["all", "head"] = "all"
+    keep: Literal["last", "best_accuracy", "best_loss"] = "last"
+    precision: Literal["float32", "auto"] = "float32"
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "milestones", tuple(self.milestones))
+        for name, (low, high) in RANGES.items():
+            if not low < getattr(self, name) < high:
+                raise ConfigError(f"training: {name} {getattr(self, name)} lies outside ({low:g}, {high:g})")
+        if bool(self.milestones) != (self.schedule == "multistep"):
+            raise ConfigError("training: 'milestones' and schedule 'multistep' belong together; give both or neither")
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ConfigError(f"training: milestones {list(self.milestones)} must rise")

@@ -1,0 +1,153 @@
+"""Configs: closed, checked before any work, one sentence that names key, value and nearest name."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from freqmaps.errors import ConfigError
+from freqmaps.study import config, reference
+from freqmaps.study.build import study
+from tests.workflow import REPOSITORY
+
+
+def base():
+    return config.read_files([REPOSITORY / "config.yaml"])
+
+
+def changed(**changes):
+    built = base()
+    config.merge(built, changes)
+    return built
+
+
+def in_run(**changes):
+    built = base()
+    built["runs"][0] |= changes
+    return built
+
+
+MISTAKES = {
+    "unknown key": (changed(dataset={}), "config: unknown key 'dataset'; did you mean 'datasets'?"),
+    "unknown key in a run": (in_run(sead=[0]), "runs.0: unknown key 'sead'; did you mean 'seeds'?"),
+    "wrong type": (changed(seed="zero"), "seed: expected integer, found 'zero'"),
+    "not allowed": (changed(device="gpu"), "device: 'gpu' is not allowed; did you mean 'cpu'?"),
+    "unknown attack name": (in_run(attacks=["fnm"]), "no attack named 'fnm' in the config; did you mean 'fmn'?"),
+    "unknown attack kind": (changed(attacks={"fmn": {"kind": "fnm"}}), "attacks.fmn: no attack named 'fnm'; did you"),
+    "unknown parameter": (
+        changed(attacks={"fmn": {"kind": "fmn", "stepz": 3}}),
+        "attacks.fmn: attack 'fmn' has no parameter 'stepz'; did you mean 'steps'?",
+    ),
+    "epsilon too large": (changed(attacks={"pgd-8_255": {"epsilon": 8}}), "attacks.pgd-8_255.epsilon: 8.0 lies outside"),
+    "epsilon zero": (changed(attacks={"pgd-8_255": {"epsilon": 0}}), "attacks.pgd-8_255.epsilon: 0.0 lies outside"),
+    "epsilon no number": (
+        changed(attacks={"pgd-8_255": {"epsilon": "8/2x5"}}),
+        "attacks.pgd-8_255.epsilon: expected float, found '8/2x5'",
+    ),
+    "unknown training setting": (
+        changed(trainings={"standard": {"epoch": 3}}),
+        "trainings.standard: settings 'TrainingSettings' has no parameter 'epoch'; did you mean 'epochs'?",
+    ),
+    "unknown map setting": (changed(maps={"ce": {"penaltee": 3}}), "unknown key 'penaltee'; did you mean 'penalty'?"),
+    "unknown objective": (changed(maps={"ce": {"objective": "cross"}}), "no objective named 'cross'; did you mean"),
+    "unknown architecture": (
+        changed(models={"small-cnn": {"architecture": "smallcnn"}}),
+        "models.small-cnn: no model named 'smallcnn'; did you mean 'small_cnn'?",
+    ),
+    "unknown factory": (
+        changed(models={"small-cnn": {"architecture": "nolab.nets:wide"}}),
+        "no module 'nolab.nets' on the import path",
+    ),
+    "more maps than samples": (
+        in_run(samples={"split": "test", "first": 10**6}),
+        "runs[0].samples.first: 1000000 asked for, but 'test' has",
+    ),
+    "wrong path": (
+        changed(datasets={"digits": {"kind": "image_folder", "root": "/no/such/folder", "test_fraction": 0.5}}),
+        "datasets.digits: ",
+    ),
+    "missing checkpoint": (
+        changed(models={"small-cnn": {"checkpoint": "missing.pt"}}) | {"runs": [in_run(trainings=["given"])["runs"][0]]},
+        "models.small-cnn.checkpoint: no such file: missing.pt",
+    ),
+    "given without a checkpoint": (in_run(trainings=["given"]), "belong together"),
+    "wrong normalisation": (
+        changed(models={"small-cnn": {"normalise": {"mean": [0, 0, 0], "std": [1, 1, 1]}}}),
+        "models.small-cnn.normalise.mean: 3 numbers for 1 channels",
+    ),
+    "unknown item": (changed(items=["B25-T9"]), "items[0]: no item named 'B25-T9'; did you mean 'B25-T"),
+    "item of an attack that no run has": (
+        changed(items=[{"item": "B25-T1", "attacks": ["cw"]}]),
+        "items[0] (B25-T1).attacks: no run has attack 'cw'",
+    ),
+    "item whose results nobody makes": (in_run(maps=[]), "which no run asks for"),
+    "a path for a name": (changed(datasets={"../../etc": {"kind": "digits"}}), "is not a name"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_one_sentence(mistake):
+    given, sentence = MISTAKES[mistake]
+    with pytest.raises(ConfigError) as caught:
+        study(given)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_snakemake_shows_the_sentence_and_starts_nothing(tmp_path):
+    line = [sys.executable, "-m", "snakemake", "-n", "--config", "sead=1"]
+    done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "unknown key 'sead'; did you mean 'seed'?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("overlay", sorted(p.name for p in (REPOSITORY / "studies").glob("*.yaml")))
+def test_studies_are_valid_but_for_data_that_is_not_here(overlay):
+    given = config.read_files([REPOSITORY / "config.yaml", REPOSITORY / "studies" / overlay])
+    try:
+        assert study(given).items
+    except ConfigError as error:
+        assert "datasets." in str(error)
+        assert "no such" in str(error)
+
+
+def test_a_key_given_twice_is_an_error(tmp_path):
+    (tmp_path / "c.yaml").write_text("study: a\nruns: []\nstudy: b\n")
+    with pytest.raises(ConfigError, match="line 3: 'study' is given twice"):
+        config.read_files([tmp_path / "c.yaml"])
+
+
+def test_numbers_as_people_write_them():
+    a = study(changed(attacks={"pgd-8_255": {"epsilon": "8/255"}}))
+    b = study(changed(attacks={"pgd-8_255": {"epsilon": 8 / 255}}))
+    assert set(a.graph.nodes) == set(b.graph.nodes)
+    assert config.read_files([REPOSITORY / "config.yaml"])["trainings"]["standard"]["weight_decay"] == 1e-4
+
+
+def test_resolving_a_study_imports_no_torch_and_is_quick():
+    program = (
+        "import sys; from freqmaps.study.build import study; from freqmaps.study.config import read_files;"
+        "study(read_files(['config.yaml']));"
+        "heavy = {'torch', 'torchvision', 'foolbox', 'matplotlib', 'sklearn', 'xarray', 'numba'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=True)
+
+
+def test_a_dry_run_of_a_full_size_study_answers_within_seconds():
+    start = time.perf_counter()
+    words = ["-n", "-q", "--configfile", "studies/b25-cifar10.yaml"]
+    subprocess.run([sys.executable, "-m", "snakemake", *words], cwd=REPOSITORY, capture_output=True, check=True)
+    assert time.perf_counter() - start < 30  # 5 s on an idle machine, see benchmarks; this only catches a blow-up
+
+
+def test_the_config_reference_is_up_to_date():
+    assert (REPOSITORY / "docs" / "config.md").read_text(encoding="utf-8") == reference.markdown(), (
+        "run: freqmaps config > docs/config.md"
+    )
+
+
+def test_every_key_of_the_schema_is_described():
+    assert [path for path, part in config.walk(config.schema()) if not part.get("description")] == []

@@ -1,0 +1,360 @@
+import json
+import re
+from math import isnan, sqrt
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests import synthetic_study as study
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from freqmaps import components, spectra
+from freqmaps.errors import FreqmapsError, StoreError
+from freqmaps.items import B25_T1, B25_T3
+from freqmaps.items._api import Column, Inputs, Table
+from freqmaps.items._examples import examples, first_per_class
+from freqmaps.items._latex import escape, latex
+from freqmaps.items._published import AS_PUBLISHED, published
+from freqmaps.items._statistics import wilson
+from freqmaps.items._write import make_item, write_table
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return study.make(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def inputs(results):
+    return Inputs(results)
+
+
+@pytest.fixture(scope="module")
+def as_published(tmp_path_factory):
+    return Inputs(study.make(tmp_path_factory.mktemp("published"), published=True))
+
+
+# --- spectra
+
+
+@given(st.integers(1, 40))
+def test_frequencies_are_those_of_numpy_shifted(n):
+    assert np.array_equal(spectra.frequencies(n), np.round(np.fft.fftshift(np.fft.fftfreq(n)) * n))
+
+
+@given(st.integers(1, 7), st.integers(1, 7), st.integers(0, 10_000))
+def test_filtering_is_linear_and_the_map_of_ones_changes_nothing(h, w, seed):
+    rng = np.random.default_rng(seed)
+    x, y, m = rng.normal(size=(3, 2, h, w))
+    assert np.allclose(spectra.filter_image(x, np.ones_like(x)), x)
+    together = spectra.filter_image(2 * x - 3 * y, m)
+    assert np.allclose(together, 2 * spectra.filter_image(x, m) - 3 * spectra.filter_image(y, m))
+    assert np.isclose((spectra.spectrum(x) ** 2).sum(), h * w * (x**2).sum())  # Parseval
+
+
+def test_a_map_keeps_exactly_its_frequency():
+    n, k = 8, 2
+    x = np.arange(n)
+    wave = np.tile(np.cos(2 * np.pi * k * x / n), (n, 1))
+    other = np.tile(np.cos(2 * np.pi * 3 * x / n), (n, 1))
+    m = np.zeros((n, n))
+    m[n // 2, n // 2 + k] = m[n // 2, n // 2 - k] = 1
+    assert np.allclose(spectra.filter_image(wave + other + 1, m), wave)
+
+
+def test_channels_are_not_rolled():
+    x = np.stack([np.ones((4, 4)), 2 * np.ones((4, 4)), 3 * np.ones((4, 4))])
+    assert np.allclose(spectra.filter_image(x, np.ones((4, 4)))[:, 0, 0], [1, 2, 3])
+    assert np.allclose(spectra.spectrum(x)[:, 2, 2], [16, 32, 48])
+
+
+@pytest.mark.parametrize("m", [np.ones((4, 5)), np.ones((3, 4, 4)), np.ones(4)])
+def test_a_map_that_does_not_fit_is_refused(m):
+    with pytest.raises(FreqmapsError):
+        spectra.filter_image(np.ones((2, 4, 4)), m)
+
+
+def test_no_frequencies_without_pixels():
+    with pytest.raises(FreqmapsError):
+        spectra.frequencies(0)
+
+
+# --- statistics
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 10), (10, 10), (7, 10), (1, 3), (9978, 10000), (1, 1)])
+def test_wilson_equals_scipy(k, n):
+    interval = stats.binomtest(k, n).proportion_ci(method="wilson")
+    assert np.allclose(wilson(k, n), interval, atol=1e-12)
+
+
+def test_wilson_solves_its_quadratic():
+    z = stats.norm.ppf(0.975)
+    for bound in wilson(13, 20):
+        assert abs(13 / 20 - bound) == pytest.approx(z * sqrt(bound * (1 - bound) / 20))
+    assert all(isnan(b) for b in wilson(0, 0))
+
+
+# --- inputs
+
+
+def test_ranges_are_joined_in_order(inputs):
+    store = inputs.adversarial(attack="strong", **study.PLACE)
+    assert store["sample"].values.tolist() == [f"s{i:03d}" for i in range(24)]
+    maps = inputs.maps(of="essential", maps="small")
+    assert maps["sample"].values.tolist() == [f"s{i:03d}" for i in range(24) if i % 6 != 5]
+
+
+def test_samples_are_read_in_the_order_asked(inputs):
+    ids = ["s020", "s001", "s013"]
+    part = inputs.maps(of="essential", samples=ids)
+    whole = inputs.maps(of="essential")
+    assert part["sample"].values.tolist() == ids
+    assert np.array_equal(part["map"].values, whole.sel(sample=ids)["map"].values)
+    assert set(inputs.maps(of="essential", variables=["steps"]).data_vars) == {"steps"}
+
+
+def test_what_is_not_there_is_named(inputs):
+    with pytest.raises(FreqmapsError, match="no sample 's005'"):
+        inputs.maps(of="essential", samples=["s005"])
+    with pytest.raises(FreqmapsError, match="name one of them"):
+        inputs.maps(maps="small")
+    with pytest.raises(FreqmapsError, match="no maps result for of 'pdg'"):
+        inputs.maps(of="pdg")
+    with pytest.raises(FreqmapsError, match="no correlation results"):
+        Inputs([]).correlations()
+    with pytest.raises(FreqmapsError, match="metric 'idcor-x'"):
+        inputs.per_sample("idcor-x")
+
+
+def test_correlations_carry_the_names_of_this_study(inputs):
+    frame = inputs.correlations()
+    assert len(frame) == len(study.ATTACKS) * len(study.METRICS)
+    assert set(frame["attack"]) == set(study.ATTACKS)  # not the name that another study gave
+    assert set(frame["seed"]) == {"0"}
+    values = inputs.per_sample(attack="weak")
+    assert values["value"].tolist() == np.linspace(0, 1, 14).tolist() and set(values["attack"]) == {"weak"}
+
+
+def test_a_broken_table_is_one_sentence(tmp_path):
+    results = [r for r in study.make(tmp_path) if r.stage == "correlation"][:1]
+    (results[0].folder / "correlation.csv").write_text("")
+    with pytest.raises(StoreError, match=r"correlation\.csv: cannot be read"):
+        Inputs(results).correlations()
+
+
+# --- tables
+
+
+def test_table_1_equals_the_csv(inputs):
+    frame = B25_T1.build(inputs).frame
+    assert frame["attack"].tolist() == list(study.ATTACKS)
+    for number, row in enumerate(frame.to_dict("records")):
+        for metric, column in zip(study.METRICS, B25_T1._VALUES, strict=True):
+            assert row[column] == pytest.approx(study.value(metric, number))
+            assert row[f"{metric}_error"] == 0.012
+        assert row["cosine_std"] == 0.2 and row["p_value"] == pytest.approx(1 / 101)
+        assert row["n_dropped"] == number and row["n_attacked"] == 24
+    assert frame["n"].tolist() == [8, 12, 14]
+
+
+def test_published_values_follow_what_the_attack_is_not_its_name(inputs):
+    frame = B25_T1.build(inputs).frame.set_index("attack")
+    assert frame.loc["strong", "published_svcca"] == 0.30  # PGD at 8/255, whatever it is called
+    assert frame.loc["fmn-linf", "published_idcor"] == 0.66
+    assert isnan(frame.loc["weak", "published_svcca"])  # PGD at 1/255 is not in Table I
+    assert frame.loc["weak", "scope"] == "no published value for this attack"
+    scope = frame.loc["strong", "scope"]
+    assert scope.startswith("differs: ") and frame.loc["strong", "within_tolerance"] == ""
+    for part in ("digits (published: CIFAR-10)", "small_cnn (published: ResNet-20)", "penalty 0.1", "24 images"):
+        assert part in scope
+
+
+def test_verdict_only_where_the_scope_is_the_papers(as_published, monkeypatch):
+    row = B25_T1.build(as_published, attacks=["strong"]).frame.iloc[0]
+    assert row["scope"] == "differs: 24 images attacked (published: 10000)"
+    monkeypatch.setitem(published("B25-T1"), "samples", 24)
+    row = B25_T1.build(as_published, attacks=["strong"]).frame.iloc[0]
+    assert row["scope"] == AS_PUBLISHED
+    # Ours: SVCCA .11 (paper .30), cosine .21 ± .20 (.49 ± .28), IdCor .31 (.60), p .0099 (.01).
+    assert row["within_tolerance"] == "no: svcca, cosine_mean, cosine_std, idcor"
+
+
+def test_an_attack_of_other_settings_is_told(as_published, monkeypatch):
+    attack = as_published.related("attacks", {"attack": "fmn-linf"})[0]
+    monkeypatch.setitem(attack.manifest["spec"]["parameters"]["attack"]["parameters"], "steps", 30)
+    other = as_published.related("attacks", {"attack": "fmn-linf"})[1]
+    monkeypatch.setitem(other.manifest["spec"]["parameters"]["attack"]["parameters"], "steps", 30)
+    row = B25_T1.build(as_published, attacks=["fmn-linf"]).frame.iloc[0]
+    assert "attack steps 30 (published: 100)" in row["scope"]
+
+
+def test_table_3_counts_successes_by_hand(inputs):
+    frame = B25_T3.build(inputs).frame
+    assert frame["attack"].tolist() == ["weak", "strong"]  # ascending in epsilon
+    assert frame["epsilon_text"].tolist() == ["1/255", "8/255"]
+    # Image i is classified correctly unless i % 6 == 5; attack number a fails where i % (a + 2) == 0.
+    for row, number in zip(frame.to_dict("records"), (2, 1), strict=True):
+        correct = [i for i in range(24) if i % 6 != 5]
+        hits = [i for i in correct if i % (number + 2) != 0]
+        assert (row["n_success"], row["n_correct"]) == (len(hits), len(correct))
+        assert row["success_rate"] == pytest.approx(len(hits) / len(correct))
+        interval = stats.binomtest(len(hits), len(correct)).proportion_ci(method="wilson")
+        assert (row["success_low"], row["success_high"]) == pytest.approx(tuple(interval))
+    assert frame["published_success_rate"].tolist() == [0.6856, 1.0]
+    assert frame["published_idcor"].tolist() == [0.59, 0.60]
+
+
+def test_tables_name_what_they_cannot_do(inputs, results):
+    with pytest.raises(FreqmapsError, match=r"attack 'fnm' has no correlation results; there are: fmn-linf"):
+        B25_T1.build(inputs, attacks=["fnm"])
+    with pytest.raises(FreqmapsError, match="'fmn-linf' \\(fmn\\) has no epsilon"):
+        B25_T3.build(inputs, attacks=["fmn-linf"])
+    doubled = [r for r in results if r.stage == "correlation"]
+    with pytest.raises(FreqmapsError, match="two results of metric"):
+        B25_T1.build(Inputs(doubled + doubled))
+
+
+def test_a_metric_that_was_not_computed_is_noted(results):
+    some = [r for r in results if r.names.get("metric") not in ("linear_cka", "svcca")]
+    table = B25_T1.build(Inputs(some))
+    assert table.frame["linear_cka"].isna().all()
+    assert "Not computed: svcca, linear_cka." in table.notes
+    assert "linear_cka" not in [c.name for c in table.shown()]
+
+
+@pytest.mark.parametrize("item", ["B25-T1", "B25-T2", "B25-T3", "B25-T4"])
+def test_published_data_are_whole(item):
+    entry = published(item)
+    assert entry["source"].startswith("Basile et al., Table ") and entry["scope"] and entry["samples"] > 0
+    for row in entry["rows"]:
+        assert set(row["values"]) == set(entry["tolerance"])
+    assert all(0 < t <= 0.1 for t in entry["tolerance"].values())
+
+
+# --- files
+
+
+def test_latex_prints_names_as_they_stand():
+    assert escape(r"a_b&50%$#{x}~^\ <|>") == (
+        r"a\_b\&50\%\$\#\{x\}\textasciitilde{}\textasciicircum{}\textbackslash{} "
+        r"\textless{}\textbar{}\textgreater{}"
+    )
+    frame = pd.DataFrame({"name": ["a_b & c", "50 %"], "value": [0.25, float("nan")], "e": [0.01, 0.02]})
+    columns = [Column("name", "Name"), Column("value", "ε", "IdCor_x", ".2f", error="e")]
+    text = latex(Table(frame, ["100 % ≤ λ"], columns), title="T_1", label="x")
+    assert r"a\_b \& c & 0.25 $\pm$ 0.01 \\" in text and r"50 \% & -- \\" in text
+    assert text.isascii()
+    rows = [line for line in text.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
+    assert all(len(re.findall(r"(?<!\\)&", line)) == 1 for line in rows)
+    assert len(re.findall(r"(?<!\\)\{", text)) == len(re.findall(r"(?<!\\)\}", text))
+    assert text.count(r"\begin{") == text.count(r"\end{") == 2
+
+
+def test_table_files_agree(inputs, tmp_path):
+    made = make_item("B25-T1", inputs, {}, tmp_path / "a.csv", tmp_path / "a.tex", origin=study.ORIGIN)
+    assert made == {"kind": "table", "rows": 3}
+    back = pd.read_csv(tmp_path / "a.csv", dtype={"seed": str})
+    pd.testing.assert_frame_equal(back[["attack", "svcca", "n"]], B25_T1.build(inputs).frame[["attack", "svcca", "n"]])
+    sidecar = json.loads((tmp_path / "a.json").read_text())
+    assert sidecar["title"] == B25_T1.TITLE and sidecar["origin"] == study.ORIGIN
+    tex = (tmp_path / "a.tex").read_text()
+    assert tex.count(r"\\") == 3 + 2 and tex.isascii()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "a.json", "a.tex"]
+
+
+def test_nothing_is_left_where_writing_fails(inputs, tmp_path):
+    class Unwritable:
+        frame, notes = pd.DataFrame({"a": [1]}), ["n"]
+
+        def shown(self):
+            raise FreqmapsError("no columns")
+
+    with pytest.raises(FreqmapsError):
+        write_table(Unwritable(), tmp_path / "a.csv", tmp_path / "a.tex")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("item", ["B25-F1", "B25-F2", "B25-F3"])
+def test_figures_are_the_same_bytes_twice(inputs, tmp_path, item):
+    parameters = {} if item == "B25-F2" else {"images": 2}
+    for name in "ab":
+        make_item(item, inputs, parameters, tmp_path / f"{name}.svg", tmp_path / f"{name}.png")
+    for form in ("svg", "png"):
+        one, two = ((tmp_path / f"{name}.{form}").read_bytes() for name in "ab")
+        assert one == two and len(one) > 5000
+    text = (tmp_path / "a.svg").read_text()
+    assert "<image" in text and "<text" not in text and "<dc:date>" not in text
+    sidecar = json.loads((tmp_path / "a.json").read_text())
+    assert sidecar["alt"] and sidecar["notes"] and sidecar["item"] == item
+
+
+def test_figures_take_rgb_images_and_names_with_dollars(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "CLASSES", ["a$b$", "$x", "c_{", "d"])
+    rgb = Inputs(study.make(tmp_path, channels=3, size=9))
+    for item in ("B25-F1", "B25-F2", "B25-F3"):
+        make_item(item, rgb, {}, tmp_path / f"{item}.svg", tmp_path / f"{item}.png")
+        assert (tmp_path / f"{item}.png").stat().st_size > 5000
+
+
+# --- examples
+
+
+def test_examples_are_chosen_by_rule(inputs):
+    chosen = examples(inputs, 5)
+    assert chosen.names["attack"] == "weak"  # the attack with most maps
+    both = [i for i in range(24) if i % 6 != 5 and i % 4 != 0 and i % 7 != 0]
+    ranked = sorted(both, key=lambda i: ([j for j in both if j % 4 == i % 4].index(i), i % 4))[:5]
+    assert chosen.label.tolist() == [i % 4 for i in ranked]
+    whole = inputs.dataset("toy").sel(sample=[f"s{i:03d}" for i in ranked])
+    assert np.array_equal(chosen.image, whole["image"].values.astype(float))
+    assert chosen.essential_kept.all() and chosen.attacking_kept.all()
+    assert len(examples(inputs, 1000).label) == len(both)
+
+
+def test_examples_fall_back_and_say_so(results, monkeypatch):
+    inputs = Inputs(results)
+    original = inputs.maps
+
+    def nothing_kept(**kwargs):
+        store = original(**kwargs)
+        return (
+            store.assign(keeps_prediction=store["keeps_prediction"] & False) if "keeps_prediction" in store else store
+        )
+
+    monkeypatch.setattr(inputs, "maps", nothing_kept)
+    assert "none has two maps" in examples(inputs, 2).rule
+
+
+def test_examples_name_what_is_not_there(inputs, results):
+    with pytest.raises(FreqmapsError, match="attack 'pdg' has no adversarial maps"):
+        examples(inputs, 2, attack="pdg")
+    with pytest.raises(FreqmapsError, match="no essential maps for seed '9'"):
+        examples(inputs, 2, seed=9)
+    with pytest.raises(FreqmapsError, match="at least 1"):
+        examples(inputs, 0)
+    with pytest.raises(FreqmapsError, match="no adversarial maps for this setting"):
+        examples(Inputs([r for r in results if r.names.get("of", "essential") == "essential"]), 2)
+
+
+def test_first_per_class_handles_one_class():
+    assert first_per_class(np.array([3, 3, 3]), 2) == [0, 1]
+
+
+# --- contract of all items
+
+
+@pytest.mark.parametrize("item", components.names("item"))
+def test_every_item_keeps_the_contract(item, inputs, tmp_path):
+    component = components.find("item", item)
+    constants = component.constants
+    assert constants["KIND"] in ("table", "figure") and constants["TITLE"] and constants["CAPTION"].endswith(".")
+    stages = {"datasets", "training", "attacks", "maps", "matrices", "correlation"}
+    assert set(constants["NEEDS"]) <= stages
+    assert ("METRICS" in constants) == ("correlation" in constants["NEEDS"])
+    parameters = components.resolve("item", item, {}, where=item)
+    needed = Inputs([r for r in inputs.results if r.stage in constants["NEEDS"]])
+    made = make_item(item, needed, parameters, tmp_path / "a.one", tmp_path / "a.two")
+    assert made["kind"] == constants["KIND"]

@@ -1,0 +1,248 @@
+"""Exactly what a change touches is made again: a table of edits and the jobs that each makes due.
+
+The study is run once. Each edit is then made in the clone it ran in, and in a second clone that has the results but
+not Snakemake's records, with scrambled file times; both must find the same jobs due.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+
+import pytest
+import yaml
+
+from tests.workflow import clone, due, scramble_times, snakemake
+
+TINY = ("--configfile", "tests/tiny.yaml")
+ATTACKS, METRICS = ("fgsm", "pgd-8_255"), ("cosine", "idcor")
+
+
+def training(seed=0):
+    return {f"training/{seed}"}
+
+
+def attack(*attacks, seed=0):
+    return {f"attacks/{seed}/{a}" for a in attacks}
+
+
+def maps(*of, seed=0):
+    return {f"maps/{seed}/{o}" for o in of}
+
+
+def pairs(*attacks, seed=0, metrics=METRICS):
+    matrices = {f"matrices/{seed}/{a}" for a in attacks}
+    return matrices | {f"correlation/{seed}/{a}/{m}" for a, m in itertools.product(attacks, metrics)}
+
+
+def shown(*items):
+    return {*items, "report"}
+
+
+FROM_MAPS = maps("essential", *ATTACKS) | pairs(*ATTACKS) | shown("B25-T1", "B25-F3")
+FROM_TRAINING = training() | attack(*ATTACKS) | FROM_MAPS
+
+
+def config(*place, to):
+    """An edit of the tiny study's config."""
+
+    def edit(folder):
+        path = folder / "tests" / "tiny.yaml"
+        content = yaml.safe_load(path.read_text())
+        part = content
+        for name in place[:-1]:
+            part = part.setdefault(name, {}) if isinstance(part, dict) else part[name]
+        part[place[-1]] = to
+        path.write_text(yaml.safe_dump(content))
+
+    return edit
+
+
+def swap(*place, names):
+    """Swap the values of two parameters."""
+
+    def edit(folder):
+        path = folder / "tests" / "tiny.yaml"
+        content = yaml.safe_load(path.read_text())
+        part = content
+        for name in place:
+            part = part[name]
+        a, b = names
+        part[a], part[b] = part[b], part[a]
+        path.write_text(yaml.safe_dump(content))
+
+    return edit
+
+
+def text(file, old, new):
+    """An edit of a source file."""
+
+    def edit(folder):
+        path = folder / file
+        before = path.read_text()
+        assert old in before, f"{file} no longer holds {old!r}; adapt this test"
+        path.write_text(before.replace(old, new, 1))
+
+    return edit
+
+
+def append(file, what):
+    def edit(folder):
+        path = folder / file
+        path.write_text(path.read_text() + what)
+
+    return edit
+
+
+def reformat(file):
+    """Write a source file anew from its syntax tree: no comment, no line stays as it was."""
+    import ast
+
+    def edit(folder):
+        path = folder / file
+        path.write_text(ast.unparse(ast.parse(path.read_text())) + "\n")
+
+    return edit
+
+
+NEW_ATTACK = attack("bim") | maps("bim") | pairs("bim") | shown()
+NEW_SEED = (
+    training(1) | attack(*ATTACKS, seed=1) | maps("essential", *ATTACKS, seed=1) | pairs(*ATTACKS, seed=1)
+    | shown("B25-T1", "B25-F3")
+)  # fmt: skip
+
+
+def add_attack(folder):
+    config("attacks", "bim", to={"kind": "bim", "epsilon": 0.1})(folder)
+    config("runs", 0, "attacks", to=[*ATTACKS, "bim"])(folder)
+
+
+EDITS = {
+    "nothing": (lambda folder: None, set()),
+    "lambda": (config("maps", "ce", "penalty", to=0.3), FROM_MAPS),
+    "one attack's epsilon": (
+        config("attacks", "fgsm", "epsilon", to=0.1),
+        attack("fgsm") | maps("fgsm") | pairs("fgsm") | shown(),
+    ),
+    "the epsilon of an attack that items read": (
+        config("attacks", "pgd-8_255", "epsilon", to=0.1),
+        attack("pgd-8_255") | maps("pgd-8_255") | pairs("pgd-8_255") | shown("B25-T1", "B25-F3"),
+    ),
+    "a new seed": (config("runs", 0, "seeds", to=[0, 1]), NEW_SEED),
+    "a new attack": (add_attack, NEW_ATTACK),
+    "two parameters swapped": (swap("maps", "ce", names=("min_steps", "max_steps")), FROM_MAPS),
+    "a metric's parameter": (
+        config("metrics", "idcor", "permutations", to=20),
+        {f"correlation/0/{a}/idcor" for a in ATTACKS} | shown("B25-T1"),
+    ),
+    "epochs": (config("trainings", "standard", "epochs", to=4), FROM_TRAINING),
+    "fewer samples": (
+        config("runs", 0, "samples", to={"split": "test", "first": 50}),
+        attack(*ATTACKS) | FROM_MAPS,
+    ),
+    "a plot's colour": (append("freqmaps/items/B25_F3.py", "\n_COLOUR = 'black'\n"), shown("B25-F3")),
+    "a default made explicit": (config("maps", "ce", "window", to=20), set()),
+    "threads and device": (config("threads", to={"maps": 2}), set()),
+    "a numeric function of maps": (append("freqmaps/maps/objectives/cross_entropy.py", "\n_SCALE = 2.0\n"), FROM_MAPS),
+    "a numeric function of a metric": (
+        append("freqmaps/correlation/metrics/cosine.py", "\n_SCALE = 2.0\n"),
+        {f"correlation/0/{a}/cosine" for a in ATTACKS} | shown("B25-T1"),
+    ),
+    "a comment": (append("freqmaps/maps/objectives/cross_entropy.py", "\n# a comment\n"), set()),
+    "a reformatting": (reformat("freqmaps/maps/objectives/cross_entropy.py"), set()),
+    "a log line of the job runner": (append("freqmaps/job.py", "\n_NOTE = 'x'\n"), set()),
+    "an attack that this study does not use": (append("freqmaps/attacks/deepfool.py", "\n_X = 1\n"), set()),
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A clone in which the tiny study has been run."""
+    folder = clone(tmp_path_factory.mktemp("finished"))
+    snakemake(folder, "-c2", "all", *TINY)
+    return folder
+
+
+def test_a_second_run_finds_nothing_to_do(finished):
+    assert due(finished, "all", *TINY) == set()
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_exactly_what_an_edit_touches(finished, tmp_path, edit):
+    change, expected = EDITS[edit]
+    first = clone(tmp_path / "first", of=finished, results=True, metadata=True)
+    change(first)
+    assert due(first, "all", *TINY) == expected
+    shutil.rmtree(first / ".snakemake")
+    scramble_times(first)
+    assert due(first, "all", *TINY) == expected
+
+
+def test_a_fresh_clone_beside_shared_results_makes_only_its_own_tables(finished, tmp_path):
+    other = clone(tmp_path / "other", of=finished)
+    scramble_times(other)
+    shared = ("--config", f"results={finished}/results")
+    assert due(other, "all", *TINY, *shared) == shown("B25-T1", "B25-F3")
+
+
+def test_going_back_is_free(finished, tmp_path):
+    folder = clone(tmp_path / "c", of=finished, results=True)
+    before = (folder / "results" / "tables" / "B25-T1.csv").read_text()
+    other = ("--config", 'metrics={"idcor": {"kind": "idcor", "permutations": 20}}')
+    snakemake(folder, "-c2", "all", *TINY, *other)
+    assert (folder / "results" / "tables" / "B25-T1.csv").read_text() != before
+    assert due(folder, "all", *TINY) == shown("B25-T1")
+    snakemake(folder, "-c2", "all", *TINY)
+    assert (folder / "results" / "tables" / "B25-T1.csv").read_text() == before
+    assert due(folder, "all", *TINY) == set()
+
+
+def test_a_lost_file_is_made_again_with_the_same_bytes(finished, tmp_path):
+    folder = clone(tmp_path / "c", of=finished, results=True)
+    store = next((folder / "results").glob("digits/*/*/seed0/maps/ce/essential/*/*/store.zarr.zip"))
+    before = store.read_bytes()
+    store.unlink()
+    assert due(folder, "all", *TINY) == {"maps/0/essential"}
+    snakemake(folder, "-c2", "all", *TINY)
+    assert store.exists()
+    from freqmaps.stores import MAPS, read
+
+    copy = tmp_path / "before.zip"
+    copy.write_bytes(before)
+    assert read(store, MAPS)["map"].equals(read(copy, MAPS)["map"])
+
+
+def test_why_names_the_field_that_changed(finished, tmp_path):
+    import subprocess
+    import sys
+
+    folder = clone(tmp_path / "c", of=finished, results=True)
+    config("maps", "ce", "penalty", to=0.3)(folder)
+
+    def why(*words):
+        line = [sys.executable, "-m", "freqmaps.cli", "why", *words, *TINY]
+        return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+    assert "objective.parameters.penalty: 0.5 -> 0.3" in why("B25-T1")
+    assert "digits/small-cnn/standard/seed0/training" not in why("B25-T1")
+    assert "up to date" in why("digits/small-cnn/standard/seed0/training")
+
+
+def test_gc_lists_what_no_study_refers_to_and_deletes_only_when_told(finished, tmp_path):
+    import subprocess
+    import sys
+
+    folder = clone(tmp_path / "c", of=finished, results=True)
+
+    def gc(*words):
+        line = [sys.executable, "-m", "freqmaps.cli", "gc", *TINY, *words]
+        return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+    assert "0 results" in gc()
+    config("maps", "ce", "penalty", to=0.3)(folder)
+    listed = gc()
+    assert "9 results" in listed
+    assert len(list((folder / "results").glob("digits/**/manifest.json"))) == 4 + 3 + 2 + 4
+    assert "deleted" in gc("--delete").splitlines()[-1]
+    assert len(list((folder / "results").glob("digits/**/manifest.json"))) == 4
+    assert "0 results" in gc()

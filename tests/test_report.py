@@ -1,0 +1,226 @@
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests import synthetic_study as study
+from playwright.sync_api import sync_playwright
+
+from freqmaps.errors import StoreError
+from freqmaps.items._api import Column, Inputs, Table
+from freqmaps.items._write import make_item
+from freqmaps.report import build_report, read_item, summary_lines
+from freqmaps.report._key_figures import attack_table, map_table
+from freqmaps.report._markdown import render
+from freqmaps.report._page import table_html
+
+ROOT = Path(__file__).parent.parent
+ITEMS = {"B25-T1": ("csv", "tex"), "B25-T3": ("csv", "tex"), "B25-F1": ("svg", "png"), "B25-F3": ("svg", "png")}
+BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return Inputs(study.make(tmp_path_factory.mktemp("study")))
+
+
+@pytest.fixture(scope="module")
+def report(inputs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    (folder / "items").mkdir()
+    items = []
+    for item, forms in ITEMS.items():
+        one, two = (folder / "items" / f"{item}.{form}" for form in forms)
+        make_item(item, inputs, {"images": 2} if forms[0] == "svg" else {}, one, two)
+        items.append(read_item(one, two, folder / "report.html"))
+    path = folder / "report.html"
+    path.write_text(_page(items, inputs), encoding="utf-8")
+    return path
+
+
+def _page(items, inputs):
+    return build_report(
+        items, inputs, {"maps": {"small": {"penalty": 0.1}}, "note": "<script>alert(1)</script>"},
+        template=(ROOT / "report" / "report.html.j2").read_text(encoding="utf-8"),
+        workflow=(ROOT / "report" / "workflow.md").read_text(encoding="utf-8"),
+        origin=study.ORIGIN | {"dirty": True},
+    )  # fmt: skip
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.tags, self.text = [], [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.ids += [value for key, value in attrs if key == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_page_is_well_formed_and_whole(report):
+    page = Page(report.read_text(encoding="utf-8"))
+    assert len(page.ids) == len(set(page.ids))
+    assert dict(page.tags)["html"] == {"lang": "en"}
+    assert all(attrs.get("alt") for tag, attrs in page.tags if tag == "img")
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+    targets = [a["href"][1:] for t, a in page.tags if t == "a" and a["href"].startswith("#")]
+    assert set(targets) <= set(page.ids)
+    links = [a["href"] for t, a in page.tags if t == "a" and not a["href"].startswith("#")]
+    assert len(links) == 8 and all((report.parent / link).is_file() for link in links)
+    text = " ".join("".join(page.text).split())
+    for part in (
+        "93.21 %",
+        "24",
+        "0.1.0, commit 0123456789ab, with uncommitted changes",
+        "8 train, 16 test; 4 classes",
+    ):
+        assert part in text
+
+
+def test_nothing_is_loaded_from_elsewhere(report):
+    text = report.read_text(encoding="utf-8")
+    page = Page(text)
+    for _, attrs in page.tags:
+        for key in ("src", "srcset", "data", "poster", "action"):
+            assert (attrs.get(key) or "data:").startswith("data:")
+    assert all(a["href"] == "data:," for t, a in page.tags if t == "link")
+    assert "@import" not in text and not re.search(r"url\(\s*['\"]?(?!data:)", text)
+    assert not re.search(r"https?://", text)
+
+
+def test_the_users_text_is_shown_not_run(report):
+    text = report.read_text(encoding="utf-8")
+    assert "<script>alert" not in text and "&lt;script&gt;alert" in text
+    assert text.count("<script>") == 1
+    evil = Table(pd.DataFrame({"a": ['"><b>x']}), [], [Column("a", "<i>")])
+    html = str(table_html(evil, "<u>", '"x'))
+    assert "<b>" not in html and "<i>" not in html and "<u>" not in html and 'data-key="&quot;' in html
+
+
+def test_the_same_results_give_the_same_page(report, inputs):
+    folder = report.parent / "items"
+    items = [read_item(folder / f"{i}.{a}", folder / f"{i}.{b}", report) for i, (a, b) in ITEMS.items()]
+    assert _page(items, inputs) == report.read_text(encoding="utf-8")
+
+
+def test_a_study_without_items_still_has_a_report():
+    page = Page(_page([], Inputs([])))
+    assert "The study asks for no tables or figures." in " ".join(page.text)
+
+
+def test_key_figures_are_counted_by_hand(inputs):
+    attacks = attack_table(inputs).frame.set_index("attack")
+    correct = [i for i in range(24) if i % 6 != 5]
+    hits = [i for i in correct if i % 3 != 0]
+    assert attacks.loc["strong", "success"] == pytest.approx(len(hits) / len(correct))
+    norms = inputs.adversarial(attack="strong").isel(sample=hits)
+    assert attacks.loc["strong", "linf"] == pytest.approx(float(norms["linf"].median()))
+    maps = map_table(inputs).frame.set_index("of")
+    assert maps.loc["essential", "n"] == len(correct)
+    assert maps.loc["essential", "converged"] == pytest.approx(sum(i % 5 != 0 for i in correct) / len(correct))
+    assert maps.loc["essential", "keeps"] == pytest.approx(sum(i % 7 != 0 for i in correct) / len(correct))
+    assert maps.loc["essential", "zeros"] == pytest.approx(float((inputs.maps(of="essential")["map"] == 0).mean()))
+    assert maps.loc["essential", "steps"] == sorted(500 + i for i in correct)[len(correct) // 2 - 1 :][0] + 0.5 * (
+        sorted(correct)[len(correct) // 2] - sorted(correct)[len(correct) // 2 - 1]
+    )
+
+
+def test_a_missing_item_is_one_sentence(tmp_path):
+    with pytest.raises(StoreError, match=r"B25-T1\.csv: not a whole item"):
+        read_item(tmp_path / "B25-T1.csv", tmp_path / "B25-T1.tex", tmp_path / "report.html")
+
+
+def test_the_summary_fits_a_terminal(report):
+    folder = report.parent / "items"
+    lines = summary_lines(pd.read_csv(folder / "B25-T1.csv", dtype={"seed": str})).splitlines()
+    assert lines[0] == "Table I, toy / net / plain / 0 / small"
+    assert [line.split()[0] for line in lines[1:5]] == ["attack", "fmn-linf", "strong", "weak"]
+    assert "0.31 [0.60]" in lines[3] and "[" not in lines[4] and lines[4].endswith("14")
+    assert max(map(len, lines)) <= 80
+
+
+def test_markdown():
+    text = "# Head\n\ntext *em* **st** `a*b*` [x](y.md) <b>\n\n- one\n  more\n- two\n\n1. a\n2. b"
+    assert render(text, level=3).splitlines() == [
+        "<h3>Head</h3>",
+        '<p>text <em>em</em> <strong>st</strong> <code>a*b*</code> <a href="y.md">x</a> &lt;b&gt;</p>',
+        "<ul><li>one more</li><li>two</li></ul>",
+        "<ol><li>a</li><li>b</li></ol>",
+    ]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert executable, "no chromium: install it with apt-get install chromium"
+    with sync_playwright() as playwright:
+        instance = playwright.chromium.launch(executable_path=executable, args=BROWSER)
+        yield instance
+        instance.close()
+
+
+def _column(page, table, number):
+    return page.eval_on_selector_all(f"#{table} tbody tr", f"rows => rows.map(r => r.cells[{number}].dataset.key)")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_in_a_browser(browser, report, scheme):
+    context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    said, asked = [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(report.as_uri())
+    assert said == []
+    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
+    for image in page.query_selector_all("img"):
+        image.scroll_into_view_if_needed()
+        assert image.is_visible() and image.evaluate("i => i.complete && i.naturalWidth > 100 && i.naturalHeight > 100")
+    body = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (max(map(int, re.findall(r"\d+", body)[:3])) < 60) == (scheme == "dark")
+    context.close()
+
+
+def test_tables_sort_by_click_and_by_key(browser, report):
+    page = browser.new_page()
+    page.goto(report.as_uri())
+    names = page.eval_on_selector_all("#B25-T1-table thead button", "bs => bs.map(b => b.textContent)")
+    column = names.index("used")
+    button = page.locator("#B25-T1-table thead button").nth(column)
+    counts = [float(v) for v in _column(page, "B25-T1-table", column)]
+    button.click()
+    assert [float(v) for v in _column(page, "B25-T1-table", column)] == sorted(counts)
+    button.press("Enter")
+    assert [float(v) for v in _column(page, "B25-T1-table", column)] == sorted(counts, reverse=True)
+    head = page.locator("#B25-T1-table thead th[aria-sort]").nth(column)
+    assert head.get_attribute("aria-sort") == "descending"
+    paper = page.locator("#B25-T1-table thead button").nth(names.index("paper"))
+    for _ in range(2):  # a missing value stays last in both directions
+        paper.press("Space")
+        assert _column(page, "B25-T1-table", names.index("paper"))[-1] == ""
+    page.close()
+
+
+def test_a_narrow_screen_does_not_scroll_sideways(browser, report):
+    page = browser.new_page(viewport={"width": 360, "height": 700})
+    page.goto(report.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.close()
