@@ -1,7 +1,7 @@
 """All benchmarks, one after another: each a ratio from one run, printed with its bound and saved as JSON.
 
-    python -m benchmarks                # everything (about a quarter of an hour on 2 cores)
-    python -m benchmarks maps idcor     # some
+python -m benchmarks                # everything (about a quarter of an hour on 2 cores)
+python -m benchmarks maps idcor     # some
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from freqmaps.catalog import Results
 
 
-def open(root: str = "results") -> Results:  # noqa: A001 - `freqmaps.open(...)` is the name users read
+def open(root: str = "results") -> Results:
     """List and open the stores under a results root.
 
     Parameters

@@ -14,6 +14,7 @@ import fcntl
 import json
 import logging
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -152,10 +153,11 @@ def _roles(spec: Mapping[str, Any], paths: list[Path]) -> dict[str, Any]:
 def _start_logging(path: Path | None) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if path:
+        handlers[0].setLevel(logging.WARNING)  # several jobs share a terminal; each has its own log
         path.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers)
-    log.info("command: %s", " ".join(sys.argv))
+    log.info("command: python %s", shlex.join(sys.argv))
 
 
 def _limit_threads(threads: int) -> None:

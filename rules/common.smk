@@ -61,7 +61,7 @@ def manifest_of(node):
 
 def _found(stage, wildcards):
     try:
-        return STUDY.graph.at(stage, wildcards)
+        return STUDY.graph.at(stage, dict(wildcards.items()))
     except FreqmapsError as error:
         raise WorkflowError(str(error)) from None
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from freqmaps import stores
-from freqmaps.items._api import Inputs, Result
+from freqmaps import components, stores
+from freqmaps.items import Inputs, Result, Table, write_figure, write_table
 
 CLASSES = ["zero", "one", "two", "three_&_<more>"]
 PLACE = {"dataset": "toy", "model": "net", "training": "plain", "seed": "0"}
@@ -31,7 +31,10 @@ def make(root: Path, *, channels: int = 1, size: int = 8, n: int = 24, published
     images = _images(rng, labels, channels, size)
     predictions = np.where(np.arange(n) % 6 == 5, (labels + 1) % len(CLASSES), labels)
     dataset = {"kind": "cifar10" if published else "digits", "parameters": {}}
-    model = {"kind": "resnet_cifar" if published else "small_cnn", "parameters": {"depth": 20} if published else {}}
+    model = {
+        "architecture": "resnet_cifar" if published else "small_cnn",
+        "parameters": {"depth": 20} if published else {},
+    }
     results = [_dataset(root, dataset, ids, labels, images), _training(root, model)]
     objective = {"kind": "cross_entropy", "parameters": {"penalty": 0.5 if published else 0.1}}
     correct = np.flatnonzero(predictions == labels)
@@ -47,8 +50,14 @@ def make(root: Path, *, channels: int = 1, size: int = 8, n: int = 24, published
     return results
 
 
-def inputs(results: list[Result]) -> Inputs:
-    return Inputs(results)
+def make_item(item: str, inputs: Inputs, parameters: dict, folder: Path) -> str:
+    """Build an item and write its files; return its kind."""
+    made = components.load("item", item)(inputs, **parameters)
+    if isinstance(made, Table):
+        write_table(made, folder / f"{item}.csv", folder / f"{item}.tex")
+        return "table"
+    write_figure(made, folder / f"{item}.svg", folder / f"{item}.png")
+    return "figure"
 
 
 def _images(rng, labels, channels, size):
@@ -82,7 +91,7 @@ def _dataset(root, component, ids, labels, images) -> Result:
     )
     ds["split"] = ("sample", ["train" if i % 3 == 0 else "test" for i in range(len(ids))])
     stores.write(folder / "store.zarr.zip", ds, stores.DATASET)
-    return _manifest(folder, "datasets", {"dataset": "toy"}, {"dataset": component}, {})
+    return _manifest(folder, "datasets", {"dataset": "toy"}, component | {"identity": {"digest": "0"}}, {})
 
 
 def _training(root, component) -> Result:
@@ -110,7 +119,7 @@ def _attack(root, name, component, ids, labels, predictions, fooled, success, no
         )
         folder = _folder(root, "attacks", name, f"k{start}")
         stores.write(folder / "store.zarr.zip", ds, stores.ADVERSARIAL)
-        names = PLACE | {"attack": name, "range": f"{start}-{start + half}"}
+        names = PLACE | {"attack": name, "range": f"test-{start}-{start + half}"}
         made.append(_manifest(folder, "attacks", names, {"attack": component}, {}))
     return made
 
@@ -139,7 +148,7 @@ def _maps(root, objective, of, ids, labels, targets, rows, rng, channels, size) 
         )
         folder = _folder(root, "maps", of, f"k{start}")
         stores.write(folder / "store.zarr.zip", ds, stores.MAPS)
-        names = PLACE | {"maps": "small", "of": of, "range": f"{start}-{start + half}"}
+        names = PLACE | {"maps": "small", "of": of, "range": f"test-{start}-{start + half}"}
         made.append(_manifest(folder, "maps", names, {"objective": objective}, {}))
     return made
 
@@ -153,7 +162,7 @@ def _correlation(root, attack, metric, number, n) -> Result:
     folder = _folder(root, "correlation", attack, metric)
     row = {"metric": metric, "value": value(metric, number), "n": n, "n_dropped": number, "error": 0.012}
     row |= {"std": 0.2 if metric == "cosine" else None, "p_value": 1 / 101 if metric == "idcor" else None}
-    row |= {"error_method": "half-samples", "extra": "{}", "attack": "another study's name"}
+    row |= {"error_method": "half-samples", "extra": "{}", "attack": attack}
     pd.DataFrame([row]).to_csv(folder / "correlation.csv", index=False)
     if metric == "cosine":
         frame = pd.DataFrame({"sample": [f"s{i:03d}" for i in range(n)], "value": np.linspace(0, 1, n)})

@@ -411,6 +411,18 @@ def test_batch_size_follows_from_the_activations_and_the_free_memory(monkeypatch
     assert fitting_batch(net, image) == 1
 
 
+def test_keeping_freed_memory_is_undone_at_the_end_and_never_fails(monkeypatch):
+    import ctypes
+
+    from freqmaps.maps import _memory
+
+    assert _memory.keep_freed_memory() in (True, False)
+    _memory.give_freed_memory_back()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())  # a C library that knows neither call
+    assert not _memory.keep_freed_memory()
+    _memory.give_freed_memory_back()
+
+
 # --- resuming --------------------------------------------------------------------------------------------------------
 
 

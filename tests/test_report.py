@@ -1,24 +1,27 @@
 import re
 import shutil
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests import synthetic_study as study
 from playwright.sync_api import sync_playwright
 
 from freqmaps.errors import StoreError
 from freqmaps.items._api import Column, Inputs, Table
-from freqmaps.items._write import make_item
 from freqmaps.report import build_report, read_item, summary_lines
 from freqmaps.report._key_figures import attack_table, map_table
 from freqmaps.report._markdown import render
 from freqmaps.report._page import table_html
+from tests import synthetic_study as study
 
 ROOT = Path(__file__).parent.parent
 ITEMS = {"B25-T1": ("csv", "tex"), "B25-T3": ("csv", "tex"), "B25-F1": ("svg", "png"), "B25-F3": ("svg", "png")}
-BROWSER = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+BROWSER = [f"--{flag}" for flag in (
+    "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+    "disable-component-update", "disable-sync",
+)]  # fmt: skip
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
@@ -34,7 +37,7 @@ def report(inputs, tmp_path_factory):
     items = []
     for item, forms in ITEMS.items():
         one, two = (folder / "items" / f"{item}.{form}" for form in forms)
-        make_item(item, inputs, {"images": 2} if forms[0] == "svg" else {}, one, two)
+        study.make_item(item, inputs, {"images": 2} if forms[0] == "svg" else {}, folder / "items")
         items.append(read_item(one, two, folder / "report.html"))
     path = folder / "report.html"
     path.write_text(_page(items, inputs), encoding="utf-8")
@@ -77,7 +80,7 @@ def test_the_page_is_well_formed_and_whole(report):
     assert all(attrs.get("alt") for tag, attrs in page.tags if tag == "img")
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1 and levels.count(1) == 1
-    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b - a <= 1 for a, b in pairwise(levels))
     targets = [a["href"][1:] for t, a in page.tags if t == "a" and a["href"].startswith("#")]
     assert set(targets) <= set(page.ids)
     links = [a["href"] for t, a in page.tags if t == "a" and not a["href"].startswith("#")]

@@ -2,11 +2,11 @@
 
 from freqmaps import components
 from freqmaps.attacks import attack_images, to_dataset
-from freqmaps.stores.selection import select
 from freqmaps.device import pick
 from freqmaps.job import Job, Progress, main
 from freqmaps.models import load_classifier
 from freqmaps.stores import ADVERSARIAL, write
+from freqmaps.stores.selection import select
 
 
 def run(job: Job) -> dict[str, object]:

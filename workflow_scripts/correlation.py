@@ -22,7 +22,7 @@ def run(job: Job) -> dict[str, object]:
         job.folder / "correlation.csv", pd.DataFrame([names | {"metric": metric["kind"]} | row]).to_csv(index=False)
     )
     if result.per_sample is not None:
-        table = pd.DataFrame({"sample": matrices["sample"].values.astype(str), "value": result.per_sample})
+        table = pd.DataFrame({"sample": [str(s) for s in matrices["sample"].values], "value": result.per_sample})
         write_text(job.folder / "per_sample.csv", table.to_csv(index=False))
     return row
 

@@ -7,7 +7,8 @@ from freqmaps.job import Job, main
 def run(job: Job) -> dict[str, object]:
     """Read the raw files that the spec describes and write the store."""
     given = job.parameters["parameters"] | job.options["located"]
-    return write_store(job.folder / "store.zarr.zip", job.parameters["kind"], given, job.attributes())
+    store, identity = job.folder / "store.zarr.zip", job.parameters["identity"]
+    return write_store(store, job.parameters["kind"], given, job.attributes(), identity)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Optimise the frequency maps of one range of samples and write the map store."""
 
-from freqmaps.stores.selection import Samples, attacked, select
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from freqmaps.job import Job, Progress, main
 from freqmaps.maps import MapSettings, compute_maps, select_adversarial, select_essential, to_dataset
 from freqmaps.models import Classifier, load_classifier, predict
 from freqmaps.stores import MAPS, write
+from freqmaps.stores.selection import Samples, attacked, select
 
 
 def run(job: Job) -> dict[str, object]:

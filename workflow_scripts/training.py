@@ -19,7 +19,8 @@ def run(job: Job) -> dict[str, object]:
     given = job.parameters["model"]
     located = job.options["located"]
     parameters = given["parameters"] | located
-    classifier = build_for_dataset(given["architecture"], parameters, dataset.attrs, given["normalise"], seed=job.seed)
+    attributes = dataset.attrs | {"size": dataset.sizes["y"]}
+    classifier = build_for_dataset(given["architecture"], parameters, attributes, given["normalise"], seed=job.seed)
     (images, labels), (test_images, test_labels) = split_arrays(dataset)
     history: list[dict[str, object]] = []
     if "checkpoint" in job.options:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from freqmaps.datasets import _files, _folders, _originals, _pickles
+from freqmaps.datasets import _files, _originals, _pickles
 from freqmaps.datasets._api import Block, Description, in_blocks
 from freqmaps.datasets._order import check_classes
 from freqmaps.datasets._sources import Source, source
@@ -46,7 +46,7 @@ class Cifar:
 
 def describe(cifar: Cifar, root: str) -> Description:
     """Describe the archive under ``root``, or the published one where it is still to be downloaded."""
-    folder = _folders.expanded(root)
+    folder = _files.expanded(root)
     name, md5 = cifar.original.name, _originals.md5(folder, cifar.original)
     splits, classes = cifar.splits, cifar.classes
     if md5 != cifar.original.md5:
@@ -61,7 +61,7 @@ def describe(cifar: Cifar, root: str) -> Description:
 
 def read(cifar: Cifar, root: str) -> Iterator[Block]:
     """Yield the images in their original, shuffled order: first train, then test."""
-    path = _originals.fetch(_folders.expanded(root), cifar.original)
+    path = _originals.fetch(_files.expanded(root), cifar.original)
     archive = source(path, "root")
     with archive.opened(in_order=False) as member:
         for split, batches in cifar.batches.items():

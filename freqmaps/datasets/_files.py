@@ -30,6 +30,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "freqmaps" / "datasets"
 
 
+def expanded(path: str) -> Path:
+    """Return a path of the config, with ``~`` for the home folder; relative ones start at the working directory."""
+    return Path(path).expanduser()
+
+
 def stamp(path: Path) -> list[Any]:
     """Return what tells that a file is still the same: resolved path, size, times of change.
 

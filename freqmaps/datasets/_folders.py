@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freqmaps.datasets import _decode, _files, _order
@@ -269,8 +268,3 @@ def _int64(values: list[int]) -> NDArray[Any]:
     import numpy as np
 
     return np.array(values, dtype=np.int64)
-
-
-def expanded(path: str) -> Path:
-    """Return a path of the config, with ``~`` for the home folder; relative ones start at the working directory."""
-    return Path(path).expanduser()

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freqmaps.datasets import _files, _folders, _order
+from freqmaps.datasets import _files, _order
 from freqmaps.datasets._api import Block, Description, in_blocks, rows_per_block
 from freqmaps.errors import ConfigError
 
@@ -72,7 +72,7 @@ def read(*, path: str, labels: str | None = None, test_fraction: float = 0.2) ->
 
 def _summary(path: str, labels: str | None) -> dict[str, Any]:
     """Return shape, classes, counts by split and class, and digest; checked once and remembered."""
-    files = [_folders.expanded(p) for p in (path, labels) if p is not None]
+    files = [_files.expanded(p) for p in (path, labels) if p is not None]
     return _files.remembered("arrays", [_files.stamp(f) for f in files], lambda: _check(path, labels))
 
 
@@ -181,10 +181,10 @@ def _check_floats(part: NDArray[Any], start: int, path: str) -> None:
 @contextmanager
 def _opened(path: str, labels: str | None) -> Iterator[dict[str, NDArray[Any]]]:
     """Open the arrays, the images memory-mapped, so that a block at a time is in memory."""
-    file = _folders.expanded(path)
+    file = _files.expanded(path)
     with ExitStack() as stack:
         if labels is not None:
-            yield {"images": _load(file), "labels": _load(_folders.expanded(labels))}
+            yield {"images": _load(file), "labels": _load(_files.expanded(labels))}
             return
         if not zipfile.is_zipfile(file):
             raise ConfigError(f"'{file}' is not a .npz file; give one, or set 'labels' to the .npy file of the labels")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from freqmaps.datasets import _folders, _sources
+from freqmaps.datasets import _files, _folders, _sources
 from freqmaps.datasets._api import Block, Description
 from freqmaps.errors import ConfigError
 
@@ -73,8 +73,8 @@ def read(
 
 def _places(root: str | None, train: str | None, test: str | None) -> list[tuple[_sources.Source, str]]:
     if root is not None and train is None and test is None:
-        return [(_sources.source(_folders.expanded(root), "root"), "")]
+        return [(_sources.source(_files.expanded(root), "root"), "")]
     if root is None and train is not None and test is not None:
         given = {"train": train, "test": test}
-        return [(_sources.source(_folders.expanded(path), split), split) for split, path in given.items()]
+        return [(_sources.source(_files.expanded(path), split), split) for split, path in given.items()]
     raise ConfigError("give either 'root', or both 'train' and 'test'")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from freqmaps.datasets import _folders, _originals, _sources
+from freqmaps.datasets import _files, _folders, _originals, _sources
 from freqmaps.datasets._api import Block, Description
 from freqmaps.datasets._originals import Original
 
@@ -59,7 +59,7 @@ def describe(
     ConfigError
         ``root`` is no folder, or the archive there is not of Imagenette's format.
     """
-    folder, original = _folders.expanded(root), ORIGINALS[version]
+    folder, original = _files.expanded(root), ORIGINALS[version]
     md5 = _originals.md5(folder, original)
     splits, classes = dict(_COUNTS), tuple(_CLASSES.values())
     if md5 != original.md5:
@@ -80,7 +80,7 @@ def read(
     channels: Literal[1, 3] = 3,
 ) -> Iterator[Block]:
     """Yield the images (uint8) in store order; parameters and errors as :func:`describe`."""
-    path = _originals.fetch(_folders.expanded(root), ORIGINALS[version])
+    path = _originals.fetch(_files.expanded(root), ORIGINALS[version])
     yield from _folders.blocks(_folders.entries(_place(path)), channels=channels, size=size, test_fraction=None)
 
 

@@ -21,6 +21,7 @@ CAPTION = (
 KIND = "table"
 NEEDS = ("correlation", "attacks", "maps", "training", "datasets")
 METRICS = ("svcca", "cosine", "idcor", "linear_cka", "distance_correlation")
+DATA = ("published.yaml",)
 
 _COLUMNS = (
     Column("svcca", "ours", "SVCCA", ".3f", error="svcca_error"),
@@ -32,10 +33,10 @@ _COLUMNS = (
     Column("published_idcor", "paper", "IdCor", ".2f", published=True),
     Column("p_value", "ours", "p", ".2g"),
     Column("published_p_value", "paper", "p", ".2g", published=True),
-    Column("linear_cka", "CKA", "Not in the paper", ".3f", error="linear_cka_error"),
-    Column("distance_correlation", "dCor", "Not in the paper", ".3f", error="distance_correlation_error"),
     Column("n", "used", "Images", "d"),
     Column("n_dropped", "dropped", "Images", "d"),
+    Column("linear_cka", "CKA", "Not in the paper", ".3f", error="linear_cka_error"),
+    Column("distance_correlation", "dCor", "Not in the paper", ".3f", error="distance_correlation_error"),
 )
 
 

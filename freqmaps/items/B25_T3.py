@@ -21,6 +21,7 @@ CAPTION = (
 KIND = "table"
 NEEDS = ("correlation", "attacks", "maps", "training", "datasets")
 METRICS = ("idcor",)
+DATA = ("published.yaml",)
 
 _COLUMNS = (
     Column("epsilon_text", "ε"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import matplotlib.figure
 import pandas as pd
 import xarray as xr
 
+from freqmaps import manifest as manifests
 from freqmaps.errors import FreqmapsError, StoreError
 from freqmaps.stores import ADVERSARIAL, DATASET, MAPS, Contract, open_store, read
 
@@ -29,7 +31,7 @@ class Result:
         ``datasets``, ``training``, ``attacks``, ``maps``, ``matrices`` or ``correlation``.
     names
         The names that the config gives it: among ``dataset``, ``model``, ``training``, ``seed``, ``maps``, ``of``
-        (``essential`` or the attack's name), ``attack``, ``metric`` and ``range`` (``"0-1024"``).
+        (``essential`` or the attack's name), ``attack``, ``metric`` and ``range`` (``"test-0-1024"``).
     folder
         Its keyed folder.
     manifest
@@ -44,13 +46,13 @@ class Result:
     def component(self, role: str) -> tuple[str, dict[str, Any]] | None:
         """Return kind and parameters of the component that played a role (``attack``, ``model``, …), if recorded.
 
-        It is read from the spec, ``spec["parameters"][role] = {"kind": …, "parameters": {…}}``: names are the
-        user's to choose and say nothing about what ran.
+        It is read from the spec, ``spec["parameters"][role] = {"kind": …, "parameters": {…}}`` (``architecture`` for
+        a model; a dataset's spec is the entry itself): names are the user's to choose and say nothing about what ran.
         """
-        entry = self.manifest.get("spec", {}).get("parameters", {}).get(role)
-        if not isinstance(entry, Mapping) or "kind" not in entry:
-            return None
-        return str(entry["kind"]), dict(entry.get("parameters", {}))
+        parameters = self.manifest.get("spec", {}).get("parameters", {})
+        entry = parameters if f"{role}s" == self.stage and "kind" in parameters else parameters.get(role)
+        kind = entry.get("kind", entry.get("architecture")) if isinstance(entry, Mapping) else None
+        return None if kind is None else (str(kind), dict(entry.get("parameters", {})))
 
 
 class Inputs:
@@ -67,6 +69,22 @@ class Inputs:
 
     def __init__(self, results: Sequence[Result]) -> None:
         self.results = list(results)
+
+    @classmethod
+    def from_folders(cls, folders: Sequence[Path]) -> Inputs:
+        """Read the manifests of results that lie in these folders.
+
+        Raises
+        ------
+        StoreError
+            A folder holds no whole manifest.
+        """
+        found = [(Path(folder), manifests.read(Path(folder))) for folder in folders]
+        return cls([Result(m["stage"], dict(m["spec"]["names"]), folder, m) for folder, m in found])
+
+    def paths(self, root: Path) -> list[str]:
+        """Return the results' folders relative to a results root."""
+        return [Path(os.path.relpath(result.folder, root)).as_posix() for result in self.results]
 
     def select(self, stage: str, **names: str) -> list[Result]:
         """Return a stage's results that carry all the given names, in the study's order, ranges ascending."""
@@ -90,13 +108,14 @@ class Inputs:
         Returns
         -------
         pandas.DataFrame
-            Columns ``dataset, model, training, seed, attack, maps, metric`` (text), ``value, std, p_value, n,
-            n_dropped, error, error_method, extra``; ``extra`` is JSON text.
+            Columns ``dataset, model, training, seed, attack, maps`` and ``metric`` (the config's names), ``kind`` (of
+            the metric), ``value, std, p_value, n, n_dropped, error, error_method, extra``; ``extra`` is JSON text.
         """
         frames = []
         for result in self.select("correlation"):
             frame = _csv(result.folder / "correlation.csv")
-            # A shared result may have been made under another study's names: the current config's names count.
+            frame["kind"] = (result.component("metric") or (frame["metric"].iloc[0], {}))[0]
+            # The file names the metric by its kind; a config may hold two metrics of one kind under its own names.
             for key in CORRELATION_NAMES:
                 if key in result.names:
                     frame[key] = result.names[key]
@@ -246,7 +265,7 @@ class Figure:
 
 
 def _range_start(result: Result) -> int:
-    return int(result.names.get("range", "0-0").split("-")[0])
+    return int(result.names.get("range", "0-0").split("-")[-2])
 
 
 def _shown(names: Mapping[str, str]) -> str:

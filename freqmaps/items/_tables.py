@@ -24,14 +24,15 @@ def settings(inputs: Inputs, metrics: Sequence[str], attacks: list[str] | None) 
     inputs
         The study's results.
     metrics
-        Metrics to take; one that the study lacks is NaN.
+        Kinds of metric to take; one that the study lacks is NaN. Of several metrics of one kind, the one
+        that the config names like its kind counts, else the first.
     attacks
         Names of attacks, or None for all.
 
     Raises
     ------
     FreqmapsError
-        An attack that has no correlation results, or two results for the same metric of the same row.
+        An attack that has no correlation results, or two results of the same metric for the same row.
     """
     long = inputs.correlations()
     known = list(dict.fromkeys(long["attack"]))
@@ -40,14 +41,15 @@ def settings(inputs: Inputs, metrics: Sequence[str], attacks: list[str] | None) 
             raise FreqmapsError(f"attack '{attack}' has no correlation results; there are: {', '.join(known)}")
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for record in long.to_dict("records"):
-        if record["metric"] not in metrics or (attacks is not None and record["attack"] not in attacks):
+        if record["kind"] not in metrics or (attacks is not None and record["attack"] not in attacks):
             continue
         names = {key: _text(record.get(key)) for key in NAMES}
         row = rows.setdefault(tuple(names.values()), dict(names))
-        prefix = str(record["metric"])
-        if f"{prefix}_value" in row:
-            raise FreqmapsError(f"two results of metric '{prefix}' for {', '.join(names.values())}; keep one")
-        row |= {f"{prefix}_{field}": record.get(field) for field in _FIELDS}
+        metric, kind = str(record["metric"]), str(record["kind"])
+        if metric == row.get(f"{kind}_metric"):
+            raise FreqmapsError(f"two results of metric '{metric}' for {', '.join(names.values())}; keep one")
+        if metric == kind or f"{kind}_metric" not in row:
+            row |= {f"{kind}_{field}": record.get(field) for field in ("metric", *_FIELDS)}
     if not rows:
         raise FreqmapsError(f"none of the metrics {', '.join(metrics)} was computed; add one to the config")
     return list(rows.values())

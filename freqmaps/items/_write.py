@@ -12,60 +12,14 @@ from typing import Any
 import matplotlib
 
 from freqmaps import components
-from freqmaps.errors import FreqmapsError
-from freqmaps.items._api import Figure, Inputs, Table
+from freqmaps import manifest as manifests
+from freqmaps.errors import ConfigError
+from freqmaps.items._api import Figure, Table
 from freqmaps.items._latex import latex
 from freqmaps.items._style import RESOLUTION, STYLE
 
-DECIDES_NUMBERS = False
 
-
-def make_item(
-    item: str,
-    inputs: Inputs,
-    parameters: Mapping[str, Any],
-    first: Path,
-    second: Path,
-    *,
-    origin: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Build an item and write its files and ``first``'s sidecar (same name, ``.json``).
-
-    Parameters
-    ----------
-    item
-        Id of the item, ``B25-T1``.
-    inputs, parameters
-        The study's results, and the parameters of the item's ``build``.
-    first, second
-        CSV and LaTeX of a table, SVG and PNG of a figure.
-    origin
-        What made it (version, commit, …), for the sidecar.
-
-    Returns
-    -------
-    dict
-        The item's kind, and rows of a table.
-    """
-    component = components.find("item", item)
-    made = components.load("item", item)(inputs, **parameters)
-    about = {
-        "item": item,
-        "title": component.constants.get("TITLE", item),
-        "caption": component.constants.get("CAPTION", ""),
-        "parameters": dict(parameters),
-        "origin": dict(origin or {}),
-    }
-    if isinstance(made, Table):
-        write_table(made, first, second, about)
-        return {"kind": "table", "rows": len(made.frame)}
-    if isinstance(made, Figure):
-        write_figure(made, first, second, about)
-        return {"kind": "figure"}
-    raise FreqmapsError(f"item '{item}' returned {type(made).__name__}; its build must return a Table or a Figure")
-
-
-def write_table(table: Table, csv_path: Path, tex_path: Path, about: Mapping[str, Any] | None = None) -> None:
+def write_table(table: Table, csv_path: Path, tex_path: Path) -> None:
     """Write a table as CSV (every column, full precision), LaTeX (the columns shown) and a JSON sidecar.
 
     Parameters
@@ -73,19 +27,17 @@ def write_table(table: Table, csv_path: Path, tex_path: Path, about: Mapping[str
     table
         What to write.
     csv_path, tex_path
-        Where; the sidecar takes the CSV's name with ``.json``.
-    about
-        Title, caption, origin and what else the sidecar shall carry.
+        Where. The CSV's name is the item's id: the sidecar (same name, ``.json``) takes title and caption from it.
     """
-    about = dict(about or {})
+    about = _about(csv_path.stem)
     columns = [asdict(c) for c in table.shown()]
-    _write(tex_path, latex(table, title=about.get("title", ""), label=tex_path.stem).encode())
+    _write(tex_path, latex(table, title=about["title"], label=tex_path.stem).encode())
     _sidecar(csv_path, about | {"kind": "table", "notes": table.notes, "columns": columns})
     _write(csv_path, table.frame.to_csv(index=False, lineterminator="\n").encode())
 
 
-def write_figure(figure: Figure, svg_path: Path, png_path: Path, about: Mapping[str, Any] | None = None) -> None:
-    """Write a figure as SVG (text as paths), PNG (200 dpi) and a JSON sidecar named as the SVG.
+def write_figure(figure: Figure, svg_path: Path, png_path: Path) -> None:
+    """Write a figure as SVG (text as paths), PNG (200 dpi) and a JSON sidecar, as :func:`write_table` does.
 
     No date, no random ids: the same figure gives the same bytes.
     """
@@ -99,10 +51,20 @@ def write_figure(figure: Figure, svg_path: Path, png_path: Path, about: Mapping[
             if form == "png":
                 temporary.replace(path)
                 continue
-            _sidecar(path, dict(about or {}) | {"kind": "figure", "notes": figure.notes, "alt": figure.alt})
+            _sidecar(path, _about(path.stem) | {"kind": "figure", "notes": figure.notes, "alt": figure.alt})
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _about(item: str) -> dict[str, Any]:
+    """Return an item's id, title and caption, and what made it; another file's name is its own title."""
+    try:
+        constants = components.find("item", item).constants
+    except ConfigError:
+        constants = {}
+    title, caption = constants.get("TITLE", item), constants.get("CAPTION", "")
+    return {"item": item, "title": title, "caption": caption, "origin": manifests.origin()}
 
 
 def _sidecar(path: Path, content: Mapping[str, Any]) -> None:

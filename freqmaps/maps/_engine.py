@@ -14,9 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from freqmaps.device import pick
 from freqmaps.errors import FreqmapsError
 from freqmaps.maps._frozen import freeze, plain_copy
-from freqmaps.maps._memory import fitting_batch, is_out_of_memory, release
+from freqmaps.maps._memory import (
+    fitting_batch,
+    give_freed_memory_back,
+    is_out_of_memory,
+    keep_freed_memory,
+    release,
+)
 from freqmaps.maps._slots import Slots, advance, filtered
 from freqmaps.maps.objectives._api import Objective
 from freqmaps.maps.planes import multiplicity
@@ -101,7 +108,7 @@ def optimise_maps(
     FreqmapsError
         Shapes or targets do not fit, a loss is not finite (names the image), or not even one image fits in memory.
     """
-    where = _pick(device)
+    where = pick(device) if isinstance(device, str) else device
     pictures = torch.as_tensor(images, dtype=torch.float32)
     classes = torch.as_tensor(targets, dtype=torch.int64)
     _check(pictures, classes, settings, batch)
@@ -109,14 +116,6 @@ def optimise_maps(
     if len(waiting) == 0:
         return iter(())
     return _Run(model, pictures, classes, waiting, objective, settings, where, batch, progress).groups()
-
-
-def _pick(device: str | torch.device) -> torch.device:
-    if str(device) != "auto":
-        return torch.device(device)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def _check(images: Tensor, targets: Tensor, settings: MapSettings, batch: int | None) -> None:
@@ -157,6 +156,8 @@ class _Run:
     ) -> None:
         self.images, self.targets = images, targets
         self.objective, self.settings, self.device, self.progress = objective, settings, device, progress
+        if device.type == "cpu":
+            keep_freed_memory()
         self.plain = plain_copy(model, device)
         self.net = freeze(self.plain, images[:2].to(device))
         self.batch = batch or fitting_batch(self.net, images[:1].to(device))
@@ -177,6 +178,7 @@ class _Run:
             finished = self._collect()
             if finished is not None:
                 yield finished
+        give_freed_memory_back()
 
     def _advance(self) -> bool:
         """Fill the slots and make some steps; False if memory ran out, with all that was won kept."""

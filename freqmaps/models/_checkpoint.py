@@ -11,7 +11,7 @@ import torch
 
 from freqmaps.errors import FreqmapsError
 from freqmaps.models._classifier import Classifier, Recipe, build_classifier
-from freqmaps.models._weights import fit, read_weights
+from freqmaps.models._weights import fit, read_weights, unwrapped
 from freqmaps.stores import checkpoint
 
 
@@ -69,7 +69,7 @@ def load_foreign(path: Path | str, classifier: Classifier) -> None:
     """
     weights = read_weights(Path(path))
     what = f"{path} for architecture {classifier.recipe.architecture}"
-    if {"mean", "std"} <= weights.keys() and any(name.startswith("net.") for name in weights):
+    if any(names.keys() >= classifier.state_dict().keys() for names in unwrapped(weights)):
         fit(classifier, weights, what)
         if not bool((classifier.std > 0).all()):
             raise FreqmapsError(f"{what}: its 'std' is not positive; remove 'mean' and 'std' from the file")

@@ -145,7 +145,7 @@ def build_for_dataset(
         ``size`` is missing, no such normalisation, or as :func:`build_classifier`.
     """
     if "size" not in attributes:
-        raise FreqmapsError("dataset store: attribute 'size' (side of the images) is missing; make the store again")
+        raise FreqmapsError("build_for_dataset: attribute 'size' is missing; add the side of the dataset's images")
     channels = len(attributes["mean"])
     mean, std = _normalisation(normalise, attributes, channels)
     return build_classifier(

@@ -22,7 +22,7 @@ def last_linear(net: nn.Module, where: str) -> str:
     FreqmapsError
         It has no linear layer.
     """
-    names = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)]
+    names: list[str] = [name for name, module in net.named_modules() if isinstance(module, nn.Linear)]
     if not names:
         raise FreqmapsError(f"{where}: the network has no linear layer that could be its head; choose another")
     return names[-1]

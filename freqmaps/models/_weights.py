@@ -95,7 +95,7 @@ def fit(net: nn.Module, weights: Mapping[str, Tensor], what: str, *, ignore: tup
         Naming the first tensors that are missing, unexpected, of another shape, or not finite.
     """
     wanted = {name: tensor for name, tensor in net.state_dict().items() if not name.startswith(ignore or "\0")}
-    given = max(_unwrapped(weights), key=lambda names: len(names.keys() & wanted.keys()))
+    given = max(unwrapped(weights), key=lambda names: len(names.keys() & wanted.keys()))
     given = {name: tensor for name, tensor in given.items() if not name.startswith(ignore or "\0")}
     # Files from before 2018 do not count batches; nothing but a cumulative average reads the counter.
     missing = [n for n in wanted if n not in given and not n.endswith("num_batches_tracked")]
@@ -114,7 +114,7 @@ def fit(net: nn.Module, weights: Mapping[str, Tensor], what: str, *, ignore: tup
     net.load_state_dict(given, strict=False)
 
 
-def _unwrapped(weights: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+def unwrapped(weights: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
     """Yield the weights with no, one, two, ... common prefixes dropped."""
     names = dict(weights)
     while True:

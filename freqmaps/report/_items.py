@@ -15,8 +15,6 @@ import pandas as pd
 from freqmaps.errors import StoreError
 from freqmaps.items._api import Column, Table
 
-DECIDES_NUMBERS = False
-
 
 @dataclass(frozen=True)
 class ReportItem:
@@ -74,8 +72,8 @@ def read_item(path: Path, other: Path, report: Path) -> ReportItem:
         about: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         links = {p.suffix[1:].upper(): Path(os.path.relpath(p, report.parent)).as_posix() for p in (path, other)}
         shared: dict[str, Any] = {
-            "id": about.get("item", path.stem), "title": about.get("title", path.stem),
-            "caption": about.get("caption", ""), "notes": about["notes"], "links": links,
+            "id": about["item"], "title": about["title"],
+            "caption": about["caption"], "notes": about["notes"], "links": links,
         }  # fmt: skip
         if about["kind"] == "figure":
             return ReportItem(**shared, svg=path.read_bytes(), alt=about["alt"])

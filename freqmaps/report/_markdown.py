@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from html import escape
 
-DECIDES_NUMBERS = False
-
 _INLINE = (
     (re.compile(r"`([^`]+)`"), r"<code>\1</code>"),
     (re.compile(r"\*\*([^*]+)\*\*"), r"<strong>\1</strong>"),

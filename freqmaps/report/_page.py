@@ -18,8 +18,6 @@ from freqmaps.report._items import ReportItem
 from freqmaps.report._key_figures import attack_table, cards, map_table
 from freqmaps.report._markdown import render
 
-DECIDES_NUMBERS = False
-
 
 def build_report(
     items: Sequence[ReportItem],

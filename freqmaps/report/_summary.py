@@ -9,8 +9,6 @@ import pandas as pd
 
 from freqmaps.items._api import formatted
 
-DECIDES_NUMBERS = False
-
 _PLACE = ("dataset", "model", "training", "seed", "maps")
 _HEAD = ("attack", "SVCCA", "cosine", "IdCor", "p", "n")
 

@@ -55,7 +55,7 @@ def select(folder: Path, *, split: str, start: int, stop: int) -> Samples:
     """
     path = folder / "store.zarr.zip"
     with open_store(path, DATASET) as store:
-        splits = store["split"].values.astype(str)
+        splits = np.array([str(s) for s in store["split"].values])
     positions = np.arange(len(splits)) if split == "all" else np.flatnonzero(splits == split)
     if stop > len(positions):
         raise StoreError(f"{path}: samples {start} to {stop} of '{split}' asked for, it has {len(positions)}")

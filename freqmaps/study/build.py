@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from freqmaps import components
+from freqmaps import components, manifest
 from freqmaps.errors import ConfigError, nearest
 from freqmaps.study import code, config, keys, precheck
 from freqmaps.study.graph import SCRIPTS, Graph, Node, entry, ranges, root_relative
@@ -298,8 +298,8 @@ def _add_item(built: Study, given: dict[str, Any], where: str) -> None:
     component = components.find("item", name, where)
     parameters = components.resolve("item", name, given, where=f"{where} ({name})")
     needs = component.constants["NEEDS"]
-    nodes = [n for n in built.graph.nodes.values() if n.stage in needs and _wanted(n, component, parameters, built)]
-    for attack in parameters.get("attacks") or []:
+    nodes = [n for n in built.graph.nodes.values() if n.stage in needs and _wanted(n, component, parameters)]
+    for attack in _attacks(parameters):
         known = {a for run in built.config["runs"] for a in run["attacks"]}
         if attack not in known:
             raise ConfigError(f"{where} ({name}).attacks: no run has attack '{attack}'; {nearest(attack, known)}")
@@ -310,19 +310,26 @@ def _add_item(built: Study, given: dict[str, Any], where: str) -> None:
         "item": name,
         "parameters": parameters,
         "code": code.stage_digest([SCRIPTS / "items.py", component.path]),
+        "data": [manifest.sha256(component.path.parent / name) for name in component.constants.get("DATA", ())],
         "inputs": sorted(n.path for n in nodes),
     }
     built.items[name] = Item(name, component.constants["KIND"], parameters, tuple(nodes), keys.key(spec))
 
 
-def _wanted(node: Node, component: components.Component, parameters: Mapping[str, Any], built: Study) -> bool:
-    """Whether an item reads a result: of its attacks, and of its metrics."""
-    attacks, metrics = parameters.get("attacks"), component.constants.get("METRICS")
-    if node.stage == "correlation" and metrics is not None:
-        metric = node.spec["parameters"]["metric"]["kind"]
-        if metric not in metrics:
+def _wanted(node: Node, component: components.Component, parameters: Mapping[str, Any]) -> bool:
+    """Whether an item reads a result: of the dataset, model, ... and attacks that it names, and of its metrics."""
+    metrics = component.constants.get("METRICS")
+    if node.stage == "correlation" and node.spec["parameters"]["metric"]["kind"] not in (metrics or ()):
+        return False
+    for name in ("dataset", "model", "training", "seed", "maps"):
+        if parameters.get(name) is not None and node.names.get(name) not in (None, str(parameters[name])):
             return False
-    if not attacks:
-        return True
+    attacks = _attacks(parameters)
     attack = node.names.get("attack") or node.names.get("of")
-    return attack in (None, "essential") or attack in attacks
+    return not attacks or attack in (None, "essential") or attack in attacks
+
+
+def _attacks(parameters: Mapping[str, Any]) -> list[str]:
+    """The attacks that an item names: as ``attacks`` or, if it shows one, as ``attack``."""
+    one = parameters.get("attack")
+    return list(parameters.get("attacks") or []) + ([one] if one else [])

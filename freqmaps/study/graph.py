@@ -146,7 +146,7 @@ class Graph:
         ConfigError
             The current config asks for no such result.
         """
-        path = PATHS[stage].format(**{k: wildcards[k] for k in wildcards})
+        path = PATHS[stage].format(**wildcards)
         if path not in self.nodes:
             raise ConfigError(f"{path}: the current config asks for no such result; its spec may have changed since")
         return self.nodes[path]

@@ -39,7 +39,7 @@ def split_arrays(dataset: xr.Dataset) -> tuple[Arrays, Arrays]:
     FreqmapsError
         There is nothing to train on.
     """
-    split = dataset["split"].values.astype(str)
+    split = np.array([str(s) for s in dataset["split"].values])
     images, labels = dataset["image"].values, dataset["label"].values.astype(np.int64)
     train, test = split == "train", split == "test"
     if not train.any():
@@ -67,9 +67,7 @@ class Images:
             raise FreqmapsError(f"training: {len(self.images)} images but {len(self.labels)} labels")
         if self.images.dtype not in (torch.uint8, torch.float32):
             raise FreqmapsError(f"training: images are {self.images.dtype}, expected uint8 or float32 in [0, 1]")
-        if device.type != "cuda":
-            self.images = self.images.to(device)
-        elif self.images.nbytes <= _SHARE * torch.cuda.mem_get_info(device)[0]:
+        if device.type != "cuda" or self.images.nbytes <= _SHARE * torch.cuda.mem_get_info(device)[0]:
             self.images = self.images.to(device)
         elif not self.images.is_pinned():
             self.images = self.images.pin_memory()
@@ -111,7 +109,7 @@ def bounds(n: int, batch: int) -> list[tuple[int, int]]:
     Batch norm cannot be trained on a single image.
     """
     starts = list(range(0, n, batch))
-    if len(starts) > 1 and n - starts[-1] == 1:
+    if batch > 1 and len(starts) > 1 and n - starts[-1] == 1:
         starts.pop()
     return list(zip(starts, [*starts[1:], n], strict=True))
 

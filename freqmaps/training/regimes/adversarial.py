@@ -66,14 +66,14 @@ class Adversarial:
         training = model.training
         if self.attack_in_eval:
             model.eval()
-        delta = torch.zeros_like(images)
+        low, high = (images - self.epsilon).clamp(min=0), (images + self.epsilon).clamp(max=1)
+        attacked = images
         if self.random_start:
             noise = torch.rand(images.shape, generator=generator, device=images.device)
-            delta = (noise * 2 - 1) * self.epsilon
+            attacked = (images + (noise * 2 - 1) * self.epsilon).clamp(0, 1)
         for _ in range(self.steps):
-            delta.requires_grad_()
-            value = loss(model((images + delta).clamp(0, 1)), labels)
-            gradient = torch.autograd.grad(value, delta)[0]
-            delta = (delta.detach() + self.step * gradient.sign()).clamp(-self.epsilon, self.epsilon)
+            attacked = attacked.detach().requires_grad_()
+            gradient = torch.autograd.grad(loss(model(attacked), labels), attacked)[0]
+            attacked = torch.clamp(attacked.detach() + self.step * gradient.sign(), low, high)
         model.train(training)
-        return (images + delta.detach()).clamp(0, 1)
+        return attacked.detach()

@@ -1,0 +1,118 @@
+"""Intrinsic-dimension correlation (Basile et al.), with its permutation test.
+
+If the rows of Y are a function of those of X, [X, Y] has no more dimensions than X; if they are unrelated, it has
+those of both. The two ends are 1 and 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqmaps.correlation._api import Matrix, Metric, check_pair, undefined
+from freqmaps.correlation._dimensions import Dimensions, by_estimator, by_shared_distances
+from freqmaps.correlation._halves import METHOD, delete_half_error, half_samples
+from freqmaps.correlation._halves import permutations as draw_permutations
+from freqmaps.correlation._rows import standardised
+
+TINY = {"permutations": 9, "subsamples": 3}
+RANGES = {"permutations": (0, 1_000_001), "fraction": (0.0, 1.0), "subsamples": (-1, 10_001), "block": (0, 1_000_001)}
+LIBRARIES = ("numba", "scikit-dimension")
+
+_FEWEST = 4
+
+
+def compute(
+    x: Matrix,
+    y: Matrix,
+    *,
+    seed: int,
+    permutations: int = 100,
+    fraction: float = 0.9,
+    estimator: str = "twonn",
+    subsamples: int = 20,
+    block: int = 512,
+) -> Metric:
+    """Compute ``IdCor = (Id_X + Id_Y - Id_XY) / max(Id_X, Id_Y)``, the mutual information of dimensions, normalised.
+
+    Each feature is standardised (a constant one becomes 0) and each row normalised before all else; half-samples keep
+    the standardisation of the whole.
+
+    Parameters
+    ----------
+    x, y
+        (n, d1) and (n, d2) float32, rows paired.
+    seed
+        Of the permutations and of the half-samples.
+    permutations
+        Of the rows of Y, for the test: ``p = (1 + #{permuted Id_XY < observed Id_XY}) / (1 + permutations)``. A
+        permutation without an estimate counts against the observed value.
+    fraction
+        Of the points that TwoNN fits, in (0, 1).
+    estimator
+        ``twonn``: ours, from distances that all permutations share. Or a class of scikit-dimension (``MLE``,
+        ``TwoNN``, ``lPCA``...), fitted anew for every permutation: slower by an order of magnitude or two.
+    subsamples
+        Half-samples for the sampling error; 0 for none.
+    block
+        Rows of a tile at most: bounds the memory beside the two (n, n) float32 matrices.
+
+    Returns
+    -------
+    Metric
+        ``value`` is 1 if each of X and Y determines the other, 0 if they are unrelated (noise can take it outside).
+        ``n_dropped``: rows whose nearest neighbours in [X, Y] are at distance 0 or tied. ``extra``: ``id_x, id_y, id_xy``, the mean and
+        standard deviation of ``id_xy`` under permutation, and the points left to each estimate. NaN with a reason for
+        fewer than 4 rows, or too few that are neither duplicates nor tied.
+
+    Raises
+    ------
+    FreqmapsError
+        NaN or infinity in the input, rows that do not pair, unknown estimator.
+    """
+    x, y = check_pair(x, y)
+    n = len(x)
+    if n < _FEWEST:
+        return undefined(n, f"idcor needs at least {_FEWEST} rows, found {n}")
+    shuffles, halves = draw_permutations(n, permutations, seed), half_samples(n, subsamples, seed)
+    rows = standardised(x), standardised(y)
+    if estimator == "twonn":
+        found = by_shared_distances(*rows, shuffles, halves, fraction=fraction, block=block)
+    else:
+        found = by_estimator(*rows, shuffles, halves, name=estimator, fraction=fraction, seed=seed)
+    return _metric(found, n)
+
+
+def _metric(found: Dimensions, n: int) -> Metric:
+    observed, points, permuted = found.observed, found.points, found.permuted
+    extra = dict(zip(("id_x", "id_y", "id_xy"), map(float, observed), strict=True))
+    extra |= dict(zip(("points_x", "points_y", "points_xy"), map(float, points), strict=True))
+    dropped = n - int(points[2])
+    value = float(_idcor(observed))
+    if not np.isfinite(value):
+        return undefined(n, "an intrinsic dimension has no estimate (duplicate, tied or too few rows)",
+                         n_dropped=dropped, extra=extra)  # fmt: skip
+    finite = permuted[np.isfinite(permuted)]
+    if len(finite):
+        extra |= {"permuted_mean": float(finite.mean()), "permuted_sd": float(finite.std())}
+    # Not "permuted < observed": a permutation without an estimate must not make p smaller.
+    as_low = int((~(permuted >= observed[2])).sum())
+    error, reason = delete_half_error(_idcor(found.halves), n)
+    return Metric(
+        value,
+        n - dropped,
+        dropped,
+        p_value=(1 + as_low) / (1 + len(permuted)),
+        error=error,
+        error_method=METHOD if error is not None else "",
+        extra=extra,
+        reason=reason,
+    )
+
+
+def _idcor(dimensions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From (..., 3) dimensions of X, Y and [X, Y]; NaN where there is none, or none above 0."""
+    x, y, xy = np.moveaxis(dimensions, -1, 0)
+    largest = np.maximum(x, y)
+    value: NDArray[np.float64] = np.divide(x + y - xy, largest, out=np.full(np.shape(xy), np.nan), where=largest > 0)
+    return value

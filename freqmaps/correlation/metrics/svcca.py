@@ -1,0 +1,118 @@
+"""SVCCA: canonical correlations of two matrices reduced to their leading principal components.
+
+Raghu, Gilmer, Yosinski & Sohl-Dickstein 2017, *SVCCA: Singular vector canonical correlation analysis for deep learning
+dynamics and interpretability*, NeurIPS.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+
+from freqmaps.correlation._api import Matrix, Metric, check_pair, undefined
+from freqmaps.correlation._halves import METHOD, delete_half_error, half_samples
+from freqmaps.correlation._rows import Rows, centred
+
+TINY = {"subsamples": 3}
+RANGES = {"variance": (0.0, 1.0), "subsamples": (-1, 10_001)}
+
+_BLOCK = 512
+_FEWEST = 3
+
+
+def compute(x: Matrix, y: Matrix, *, seed: int, variance: float = 0.99, subsamples: int = 20) -> Metric:
+    """Compute the mean canonical correlation of the leading components.
+
+    Each matrix is centred and reduced to the fewest principal components that hold ``variance`` of its variance
+    (``k_x`` and ``k_y``); the canonical correlations are the singular values of ``Q_x^T Q_y``, Q an orthonormal basis
+    of the scores (Bjoerck & Golub 1973), and the value is the mean of all ``min(k_x, k_y)``.
+
+    Parameters
+    ----------
+    x, y
+        (n, d1) and (n, d2) float32, rows paired.
+    seed
+        Of the half-samples.
+    variance
+        Share of the variance to keep, in (0, 1).
+    subsamples
+        Half-samples for the sampling error; 0 for none. They keep the components of the whole.
+
+    Returns
+    -------
+    Metric
+        ``value`` in [0, 1]. ``extra``: ``components_x``, ``components_y``; ``chance``, the root mean square that
+        unrelated data of this size would have, ``sqrt(max(k_x, k_y) / (n - 1))``; and ``trivial``, the number of
+        correlations that are 1 whatever the data because ``k_x + k_y > n - 1``. NaN with a reason for fewer than 3
+        rows, a constant matrix, or as many components as rows leave room for (then all would be 1).
+
+    Raises
+    ------
+    FreqmapsError
+        NaN or infinity in the input, or rows that do not pair.
+    """
+    x, y = check_pair(x, y)
+    n = len(x)
+    if n < _FEWEST:
+        return undefined(n, f"svcca needs at least {_FEWEST} rows, found {n}")
+    bases = [_basis(centred(matrix), variance) for matrix in (x, y)]
+    small, large = sorted(basis.shape[1] for basis in bases)
+    extra = {f"components_{name}": float(b.shape[1]) for name, b in zip("xy", bases, strict=True)}
+    if small == 0:
+        return undefined(n, "a matrix is constant: it has no components to correlate", extra=extra)
+    extra |= {"chance": float(np.sqrt(large / (n - 1))), "trivial": float(max(0, small + large - (n - 1)))}
+    if large >= n - 1:
+        reason = f"{large} components of {n} centred rows: every canonical correlation is 1, take more rows"
+        return undefined(n, reason, extra=extra)
+    value = _mean_correlation(*bases)
+    error, reason = _error(bases, half_samples(n, subsamples, seed), n)
+    method = METHOD if error is not None else ""
+    return Metric(value, n, error=error, error_method=method, extra=extra, reason=reason)
+
+
+def _basis(rows: Rows, variance: float) -> NDArray[np.float64]:
+    """Orthonormal scores of the leading components, (n, k), by the eigenvectors of the smaller product matrix.
+
+    Squaring costs nothing here: components below a share of about 1e-12 of the variance would suffer, and are cut off.
+    """
+    n, d = rows.source.shape
+    if d <= n:
+        product = np.zeros((d, d))
+        for start, stop in rows.ranges(_BLOCK):
+            tile = rows.tile(start, stop)
+            product += tile.T @ tile
+    else:
+        product = np.empty((n, n))
+        for i, j, a, b in rows.pairs(_BLOCK):
+            product[i, j] = a @ b.T
+            product[j, i] = product[i, j].T
+    values, vectors = eigh(product, overwrite_a=True, check_finite=False, driver="evd")
+    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
+    k = _components(values, variance)
+    if d > n:
+        return np.ascontiguousarray(vectors[:, :k])
+    loadings = vectors[:, :k] / np.sqrt(values[:k])
+    return np.vstack([rows.tile(*part) @ loadings for part in rows.ranges(_BLOCK)])
+
+
+def _components(values: NDArray[np.float64], variance: float) -> int:
+    total = float(values.sum())
+    if total <= 0:
+        return 0
+    # A share that is reached but for rounding is reached.
+    return int(np.searchsorted(np.cumsum(values) / total, variance - 1e-12)) + 1
+
+
+def _mean_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    return float(np.clip(np.linalg.svd(a.T @ b, compute_uv=False), 0, 1).mean())
+
+
+def _error(bases: list[NDArray[np.float64]], halves: NDArray[np.int32], n: int) -> tuple[float | None, str]:
+    if max(basis.shape[1] for basis in bases) >= n // 2 - 1:
+        return None, "no sampling error: half-samples have no more rows than components"
+    values = []
+    for half in halves:
+        parts = [np.linalg.qr(basis[half] - basis[half].mean(axis=0))[0] for basis in bases]
+        values.append(_mean_correlation(parts[0], parts[1]))
+    return delete_half_error(np.array(values), n)

@@ -1,0 +1,148 @@
+"""Two map stores to one store of matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqmaps.errors import FreqmapsError
+from freqmaps.matrices._join import join
+from freqmaps.matrices._pool import pool
+from freqmaps.matrices.settings import MatrixSettings
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_GRID = ("channel", "ky", "kx")
+
+
+def concatenate(shards: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Put the shards of a map store together along ``sample``, in the order given.
+
+    Raises
+    ------
+    FreqmapsError
+        There is none, or shards differ in their frequencies or channels, or in what they are maps of.
+    """
+    import xarray as xr
+
+    if not shards:
+        raise FreqmapsError("matrices: no map store to read; run the maps stage first")
+    for number, shard in enumerate(shards):
+        _check_same(shards[0], shard, f"shard {number}", "shard 0")
+        if shard.attrs.get("of") != shards[0].attrs.get("of"):
+            raise FreqmapsError(
+                f"matrices: shard {number} holds {shard.attrs.get('of')} maps and shard 0 "
+                f"{shards[0].attrs.get('of')} ones; give shards of one kind"
+            )
+    return xr.concat(
+        list(shards), dim="sample", data_vars="minimal", coords="minimal", compat="override", join="override",
+        combine_attrs="override",
+    )  # fmt: skip
+
+
+def matrix_dataset(essential: xr.Dataset, adversarial: xr.Dataset, settings: MatrixSettings) -> xr.Dataset:
+    """Join two sets of maps on their samples, pool and flatten them.
+
+    Parameters
+    ----------
+    essential, adversarial
+        Map stores (contract ``freqmaps.stores.MAPS``) of clean and of adversarial images of the same network.
+    settings
+        Pooling, and which samples to leave out.
+
+    Returns
+    -------
+    xr.Dataset
+        Keeps the contract ``freqmaps.stores.MATRICES``; samples in the order of ``essential``. What was left out is
+        counted in ``only_essential`` and ``only_adversarial`` (samples that the other store lacks) and, of the samples
+        that both have, ``not_kept`` and ``not_converged`` (0 unless the settings ask for it; a sample that fails on
+        both counts is counted under ``not_kept``). With no sample in common the matrices are empty, not an error.
+
+    Raises
+    ------
+    FreqmapsError
+        The two are swapped, differ in shape or in a sample's label, or cannot be pooled to the size asked for.
+    """
+    import xarray as xr
+
+    _check_sides(essential, adversarial)
+    e, a, only_e, only_a = join(essential["sample"].values, adversarial["sample"].values)
+    labels = essential["label"].values[e]
+    _check_labels(essential["sample"].values[e], labels, adversarial["label"].values[a])
+    kept, not_kept, not_converged = _chosen(essential, adversarial, e, a, settings)
+    e, a = e[kept], a[kept]
+    columns = {"essential": _matrix(essential, e, settings), "adversarial": _matrix(adversarial, a, settings)}
+    return xr.Dataset(
+        {name: (("sample", "feature"), matrix) for name, matrix in columns.items()}
+        | {"label": ("sample", labels[kept].astype(np.int64))},
+        coords={"sample": ("sample", np.array([str(s) for s in essential["sample"].values[e]], dtype=object))},
+        attrs={
+            "kind": "matrices",
+            "shape": _shape(essential, settings),
+            "pool": settings.pool,
+            "only_essential": len(only_e),
+            "only_adversarial": len(only_a),
+            "not_kept": not_kept,
+            "not_converged": not_converged,
+        },
+    )
+
+
+def _check_sides(essential: xr.Dataset, adversarial: xr.Dataset) -> None:
+    for side, store in (("essential", essential), ("adversarial", adversarial)):
+        if store.attrs.get("of") != side:
+            raise FreqmapsError(
+                f"matrices: the {side} side was given {store.attrs.get('of')} maps; give the essential maps first"
+            )
+    _check_same(essential, adversarial, "the adversarial maps", "the essential ones")
+
+
+def _check_same(one: xr.Dataset, other: xr.Dataset, other_name: str, one_name: str) -> None:
+    shapes = [tuple(store.sizes[axis] for axis in _GRID) for store in (one, other)]
+    if shapes[0] != shapes[1] or not all(np.array_equal(one[k].values, other[k].values) for k in ("ky", "kx")):
+        raise FreqmapsError(
+            f"matrices: {other_name} have shape {shapes[1]} (channel, ky, kx), {one_name} {shapes[0]}, or other "
+            "frequencies; give maps of one dataset and model"
+        )
+
+
+def _check_labels(samples: NDArray[np.object_], one: NDArray[np.int64], other: NDArray[np.int64]) -> None:
+    wrong = np.flatnonzero(one != other)
+    if len(wrong):
+        first = wrong[0]
+        raise FreqmapsError(
+            f"matrices: sample '{samples[first]}' has label {one[first]} among the essential maps and {other[first]} "
+            "among the adversarial ones; give maps of one dataset"
+        )
+
+
+def _chosen(
+    essential: xr.Dataset,
+    adversarial: xr.Dataset,
+    e: NDArray[np.int64],
+    a: NDArray[np.int64],
+    settings: MatrixSettings,
+) -> tuple[NDArray[np.bool_], int, int]:
+    """Which joined samples to use, and how many fail on either count."""
+    kept = np.ones(len(e), dtype=bool)
+    if settings.only_kept:
+        kept &= essential["keeps_prediction"].values[e] & adversarial["keeps_prediction"].values[a]
+    converged = np.ones(len(e), dtype=bool)
+    if settings.only_converged:
+        converged &= essential["converged"].values[e] & adversarial["converged"].values[a]
+    return kept & converged, int((~kept).sum()), int((kept & ~converged).sum())
+
+
+def _matrix(store: xr.Dataset, rows: NDArray[np.int64], settings: MatrixSettings) -> NDArray[np.float32]:
+    maps = store["map"].values[rows]
+    return pool(maps, None, "mean") if settings.pool == "none" else pool(maps, settings.size, settings.pool)
+
+
+def _shape(store: xr.Dataset, settings: MatrixSettings) -> list[int]:
+    """Channels and frequencies per axis of what a row holds: (channel, ky, kx)."""
+    channels, height, width = (store.sizes[axis] for axis in _GRID)
+    return [channels, height, width] if settings.pool == "none" else [channels, settings.size, settings.size]

@@ -1,0 +1,31 @@
+"""Settings of the matrices: what the config may set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+RANGES = {"size": (0, 100_001)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixSettings:
+    """How maps become rows of a matrix (Basile et al., sections III and IV).
+
+    Attributes
+    ----------
+    pool
+        ``none`` keeps every frequency; ``mean`` averages neighbouring frequencies down to ``size`` (the paper, for
+        Imagenette); ``max`` takes the largest (the authors' code).
+    size
+        Frequencies per axis after pooling; must divide those of the maps. Ignored without pooling.
+    only_kept
+        Use only samples of which both filtered images are still classified as the map's target (the authors' code).
+    only_converged
+        Use only samples of which both maps converged.
+    """
+
+    pool: Literal["none", "mean", "max"] = "none"
+    size: int = 32
+    only_kept: bool = False
+    only_converged: bool = False

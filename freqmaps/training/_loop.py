@@ -1,0 +1,298 @@
+"""The training loop: data on the device, schedules per step, resumable after each epoch, the same for every run."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from freqmaps.device import pick
+from freqmaps.errors import FreqmapsError
+from freqmaps.models._classifier import Classifier, head
+from freqmaps.training import _schedule, _state
+from freqmaps.training._data import Images, bounds
+from freqmaps.training._evaluate import evaluate
+from freqmaps.training.regimes._api import Loss, Regime
+from freqmaps.training.settings import TrainingSettings
+
+#: Steps between looks at whether the loss is finite; each look waits for the device.
+_LOOK = 100
+
+
+class Callback(Protocol):
+    """Something to do along the training. Either hook may be missing."""
+
+    def on_step(self, step: int, model: Classifier, batch: tuple[Tensor, Tensor]) -> None:
+        """Be told that step number ``step`` (from 0, over all epochs) on a batch is done."""
+
+    def on_epoch(self, epoch: int, model: Classifier, history: list[dict[str, float]]) -> None:
+        """Be told that epoch number ``epoch`` (from 0) is done."""
+
+
+def train(
+    classifier: Classifier,
+    images: NDArray[Any] | Tensor,
+    labels: NDArray[Any] | Tensor,
+    test_images: NDArray[Any] | Tensor,
+    test_labels: NDArray[Any] | Tensor,
+    *,
+    settings: TrainingSettings,
+    regime: Regime,
+    seed: int,
+    device: str | torch.device = "auto",
+    state: Path | None = None,
+    callbacks: Sequence[object] = (),
+    progress: Callable[[int, str], None] | None = None,
+) -> list[dict[str, float]]:
+    """Train a classifier in place; it ends on the device, in eval mode.
+
+    On one device and thread count the result depends on the arguments alone: an interrupted training that goes on
+    from its ``state`` ends in the same weights, bit for bit, and the global random generators play no part.
+
+    Parameters
+    ----------
+    classifier
+        With its initial weights.
+    images, labels
+        Training data: (n, c, h, w) uint8, or float32 in [0, 1]; (n,) integers.
+    test_images, test_labels
+        Data for the history and for ``settings.keep``; may be empty.
+    settings
+        Epochs, optimiser, schedule, augmentation, ...
+    regime
+        From a batch to its loss.
+    seed
+        Of shuffling, augmentation, dropout and the regime.
+    device
+        Where to compute.
+    state
+        File to save to after each epoch and to go on from. One that belongs to other settings is replaced.
+    callbacks
+        Objects with ``on_step(step, model, batch)`` and/or ``on_epoch(epoch, model, history)``. They are called in
+        training mode (``on_epoch``: eval mode), not for epochs that were done before an interruption, and again for
+        the one that was cut short.
+    progress
+        Called with the epochs done and a note.
+
+    Returns
+    -------
+    list of dict
+        Per epoch: epoch (from 1), lr (of its last step), train_loss, train_accuracy, test_loss, test_accuracy,
+        seconds.
+
+    Raises
+    ------
+    FreqmapsError
+        No images, a loss that is not finite, labels or images that do not fit, or ``keep`` without test images.
+    """
+    where = pick(device)
+    data, test = Images(images, labels, where), Images(test_images, test_labels, where)
+    _check_data(data, test, settings, classifier)
+    classifier.to(where).to(memory_format=torch.channels_last)
+    run = _Run(classifier, data, test, settings, regime, seed, callbacks)
+    owner = _state.fingerprint(settings, regime, seed, data, str(classifier.recipe))
+    run.restore(_state.load(state, owner))
+    devices = [torch.cuda.current_device() if where.index is None else where.index] if where.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        while run.state.epoch < settings.epochs:
+            record = run.epoch()
+            if state is not None:
+                _state.save(state, run.snapshot(), owner)
+            if progress is not None:
+                progress(run.state.epoch, f"test accuracy {record['test_accuracy']:.4f}")
+    return run.finish()
+
+
+def _check_data(data: Images, test: Images, settings: TrainingSettings, classifier: Classifier) -> None:
+    if not len(data):
+        raise FreqmapsError("training: there are no training images")
+    classes = classifier.recipe.classes
+    if int(data.labels.min()) < 0 or int(data.labels.max()) >= classes:
+        found = f"{int(data.labels.min())}..{int(data.labels.max())}"
+        raise FreqmapsError(f"training: labels span {found}, but the network has {classes} classes")
+    if settings.keep != "last" and not len(test):
+        raise FreqmapsError(f"training: keep '{settings.keep}' needs test images, there are none; use 'last'")
+
+
+def _mse(logits: Tensor, labels: Tensor) -> Tensor:
+    return F.mse_loss(logits, F.one_hot(labels, logits.shape[1]).to(logits.dtype))
+
+
+_LOSSES: dict[str, Loss] = {"cross_entropy": F.cross_entropy, "mse": _mse}
+
+
+class _Run:
+    """One training: what its epochs share."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        data: Images,
+        test: Images,
+        settings: TrainingSettings,
+        regime: Regime,
+        seed: int,
+        callbacks: Sequence[object],
+    ) -> None:
+        self.classifier, self.data, self.test = classifier, data, test
+        self.settings, self.regime, self.seed, self.callbacks = settings, regime, seed, callbacks
+        self.loss, self.state = _LOSSES[settings.loss], _state.State()
+        self.per_epoch = len(bounds(len(data), settings.batch))
+        classifier.requires_grad_(settings.train == "all")
+        if settings.train == "head":
+            head(classifier).requires_grad_(True)
+        self.optimizer = _optimizer(settings, [p for p in classifier.parameters() if p.requires_grad])
+        self.reduced = _reduced_precision(settings, data.device)
+        self.scaler = torch.amp.GradScaler(data.device.type, enabled=self.reduced == torch.float16)
+
+    def restore(self, state: _state.State) -> None:
+        """Go on from a state."""
+        self.state = state
+        if state.epoch:
+            self.classifier.load_state_dict(state.model)
+            self.optimizer.load_state_dict(state.optimizer)
+            self.scaler.load_state_dict(state.scaler)
+
+    def snapshot(self) -> _state.State:
+        """Return the state with what the epochs have changed."""
+        self.state.model = self.classifier.state_dict()
+        self.state.optimizer, self.state.scaler = self.optimizer.state_dict(), self.scaler.state_dict()
+        return self.state
+
+    def epoch(self) -> dict[str, float]:
+        """Train for one epoch, evaluate, remember the best; return the epoch's record."""
+        start, number = time.perf_counter(), self.state.epoch
+        train_loss, train_accuracy = self._steps(number)
+        self.classifier.eval()
+        test_loss, test_accuracy = evaluate(self.classifier, self.test)
+        record = {
+            "epoch": number + 1,
+            "lr": float(self.optimizer.param_groups[0]["lr"]),
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            "test_loss": test_loss,
+            "test_accuracy": test_accuracy,
+            "seconds": round(time.perf_counter() - start, 4),
+        }
+        self.state.history.append(record)
+        self.state.epoch += 1
+        self._keep(record)
+        self._tell("on_epoch", number, self.classifier, self.state.history)
+        return record
+
+    def finish(self) -> list[dict[str, float]]:
+        """Leave the classifier with the weights to keep; return the history."""
+        if self.state.best_weights:
+            self.classifier.load_state_dict(self.state.best_weights)
+        self.classifier.to(memory_format=torch.contiguous_format)
+        self.classifier.requires_grad_(True).eval()
+        return self.state.history
+
+    def _keep(self, record: dict[str, float]) -> None:
+        # ASSUME: as in the papers, the best epoch is chosen on the same images on which accuracy is reported.
+        if self.settings.keep == "last":
+            return
+        score = record["test_accuracy"] if self.settings.keep == "best_accuracy" else -record["test_loss"]
+        if score > self.state.best:
+            self.state.best = score
+            self.state.best_weights = copy.deepcopy(self.classifier.state_dict())
+
+    def _steps(self, epoch: int) -> tuple[float, float]:
+        """Do the steps of an epoch; return mean loss and accuracy."""
+        # With a frozen trunk, batch norm must not move either: the whole network stays in eval mode.
+        self.classifier.train(self.settings.train == "all")
+        torch.manual_seed(_derive(self.seed, epoch, "dropout"))
+        drawing = torch.Generator().manual_seed(_derive(self.seed, epoch, "data"))
+        inner = torch.Generator(self.data.device).manual_seed(_derive(self.seed, epoch, "regime"))
+        losses: list[Tensor] = []
+        sizes: list[int] = []
+        right = torch.zeros((), dtype=torch.int64, device=self.data.device)
+        for number, (images, labels) in enumerate(self.data.epoch(self.settings, drawing)):
+            step = epoch * self.per_epoch + number
+            with _Watching(self.classifier) as watching:
+                losses.append(self._step(step, images, labels, inner))
+            sizes.append(len(labels))
+            if watching.logits is not None and len(watching.logits) == len(labels):
+                right += (watching.logits.argmax(dim=1) == labels).sum()
+            if number % _LOOK == _LOOK - 1:
+                _check_finite(losses[-_LOOK:], epoch, number + 1)
+            self._tell("on_step", step, self.classifier, (images, labels))
+        _check_finite(losses[-(len(losses) % _LOOK or _LOOK) :], epoch, len(losses))
+        weights = torch.tensor(sizes, dtype=torch.float32)
+        mean = float((torch.stack(losses).float().cpu() * weights).sum() / weights.sum())
+        return mean, int(right) / int(weights.sum())
+
+    def _step(self, step: int, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        group = self.optimizer.param_groups[0]
+        total = self.settings.epochs * self.per_epoch
+        group["lr"] = _schedule.learning_rate(self.settings, step, total, self.per_epoch)
+        moment = _schedule.momentum(self.settings, step, total)
+        group.update({"momentum": moment} if "momentum" in group else {"betas": (moment, group["betas"][1])})
+        images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(images.device.type, dtype=self.reduced, enabled=self.reduced is not None):
+            loss = self.regime(self.classifier, images, labels, self.loss, generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss.detach()
+
+    def _tell(self, hook: str, *news: object) -> None:
+        for callback in self.callbacks:
+            if hasattr(callback, hook):
+                getattr(callback, hook)(*news)
+
+
+class _Watching:
+    """Keep the last answer that a network gives within a block: regimes return only their loss."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.logits: Tensor | None = None
+
+    def __enter__(self) -> _Watching:
+        self._handle = self.model.register_forward_hook(self._look)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.remove()
+
+    def _look(self, _model: nn.Module, _given: object, logits: Tensor) -> None:
+        self.logits = logits.detach()
+
+
+def _optimizer(settings: TrainingSettings, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=settings.momentum, weight_decay=decay)
+    kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+    return kind(parameters, lr=rate, betas=(settings.momentum, 0.999), weight_decay=decay)
+
+
+def _reduced_precision(settings: TrainingSettings, device: torch.device) -> torch.dtype | None:
+    if settings.precision == "float32" or device.type != "cuda":
+        return None
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def _derive(seed: int, epoch: int, purpose: str) -> int:
+    """Return a seed of its own for each epoch and purpose."""
+    digest = hashlib.sha256(f"{seed}/{epoch}/{purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _check_finite(losses: list[Tensor], epoch: int, step: int) -> None:
+    bad = (~torch.stack(losses).isfinite()).nonzero()
+    if len(bad):
+        first = step - len(losses) + int(bad[0]) + 1
+        raise FreqmapsError(
+            f"training: the loss is not finite in epoch {epoch + 1}, step {first}; lower learning_rate (or epsilon)"
+        )

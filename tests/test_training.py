@@ -1,0 +1,532 @@
+"""Training: schedules, augmentation, regimes and resuming, each against an independent computation."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.nn import functional as F
+
+from freqmaps import components
+from freqmaps.errors import ConfigError, FreqmapsError
+from freqmaps.models import build_classifier, head
+from freqmaps.training import TrainingSettings, evaluate, split_arrays, train
+from freqmaps.training import _data as data_module
+from freqmaps.training import _loop as loop_module
+from freqmaps.training import _schedule as schedule
+from freqmaps.training._augment import draw, shift_and_flip
+from freqmaps.training._data import Images, bounds
+from freqmaps.training.regimes.adversarial import build as adversarial
+from freqmaps.training.regimes.standard import build as standard
+
+CPU = torch.device("cpu")
+
+
+def digits(n=300, dtype=np.float32):
+    """Return n images and labels to train on, and 200 others to test on."""
+    bunch = load_digits()
+    order = np.random.default_rng(0).permutation(len(bunch.target))
+    images = bunch.images[order, None] / 16
+    images = (images * 255).astype(np.uint8) if dtype == np.uint8 else images.astype(np.float32)
+    labels = bunch.target[order]
+    return images[:n], labels[:n], images[-200:], labels[-200:]
+
+
+def network(seed=0, architecture="small_cnn", **parameters):
+    given = parameters or {"width": 4}
+    return build_classifier(architecture, given, classes=10, channels=1, size=8, seed=seed)
+
+
+def fit(settings, *, classifier=None, data=None, regime=None, seed=0, **more):
+    classifier = classifier or network()
+    history = train(
+        classifier, *(data or digits()),
+        settings=settings, regime=regime or standard(), seed=seed, device="cpu", **more,
+    )  # fmt: skip
+    return classifier, history
+
+
+def weights(classifier):
+    return {n: t.clone() for n, t in classifier.state_dict().items()}
+
+
+def equal(a, b):
+    return all(torch.equal(t, b[n]) for n, t in a.items())
+
+
+SHORT = TrainingSettings(epochs=3, batch=32, learning_rate=0.05, flip=True, crop_padding=1)
+
+
+# --- settings
+
+
+def test_settings_are_components_and_check_themselves():
+    component = components.settings("freqmaps.training.settings", "TrainingSettings")
+    resolved = components.fill(component, {"milestones": [3, 5], "schedule": "multistep"}, where="trainings.a")
+    assert TrainingSettings(**resolved).milestones == (3, 5)
+    defaults = components.fill(component, {}, where="trainings.a")
+    assert TrainingSettings(**defaults) == TrainingSettings()
+    documented = TrainingSettings.__doc__
+    for field in dataclasses.fields(TrainingSettings):
+        assert f"\n    {field.name}\n" in documented, f"{field.name} has no description"
+    with pytest.raises(ConfigError, match="outside"):
+        components.fill(component, {"learning_rate": 0.0}, where="trainings.a")
+    with pytest.raises(ConfigError, match="epochs 0 lies outside"):
+        TrainingSettings(epochs=0)
+    with pytest.raises(ConfigError, match="belong together"):
+        TrainingSettings(schedule="multistep")
+    with pytest.raises(ConfigError, match="belong together"):
+        TrainingSettings(milestones=(3,))
+    with pytest.raises(ConfigError, match="must rise"):
+        TrainingSettings(schedule="multistep", milestones=(5, 3))
+
+
+# --- schedules
+
+
+def torch_rates(make, steps, per_epoch=1, *, momentum=False):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.3, momentum=0.9)
+    scheduler = make(optimizer)
+    rates = []
+    for step in range(steps):
+        rates.append(optimizer.param_groups[0]["momentum" if momentum else "lr"])
+        optimizer.step()
+        if (step + 1) % per_epoch == 0 and step + 1 < steps:
+            scheduler.step()
+    return rates
+
+
+def our_rates(steps, per_epoch=1, **given):
+    settings = TrainingSettings(learning_rate=0.3, **given)
+    return [schedule.learning_rate(settings, s, steps, per_epoch) for s in range(steps)]
+
+
+@pytest.mark.parametrize("steps", [7, 40, 101])
+def test_schedules_equal_torchs(steps):
+    rates = torch.optim.lr_scheduler
+
+    def one_cycle(optimizer):
+        return rates.OneCycleLR(optimizer, 0.3, total_steps=steps, pct_start=0.4)
+
+    assert our_rates(steps, schedule="one_cycle", warmup=0.4) == pytest.approx(torch_rates(one_cycle, steps))
+    settings = TrainingSettings(schedule="one_cycle", warmup=0.4, cycle_momentum=True)
+    assert [schedule.momentum(settings, s, steps) for s in range(steps)] == pytest.approx(
+        torch_rates(one_cycle, steps, momentum=True)
+    )
+    expected = torch_rates(lambda o: rates.CosineAnnealingLR(o, steps), steps)
+    assert our_rates(steps, schedule="cosine") == pytest.approx(expected)
+    assert our_rates(steps, schedule="constant") == [0.3] * steps
+
+
+def test_cyclic_equals_torchs():
+    def make(optimizer):
+        return torch.optim.lr_scheduler.CyclicLR(optimizer, 0.0, 0.3, step_size_up=20, cycle_momentum=False)
+
+    assert our_rates(40, schedule="cyclic") == pytest.approx(torch_rates(make, 40), abs=1e-12)
+
+
+def test_multistep_equals_torchs():
+    def make(optimizer):
+        return torch.optim.lr_scheduler.MultiStepLR(optimizer, [2, 5], gamma=0.1)
+
+    ours = our_rates(40, 5, schedule="multistep", milestones=(2, 5))
+    assert ours == pytest.approx(torch_rates(make, 40, 5))
+
+
+def test_momentum_stays_where_it_is_put():
+    settings = TrainingSettings(momentum=0.8)
+    assert {schedule.momentum(settings, s, 10) for s in range(10)} == {0.8}
+
+
+# --- augmentation
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+@pytest.mark.parametrize("padding", [0, 2])
+def test_shift_and_flip_equals_a_slow_loop(dtype, padding):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(1, 256, (20, 2, 5, 7), generator=generator).to(dtype)
+    offsets, flips = draw(20, padding, True, generator)
+    found = shift_and_flip(images, offsets, flips, padding)
+    expected = torch.zeros_like(images)
+    for i in range(20):
+        for y in range(5):
+            for x in range(7):
+                from_y, from_x = y + int(offsets[i, 0]) - padding, x + int(offsets[i, 1]) - padding
+                if 0 <= from_y < 5 and 0 <= from_x < 7:
+                    expected[i, :, y, 6 - x if flips[i] else x] = images[i, :, from_y, from_x]
+    assert found.dtype == dtype
+    assert torch.equal(found, expected)
+
+
+def test_draws_are_uniform_and_within_the_padding():
+    offsets, flips = draw(20_000, 2, True, torch.Generator().manual_seed(0))
+    counts = torch.bincount(offsets.flatten(), minlength=5).float() / 40_000
+    assert len(counts) == 5
+    assert torch.allclose(counts, torch.full((5,), 0.2), atol=0.01)
+    assert flips.float().mean().item() == pytest.approx(0.5, abs=0.02)
+    assert not draw(50, 0, False, torch.Generator())[1].any()
+
+
+def test_batches_cover_each_image_once():
+    for n, batch in ((10, 3), (9, 3), (1, 4), (5, 1), (4, 4)):
+        found = bounds(n, batch)
+        assert [i for a, b in found for i in range(a, b)] == list(range(n))
+    assert bounds(10, 3) == [(0, 3), (3, 6), (6, 10)]
+    images, labels, *_ = digits(50, np.uint8)
+    held = Images(images, labels, CPU)
+    batches = list(held.epoch(TrainingSettings(batch=16), torch.Generator().manual_seed(1)))
+    seen = torch.cat([b for b, _ in batches])
+    assert seen.dtype == torch.float32
+    expected = sorted(map(tuple, (torch.from_numpy(images).float() / 255).flatten(1).tolist()))
+    assert sorted(map(tuple, seen.flatten(1).tolist())) == expected
+    rows = {tuple(i): int(t) for i, t in zip(images.reshape(50, -1).tolist(), labels, strict=True)}
+    for batch, targets in batches:
+        for image, label in zip(batch, targets, strict=True):
+            assert rows[tuple((image.flatten() * 255).round().int().tolist())] == int(label)
+
+
+def test_data_that_do_not_fit():
+    images, labels, *_ = digits(10)
+    with pytest.raises(FreqmapsError, match="10 images but 9 labels"):
+        Images(images, labels[:9], CPU)
+    with pytest.raises(FreqmapsError, match="float64"):
+        Images(images.astype(np.float64), labels, CPU)
+    empty = (images[:0], labels[:0])
+    with pytest.raises(FreqmapsError, match="no training images"):
+        fit(SHORT, data=(*empty, images, labels))
+    with pytest.raises(FreqmapsError, match=r"\.\.10, but the network has 10 classes"):
+        fit(SHORT, data=(images, np.where(np.arange(10) == 3, 10, labels), images, labels))
+    with pytest.raises(FreqmapsError, match="needs test images"):
+        fit(dataclasses.replace(SHORT, keep="best_loss"), data=(images, labels, *empty))
+    _, history = fit(SHORT, data=(images, labels, *empty))
+    assert math.isnan(history[-1]["test_accuracy"])
+
+
+def test_split_arrays():
+    store = xr.Dataset(
+        {
+            "image": (("sample", "channel", "y", "x"), np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1)),
+            "label": ("sample", np.array([0, 1, 0, 1], np.int32)),
+            "split": ("sample", np.array(["train", "test", "train", "test"])),
+        }
+    )
+    (images, labels), (test_images, test_labels) = split_arrays(store)
+    assert images.ravel().tolist() == [0, 2]
+    assert test_images.ravel().tolist() == [1, 3]
+    assert (labels.tolist(), test_labels.tolist(), labels.dtype) == ([0, 0], [1, 1], np.int64)
+    with pytest.raises(FreqmapsError, match="no samples of split 'train'"):
+        split_arrays(store.isel(sample=[1, 3]))
+
+
+# --- the loop
+
+
+def test_digits_are_learned():
+    *_, test_images, test_labels = digits(1500)
+    classifier, history = fit(TrainingSettings(epochs=8), classifier=network(width=16), data=digits(1500))
+    assert history[-1]["test_accuracy"] > 0.95
+    assert [r["epoch"] for r in history] == list(range(1, 9))
+    assert history[-1]["train_loss"] < history[0]["train_loss"]
+    assert not classifier.training
+    loss, accuracy = evaluate(classifier, test_images, test_labels, device="cpu", batch=37)
+    with torch.no_grad():
+        logits = classifier(torch.from_numpy(test_images))
+    assert loss == pytest.approx(F.cross_entropy(logits, torch.from_numpy(test_labels)).item(), rel=1e-4)
+    assert accuracy == pytest.approx(np.mean(logits.argmax(1).numpy() == test_labels))
+    assert (history[-1]["test_loss"], history[-1]["test_accuracy"]) == pytest.approx((loss, accuracy), rel=1e-5)
+    assert set(history[0]) == {
+        "epoch", "lr", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
+def test_steps_equal_a_plain_loop(optimizer, loss):
+    """The whole loop against torch's optimisers and schedulers, written out."""
+    settings = TrainingSettings(
+        epochs=2, batch=50, optimizer=optimizer, loss=loss, learning_rate=0.01, weight_decay=0.01, schedule="cosine",
+    )  # fmt: skip
+    images, labels, *_ = digits(125)
+    found, history = fit(settings, data=digits(125), seed=3)
+    plain = network().to(memory_format=torch.channels_last)
+    kinds = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    moments = {"momentum": 0.9} if optimizer == "sgd" else {"betas": (0.9, 0.999)}
+    steps = kinds[optimizer](plain.parameters(), lr=0.01, weight_decay=0.01, **moments)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(steps, 6)
+    x, y = torch.from_numpy(images), torch.from_numpy(labels)
+    for epoch in range(2):
+        generator = torch.Generator().manual_seed(loop_module._derive(3, epoch, "data"))
+        total = 0.0
+        for chosen in torch.randperm(125, generator=generator).split(50):
+            logits = plain(x[chosen].contiguous(memory_format=torch.channels_last))
+            target = F.one_hot(y[chosen], 10).float()
+            value = ((logits - target) ** 2).mean() if loss == "mse" else F.cross_entropy(logits, y[chosen])
+            steps.zero_grad()
+            value.backward()
+            steps.step()
+            rates.step()
+            total += value.item() * len(chosen)
+        assert history[epoch]["train_loss"] == pytest.approx(total / 125, rel=1e-4)
+    for name, tensor in plain.state_dict().items():
+        assert torch.allclose(found.state_dict()[name].float(), tensor.float(), atol=1e-5), name
+
+
+class Stop(Exception):
+    pass
+
+
+class StopAfter:
+    def __init__(self, epochs):
+        self.left = epochs
+
+    def __call__(self, done, note):
+        if done == self.left:
+            raise Stop
+
+
+def dropping(seed=0):
+    """A network whose dropout draws from the global generator."""
+    classifier = network(seed)
+    classifier.net.features.insert(3, nn.Dropout(0.3))
+    return classifier
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SHORT,
+        dataclasses.replace(SHORT, optimizer="adam", learning_rate=0.01, schedule="multistep", milestones=(1, 2)),
+        dataclasses.replace(SHORT, keep="best_loss", cycle_momentum=True),
+    ],
+)
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path, settings, stop):
+    regime = adversarial(epsilon=0.1, step=0.05, steps=1)
+    torch.manual_seed(1)
+    whole, history = fit(settings, classifier=dropping(), data=digits(100), regime=regime)
+    state = tmp_path / "state.pt"
+    torch.manual_seed(2)
+    given = {"settings": settings, "data": digits(100), "regime": regime, "state": state}
+    with pytest.raises(Stop):
+        fit(**given, classifier=dropping(), progress=StopAfter(stop))
+    torch.rand(7)
+    again, resumed = fit(**given, classifier=dropping(seed=5))
+    assert equal(weights(whole), weights(again))
+    for a, b in zip(history, resumed, strict=True):
+        assert {k: v for k, v in a.items() if k != "seconds"} == {k: v for k, v in b.items() if k != "seconds"}
+    assert [p.name for p in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_training_leaves_the_global_generators_alone():
+    state = torch.get_rng_state()
+    fit(SHORT, classifier=dropping(), data=digits(64))
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_seeds_decide():
+    first, _ = fit(SHORT, data=digits(64), seed=1)
+    same, _ = fit(SHORT, data=digits(64), seed=1)
+    other, _ = fit(SHORT, data=digits(64), seed=2)
+    assert equal(weights(first), weights(same))
+    assert not equal(weights(first), weights(other))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"settings": dataclasses.replace(SHORT, learning_rate=0.04)},
+        {"seed": 1},
+        {"regime": adversarial(epsilon=0.1)},
+        {"data": digits(101)},
+    ],
+)
+def test_the_state_of_another_training_is_refused(tmp_path, change, caplog):
+    given = {"settings": SHORT, "data": digits(100), "state": tmp_path / "state.pt"}
+    fit(**given)
+    given |= change
+    with caplog.at_level("INFO", "freqmaps"):
+        _, history = fit(**given)
+    assert "another training" in caplog.text
+    assert len(history) == 3
+
+
+def test_a_damaged_state_is_replaced(tmp_path, caplog):
+    state = tmp_path / "state.pt"
+    state.write_bytes(b"PK\x03\x04 cut short")
+    found, _ = fit(SHORT, data=digits(64), state=state)
+    assert "damaged" in caplog.text
+    plain, _ = fit(SHORT, data=digits(64))
+    assert equal(weights(found), weights(plain))
+
+
+class Ruin:
+    """Wipes the head out in the last of thirty steps."""
+
+    def on_step(self, step, model, batch):
+        if step == 29:
+            nn.init.zeros_(head(model).weight)
+
+
+@pytest.mark.parametrize(("keep", "best"), [("best_accuracy", max), ("best_loss", min)])
+def test_the_best_epoch_is_kept(keep, best):
+    *_, test_images, test_labels = digits(320)
+    settings = TrainingSettings(epochs=3, batch=32, schedule="constant", keep=keep)
+    found, history = fit(settings, data=digits(320), callbacks=[Ruin()])
+    loss, accuracy = evaluate(found, test_images, test_labels, device="cpu")
+    values = [r[f"test_{keep.removeprefix('best_')}"] for r in history]
+    assert best(values) != values[-1]
+    assert (loss if keep == "best_loss" else accuracy) == pytest.approx(best(values), rel=1e-5)
+
+
+def test_only_the_head_is_trained():
+    classifier = network()
+    before = weights(classifier)
+    fit(dataclasses.replace(SHORT, train="head"), classifier=classifier)
+    after = weights(classifier)
+    changed = {n for n, t in before.items() if not torch.equal(t, after[n])}
+    assert changed == {"net.linear.weight", "net.linear.bias"}
+    assert all(p.requires_grad for p in classifier.parameters())
+    assert head(classifier).weight.grad is not None
+
+
+def test_a_loss_that_is_not_finite_is_named(monkeypatch):
+    def broken(model, images, labels, loss, generator):
+        calls.append(1)
+        return loss(model(images), labels) * (float("nan") if len(calls) == 14 else 1.0)
+
+    calls = []
+    monkeypatch.setattr(loop_module, "_LOOK", 3)
+    with pytest.raises(FreqmapsError, match="epoch 2, step 4; lower learning_rate"):
+        fit(SHORT, regime=broken)
+
+
+def test_callbacks_are_told():
+    class Both:
+        def __init__(self):
+            self.steps, self.epochs = [], []
+
+        def on_step(self, step, model, batch):
+            self.steps.append((step, len(batch[0]), len(batch[1])))
+
+        def on_epoch(self, epoch, model, history):
+            assert not model.training
+            self.epochs.append((epoch, len(history)))
+
+    class Neither:
+        pass
+
+    both = Both()
+    fit(SHORT, data=digits(70), callbacks=[both, Neither()])
+    assert both.steps == [(s, (32, 32, 6)[s % 3], (32, 32, 6)[s % 3]) for s in range(9)]
+    assert both.epochs == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_bytes_and_floats_train_alike():
+    images, labels, *test = digits(64, np.uint8)
+    floats = images.astype(np.float32) / np.float32(255)
+    a, _ = fit(SHORT, data=(images, labels, *test))
+    b, _ = fit(SHORT, data=(floats, labels, *test))
+    for name, tensor in weights(a).items():
+        assert torch.allclose(tensor.float(), weights(b)[name].float(), atol=1e-5), name
+
+
+# --- regimes
+
+
+@pytest.mark.parametrize("name", components.names("regime"))
+def test_every_regime_keeps_the_contract(name):
+    component = components.find("regime", name)
+    parameters = components.resolve("regime", name, component.constants["TINY"], where="here")
+    regime = components.load("regime", name)(**parameters)
+    assert repr(regime) == repr(components.load("regime", name)(**parameters))
+    assert " at 0x" not in repr(regime)
+    classifier = network().train()
+    images, labels, *_ = map(torch.as_tensor, digits(16))
+    given = images.clone()
+    global_state = torch.get_rng_state()
+    values = []
+    for _ in range(2):
+        classifier.load_state_dict(network().state_dict())
+        loss = regime(classifier, images, labels, F.cross_entropy, torch.Generator().manual_seed(0))
+        assert loss.shape == ()
+        classifier.zero_grad()
+        loss.backward()
+        assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in classifier.parameters())
+        values.append(loss.item())
+    assert values[0] == values[1]
+    assert classifier.training
+    assert torch.equal(images, given)
+    assert torch.equal(torch.get_rng_state(), global_state)
+    _, history = fit(SHORT, data=digits(64), regime=regime)
+    assert len(history) == 3
+
+
+@pytest.mark.parametrize("random_start", [True, False])
+@pytest.mark.parametrize("in_eval", [True, False])
+def test_adversarial_stays_in_the_ball_and_raises_the_loss(random_start, in_eval):
+    regime = adversarial(epsilon=0.1, step=0.03, steps=5, random_start=random_start, attack_in_eval=in_eval)
+    classifier, _ = fit(TrainingSettings(epochs=5), data=digits(600))
+    classifier.eval() if in_eval else classifier.train()
+    images, labels, *_ = map(torch.as_tensor, digits(64))
+    statistics = classifier.net.features[1].running_mean.clone()
+    attacked = regime.perturb(classifier, images, labels, F.cross_entropy, torch.Generator().manual_seed(0))
+    assert float((attacked - images).abs().max()) <= 0.1 + 1e-6
+    assert float(attacked.min()) >= 0
+    assert float(attacked.max()) <= 1
+    assert not attacked.requires_grad
+    assert torch.equal(statistics, classifier.net.features[1].running_mean) == in_eval
+    with torch.no_grad():
+        assert F.cross_entropy(classifier(attacked), labels) > 2 * F.cross_entropy(classifier(images), labels)
+
+
+def test_one_adversarial_step_is_the_sign_of_the_gradient():
+    classifier = network().eval()
+    images, labels, *_ = map(torch.as_tensor, digits(8))
+    asking = images.clone().requires_grad_()
+    gradient = torch.autograd.grad(F.cross_entropy(classifier(asking), labels), asking)[0]
+    found = adversarial(epsilon=0.2, step=0.1, steps=1, random_start=False).perturb(
+        classifier, images, labels, F.cross_entropy, torch.Generator()
+    )
+    assert torch.allclose(found, (images + 0.1 * gradient.sign()).clamp(0, 1))
+
+
+def test_adversarial_training_hardens():
+    images, labels, test_images, test_labels = digits(600)
+    settings = TrainingSettings(epochs=6, batch=50)
+    strong = adversarial(epsilon=0.15, step=0.05, steps=5)
+    robust = []
+    for regime in (standard(), strong):
+        classifier, _ = fit(settings, data=(images, labels, test_images, test_labels), regime=regime)
+        given = torch.from_numpy(test_images), torch.from_numpy(test_labels)
+        attacked = strong.perturb(classifier, *given, F.cross_entropy, torch.Generator().manual_seed(0))
+        robust.append(evaluate(classifier, attacked, test_labels, device="cpu")[1])
+    assert robust[1] > robust[0] + 0.1
+
+
+# --- GPU
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_training_on_the_gpu(precision, tmp_path):
+    settings = dataclasses.replace(SHORT, epochs=8, precision=precision, flip=False, crop_padding=0)
+    classifier = network(width=16)
+    history = train(
+        classifier, *digits(1500, np.uint8),
+        settings=settings, regime=standard(), seed=0, device="cuda", state=tmp_path / "state.pt",
+    )  # fmt: skip
+    assert history[-1]["test_accuracy"] > 0.95
+
+
+@pytest.mark.gpu
+def test_images_that_do_not_fit_stay_in_host_memory(monkeypatch):
+    monkeypatch.setattr(data_module, "_SHARE", 0.0)
+    images, labels, *_ = digits(100, np.uint8)
+    held = Images(images, labels, torch.device("cuda"))
+    assert held.images.is_pinned()
+    assert sum(len(b) for b, _ in held.epoch(SHORT, torch.Generator())) == 100
