@@ -12,7 +12,7 @@ run: $(READY)
 	@$(BIN)/freqmaps summary
 
 report: $(READY)
-	@$(BIN)/snakemake --cores $(CORES) --logger rich results/report.html
+	@$(BIN)/snakemake --cores $(CORES) --logger rich all
 	@$(BIN)/freqmaps summary
 
 test: $(READY) lint

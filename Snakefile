@@ -31,6 +31,8 @@ rule all:
     default_target: True
     input:
         REPORT,
+        REPORT_STAMP,
+        current(STUDY.items.values()),
 
 
 rule stores:

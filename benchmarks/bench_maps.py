@@ -1,8 +1,9 @@
 """Maps: batches against one image at a time, a step against the network's bare input gradient, and their agreement.
 
-Speed: ResNet-20 at 32×32, 64 images, its weights random (a step costs the same whatever they are); both sides make the
-same number of steps, and one image at a time is timed on fewer images and scaled to 64. Agreement: the network is first
-trained for some seconds, so that its maps have the structure that makes them converge.
+Speed: ResNet-20 at 32×32, 64 images, its weights random (a step costs the same whatever they are); both sides make a
+fixed number of steps, and what is compared is the time per image and step: 100 steps of the whole batch, its start
+included, against 300 steps of one image. Agreement: the network is first trained for some seconds, so that its maps
+have the structure that makes them converge.
 """
 
 from __future__ import annotations

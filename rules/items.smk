@@ -1,32 +1,48 @@
-"""One rule per item. The stamp carries the item's key: without it, or with another, the item is made again."""
+"""Items: plain names that follow the current config.
+
+A stamp carries an item's key. Where it is missing, it is written first, which removes what another config left at the
+plain names; so neither ages nor Snakemake's records are needed to know that an item is due. Targets (`all`, `b25`,
+`B25-T1`) therefore ask for the stamps too.
+"""
 
 
-def _files(item):
+def files_of(item):
     return {k: f"{SHOWN}/{v}" for k, v in item.files.items()}
 
 
-def stamp(item):
+def stamp_of(item):
     return f"{SHOWN}/.current/{item.name}.{item.key}"
-
-
-def _item_parameter(item):
-    return json.dumps({"item": item.name, "parameters": dict(item.parameters)}, sort_keys=True)
 
 
 for ITEM in STUDY.items.values():
 
     rule:
         name:
-            ITEM.name
-        message:
-            f"{ITEM.kind} {ITEM.name}"
+            f"stamp_{ITEM.name}"
+        localrule: True
         input:
             [ancient(manifest_of(node)) for node in ITEM.inputs],
         output:
-            **_files(ITEM),
-            stamp=stamp(ITEM),
+            stamp_of(ITEM),
         params:
-            item=_item_parameter(ITEM),
+            removes=list(files_of(ITEM).values()),
+            content=json.dumps({"parameters": dict(ITEM.parameters), "inputs": sorted(n.path for n in ITEM.inputs)}),
+        shell:
+            f"python {workflow.basedir}/workflow_scripts/stamp.py --stamp {{output:q}} --content {{params.content:q}}"
+            " --removes {params.removes:q}"
+
+    rule:
+        name:
+            f"item_{ITEM.name}"
+        message:
+            f"{ITEM.kind} {ITEM.name}"
+        input:
+            ancient(stamp_of(ITEM)),
+            results=[ancient(manifest_of(node)) for node in ITEM.inputs],
+        output:
+            **files_of(ITEM),
+        params:
+            item=json.dumps({"item": ITEM.name, "parameters": dict(ITEM.parameters)}, sort_keys=True),
         log:
             f"{SHOWN}/logs/{ITEM.name}.txt",
         benchmark:
@@ -38,18 +54,24 @@ for ITEM in STUDY.items.values():
         conda:
             "../envs/cpu.yaml"
         shell:
-            f"python {workflow.basedir}/workflow_scripts/items.py --item {{params.item:q}} --root {ROOT}"
-            " --log {log:q} --stamp {output.stamp:q} --inputs {input:q}"
+            f"python {workflow.basedir}/workflow_scripts/items.py --item {{params.item:q}} --shown {SHOWN}"
+            " --log {log:q} --inputs {input.results:q}"
 
 
-PAPERS = sorted({name.split("-")[0] for name in STUDY.items})
+def current(items):
+    """The files of items, and the stamps that say they are of this config."""
+    return [f for item in items for f in [*files_of(item).values(), stamp_of(item)]]
 
-for PAPER in PAPERS:
+
+TARGETS = {item.name: [item] for item in STUDY.items.values()}
+for ITEM in STUDY.items.values():
+    TARGETS.setdefault(ITEM.name.split("-")[0].lower(), []).append(ITEM)
+
+for TARGET, ITEMS in TARGETS.items():
 
     rule:
         name:
-            PAPER.lower()
+            TARGET
         localrule: True
         input:
-            [f for i in STUDY.items.values() if i.name.startswith(f"{PAPER}-") for f in _files(i).values()],
-            [stamp(i) for i in STUDY.items.values() if i.name.startswith(f"{PAPER}-")],
+            current(ITEMS),

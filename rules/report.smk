@@ -3,27 +3,45 @@
 from freqmaps.manifest import sha256
 
 REPORT = f"{SHOWN}/report.html"
+SUMMARY = f"{SHOWN}/.current/summary.txt"
 TEMPLATES = [f"{workflow.basedir}/report/{name}" for name in ("report.html.j2", "workflow.md")]
 # What decides no number decides nothing of the report either.
 SHOWN_CONFIG = {k: v for k, v in STUDY.config.items() if k not in ("threads", "device", "results")}
 REPORT_KEY = STUDY.report_key([sha256(Path(path)) for path in TEMPLATES], SHOWN_CONFIG)
+REPORT_STAMP = f"{SHOWN}/.current/report.{REPORT_KEY}"
+
+
+rule stamp_report:
+    localrule: True
+    input:
+        [ancient(file) for item in STUDY.items.values() for file in files_of(item).values()],
+        [ancient(manifest_of(node)) for node in STUDY.graph.nodes.values()],
+    output:
+        REPORT_STAMP,
+    params:
+        removes=[REPORT, SUMMARY],
+        content=json.dumps({"study": STUDY.config["study"]}),
+    shell:
+        f"python {workflow.basedir}/workflow_scripts/stamp.py --stamp {{output:q}} --content {{params.content:q}}"
+        " --removes {params.removes:q}"
 
 
 rule report:
     message:
         "report"
     input:
-        [ancient(file) for item in STUDY.items.values() for file in _files(item).values()],
-        [ancient(stamp(item)) for item in STUDY.items.values()],
+        ancient(REPORT_STAMP),
+        [ancient(file) for item in STUDY.items.values() for file in files_of(item).values()],
         [ancient(manifest_of(node)) for node in STUDY.graph.nodes.values()],
     output:
         html=REPORT,
-        stamp=f"{SHOWN}/.current/report.{REPORT_KEY}",
-        summary=f"{SHOWN}/.current/summary.txt",
+        summary=SUMMARY,
     params:
-        config=json.dumps(STUDY.config, sort_keys=True),
-        shown=json.dumps(SHOWN_CONFIG, sort_keys=True),
+        config=json.dumps(SHOWN_CONFIG, sort_keys=True),
         templates=f"{workflow.basedir}/report",
+        files=[",".join(list(item.files.values())[:2]) for item in STUDY.items.values()],
+        # Paths below the root: a shell takes 128 kB, which is some 1500 results.
+        results=list(STUDY.graph.nodes),
     log:
         f"{SHOWN}/logs/report.txt",
     benchmark:
@@ -35,6 +53,6 @@ rule report:
     conda:
         "../envs/cpu.yaml"
     shell:
-        f"python {workflow.basedir}/workflow_scripts/report.py --config {{params.config:q}} --shown {{params.shown:q}}"
+        f"python {workflow.basedir}/workflow_scripts/report.py --config {{params.config:q}} --root {ROOT}"
         " --templates {params.templates:q} --log {log:q} --html {output.html:q} --summary {output.summary:q}"
-        " --stamp {output.stamp:q}"
+        " --items {params.files:q} --results {params.results:q}"

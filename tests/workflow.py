@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+TARGETS = {"all", "stores", "b25", "B25-T1", "B25-F3"}
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 
@@ -56,11 +57,13 @@ def due(folder: Path, *words: str) -> set[str]:
     found = set()
     for block in re.split(r"\n(?=\[|rule |localrule )", text):
         rule = re.search(r"^(?:local)?rule (\S+):", block, flags=re.MULTILINE)
-        if not rule or rule[1] in ("all", "stores"):
+        if not rule or rule[1].startswith("stamp_"):
+            continue
+        if rule[1] in TARGETS:
             continue
         wildcards = dict(re.findall(r"(\w+)=([^,\s]+)", _line(block, "wildcards")))
         place = [wildcards[w] for w in ("seed", "of", "attack", "metric") if w in wildcards]
-        found.add("/".join([rule[1], *place]))
+        found.add("/".join([rule[1].removeprefix("item_"), *place]))
     return found
 
 

@@ -69,10 +69,11 @@ def by_shared_distances(
     samples = _samples(len(x), halves)
 
     def estimates(one: Floats, other: Floats | None, cases: Indices) -> list[tuple[float, int]]:
-        return [twonn(*both, fraction) for both in zip(*two_smallest(one, other, cases), strict=True)]
+        return [twonn(*pair, fraction) for pair in zip(*two_smallest(one, other, cases), strict=True)]
 
-    found = [estimates(a, None, samples), estimates(b, None, samples), estimates(a, b, samples)]
-    permuted = np.array([dimension for dimension, _ in estimates(a, b, permutations)], dtype=np.float64)
+    both = estimates(a, b, np.concatenate([samples, permutations]))
+    found = [estimates(a, None, samples), estimates(b, None, samples), both[: len(samples)]]
+    permuted = np.array([dimension for dimension, _ in both[len(samples) :]], dtype=np.float64)
     values = np.array([[dimension for dimension, _ in column] for column in found], dtype=np.float64)
     points = np.array([column[0][1] for column in found], dtype=np.int64)
     return Dimensions(values[:, 0], points, permuted, values[:, 1:].T)

@@ -1,8 +1,9 @@
 """All squared distances or inner products between the rows of a matrix, once, as float32, tile by tile.
 
-Tiles are float64 matrix products: an inner product's rounding error is then far below float32's, so that what is
-stored is the true value rounded, except where two rows almost coincide. Those few pairs are computed from their
-difference, and equal rows get equal distances to everything: zeros and ties come out as such.
+Distances come from a float32 matrix product of each two tiles, which errs by a few 1e-7 of the rows' squared norms.
+Where rows lie close together that is much of their distance: such pairs are computed from their difference in float64,
+or, where a tile has many of them, the tile from a float64 product first. Equal rows get distance 0, and equal
+distances to everything, so that duplicates and the ties they cause come out as such.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 from freqmaps.correlation._api import Matrix
 from freqmaps.correlation._rows import Rows
 
-#: Below this share of the squared norms a squared distance is computed from the difference: a float64 product of
-#: thousands of terms leaves an error of about 1e-15 of the norms, 1e-7 of such a distance.
-_NEAR = 1e-8
+#: Below this share of the squared norms a squared distance of a float32 (a float64) product is not good enough: its
+#: relative error there is about 1e-5 (1e-7).
+_NEAR_SINGLE, _NEAR_DOUBLE = 2.0**-6, 1e-8
+#: A tile with a larger share of such pairs is cheaper to compute again as a float64 product than pair by pair.
+_MANY = 2e-3
 _DIFFERENCE_BYTES = 1 << 23
 
 
@@ -63,27 +66,38 @@ def inner_products(rows: Rows, *, block: int = 512) -> NDArray[np.float32]:
 
 def first_equal(x: Matrix) -> NDArray[np.int64]:
     """Return for each row the first row that equals it entry by entry: (n,) int64."""
-    seen: dict[bytes, int] = {}
-    # Adding 0 turns -0 into 0, which is equal but has other bytes.
-    digests = (hashlib.blake2b(row + np.float32(0), digest_size=16).digest() for row in x)
-    return np.array([seen.setdefault(digest, i) for i, digest in enumerate(digests)], dtype=np.int64)
+    twin = np.arange(len(x), dtype=np.int64)
+    # Equal rows have equal sums; only rows that share theirs need be compared.
+    _, label, count = np.unique(x.sum(axis=1, dtype=np.float64), return_inverse=True, return_counts=True)
+    seen: dict[tuple[int, bytes], int] = {}
+    for i in np.flatnonzero(count[label] > 1):
+        # Adding 0 turns -0 into 0, which is equal but has other bytes.
+        content = hashlib.sha256(x[i] + np.float32(0)).digest()
+        twin[i] = seen.setdefault((int(label[i]), content), int(i))
+    return twin
 
 
-def _tile(a: NDArray[np.float64], b: NDArray[np.float64], equal: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _tile(a: NDArray[np.float64], b: NDArray[np.float64], equal: NDArray[np.bool_]) -> Matrix:
     norms = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b)
-    tile = a @ b.T
-    tile *= -2
-    tile += norms
-    near = tile <= _NEAR * norms
-    near &= ~equal
+    single = a.astype(np.float32)
+    tile: Matrix = _expand(single @ (single.T if b is a else b.astype(np.float32).T), norms.astype(np.float32))
+    near = (tile < _NEAR_SINGLE * norms) & ~equal
+    if near.mean() > _MANY:
+        tile = _expand(a @ b.T, norms)
+        near = (tile < _NEAR_DOUBLE * norms) & ~equal
     _from_differences(tile, a, b, near)
     tile[equal] = 0
     return tile
 
 
-def _from_differences(
-    tile: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64], near: NDArray[np.bool_]
-) -> None:
+def _expand(products: Matrix, norms: Matrix) -> Matrix:
+    """``|a|^2 + |b|^2 - 2 a.b`` in place of ``a.b``."""
+    products *= -2
+    products += norms
+    return products
+
+
+def _from_differences(tile: Matrix, a: NDArray[np.float64], b: NDArray[np.float64], near: NDArray[np.bool_]) -> None:
     i, j = np.nonzero(near)
     step = max(1, _DIFFERENCE_BYTES // (8 * a.shape[1]))
     for start in range(0, len(i), step):

@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 
 METHOD = "delete-half jackknife"
 
+#: Tell the streams of one seed apart. Not 0: NumPy pads seeds with zeros, so that ``[seed, 0]`` would be the stream of
+#: ``default_rng(seed)``, from which a caller may have drawn the very data that are to be permuted.
+_PERMUTATIONS, _HALVES = 101, 102
+
 
 def half_samples(n: int, count: int, seed: int) -> NDArray[np.int32]:
     """Return random half-samples of n rows.
@@ -31,7 +35,7 @@ def half_samples(n: int, count: int, seed: int) -> NDArray[np.int32]:
     ndarray
         (count, n // 2) int32, each row sorted.
     """
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([seed, _HALVES])
     halves = np.empty((count, n // 2), np.int32)
     for row in halves:
         row[:] = np.sort(rng.permutation(n)[: n // 2])
@@ -40,7 +44,7 @@ def half_samples(n: int, count: int, seed: int) -> NDArray[np.int32]:
 
 def permutations(n: int, count: int, seed: int) -> NDArray[np.int32]:
     """Return ``count`` random permutations of n rows: (count, n) int32."""
-    rng = np.random.default_rng([seed, 0])
+    rng = np.random.default_rng([seed, _PERMUTATIONS])
     drawn = np.empty((count, n), np.int32)
     for row in drawn:
         row[:] = rng.permutation(n)

@@ -10,9 +10,6 @@ import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Rows that a thread takes at a time: enough to hide the call, few enough to share the work evenly.
-_ROWS = 32
-
 
 def compiled(function: F) -> F:
     """Compile a loop on its first call, without the interpreter's lock, and keep the machine code between runs.
@@ -27,18 +24,15 @@ def compiled(function: F) -> F:
         return numba.njit(**options)(function)  # type: ignore[no-any-return]
 
 
-def over_rows(loop: Callable[[int, int], None], n: int) -> None:
-    """Call ``loop(start, stop)`` for ranges that cover n rows, in as many threads as numba may use.
+def over_rows(loop: Callable[[int, int], None], n: int, step: int = 32) -> None:
+    """Call ``loop(start, stop)`` for ranges of ``step`` rows that cover n rows, in as many threads as numba may use.
 
     The ranges do not depend on the number of threads, and each row is worked on by one thread only: so the numbers do
     not depend on it either. ``NUMBA_NUM_THREADS`` bounds the threads.
     """
-    starts = range(0, n, _ROWS)
+    starts = range(0, n, step)
     config: Any = numba.config
-    threads = min(int(config.NUMBA_NUM_THREADS), len(starts))
-    if threads <= 1:
-        loop(0, n)
-        return
+    threads = max(1, min(int(config.NUMBA_NUM_THREADS), len(starts)))
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(lambda start: loop(start, min(n, start + _ROWS)), starts):
+        for _ in pool.map(lambda start: loop(start, min(n, start + step)), starts):
             pass

@@ -59,15 +59,17 @@ def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
     FreqmapsError
         A named attack has no budget, or there is no ℓ∞ PGD.
     """
-    rows = []
-    for row in settings(inputs, METRICS, attacks):
-        epsilon = _epsilon(inputs, row, chosen=attacks is not None)
-        if epsilon is not None:
-            rows.append(_row(inputs, row, epsilon))
+    found = [(row, _epsilon(inputs, row, chosen=attacks is not None)) for row in settings(inputs, METRICS, attacks)]
+    budgets = {(_place(row), epsilon) for row, epsilon in found if epsilon is not None}
+    rows = [
+        _row(inputs, row, epsilon, rank=sum(place == _place(row) and other < epsilon for place, other in budgets))
+        for row, epsilon in found
+        if epsilon is not None
+    ]
     if not rows:
         raise FreqmapsError("no attack of kind 'pgd' in the linf norm has correlation results; add one to the config")
-    order = {tuple(row[key] for key in NAMES[:-1]): i for i, row in reversed(list(enumerate(rows)))}
-    rows.sort(key=lambda row: (order[tuple(row[key] for key in NAMES[:-1])], row["epsilon"]))
+    order = {_place(row): i for i, row in reversed(list(enumerate(rows)))}
+    rows.sort(key=lambda row: (order[_place(row)], row["epsilon"]))
     frame = pd.DataFrame(rows)
     columns, notes = naming_columns(frame)
     return Table(frame, notes + scope_notes(frame, published("B25-T3")["source"]), [*columns, *_COLUMNS])
@@ -94,7 +96,12 @@ def _epsilon(inputs: Inputs, row: dict[str, Any], *, chosen: bool) -> float | No
     return float(epsilon) if kind == "pgd" and parameters.get("norm") == "linf" and epsilon is not None else None
 
 
-def _row(inputs: Inputs, row: dict[str, Any], epsilon: float) -> dict[str, Any]:
+def _place(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Everything but the attack: rows of one place differ by their budgets only."""
+    return tuple(row[key] for key in NAMES[:-1])
+
+
+def _row(inputs: Inputs, row: dict[str, Any], epsilon: float, rank: int) -> dict[str, Any]:
     names = names_of(row)
     keys = {k: v for k, v in inputs.related("attacks", names)[0].names.items() if k != "range"}
     store = inputs.adversarial(variables=["label", "prediction", "success"], **keys)
@@ -113,5 +120,5 @@ def _row(inputs: Inputs, row: dict[str, Any], epsilon: float) -> dict[str, Any]:
         | {"success_low": low, "success_high": high, "n_correct": n, "n_success": hits}
         | {"idcor": values["idcor"], "idcor_error": row.get("idcor_error", NAN), "p_value": values["p_value"]}
         | {"n": row.get("idcor_n", NAN), "n_dropped": row.get("idcor_n_dropped", NAN)}
-        | beside("B25-T3", inputs, names, values | {"n_attacked": float(store.sizes["sample"])})
+        | beside("B25-T3", inputs, names, values | {"n_attacked": float(store.sizes["sample"])}, rank=rank)
     )

@@ -28,7 +28,9 @@ def attack_of(inputs: Inputs, names: Mapping[str, str]) -> tuple[str, dict[str, 
     return found[0].component("attack") if found else None
 
 
-def beside(item: str, inputs: Inputs, names: Mapping[str, str], ours: Mapping[str, float]) -> dict[str, Any]:
+def beside(
+    item: str, inputs: Inputs, names: Mapping[str, str], ours: Mapping[str, float], *, rank: int | None = None
+) -> dict[str, Any]:
     """Return the published columns of one row.
 
     Parameters
@@ -39,6 +41,9 @@ def beside(item: str, inputs: Inputs, names: Mapping[str, str], ours: Mapping[st
         The study's results, and the row's dataset, model, training, seed, maps and attack.
     ours
         Our values by the names used in ``published.yaml``, and ``n_attacked`` where it is known.
+    rank
+        Where the paper has the same attack at several budgets and none is ours: which of them, counted from the
+        smallest, stands beside this row. The scope then names both budgets.
 
     Returns
     -------
@@ -47,7 +52,7 @@ def beside(item: str, inputs: Inputs, names: Mapping[str, str], ours: Mapping[st
         and which, or empty where the scope differs) and ``scope`` (``as published``, or what differs).
     """
     entry = published(item)
-    row = _row(entry, inputs, names)
+    row = _row(entry, inputs, names, rank)
     columns: dict[str, Any] = {f"published_{key}": float("nan") for key in entry["tolerance"]}
     if row is None:
         return columns | {"within_tolerance": "", "scope": "no published value for this attack"}
@@ -64,20 +69,25 @@ def same(ours: Any, theirs: Any) -> bool:
     return abs(ours - theirs) <= 1e-6 if numbers else bool(ours == theirs)
 
 
-def _row(entry: Mapping[str, Any], inputs: Inputs, names: Mapping[str, str]) -> dict[str, Any] | None:
+def _row(entry: Mapping[str, Any], inputs: Inputs, names: Mapping[str, str], rank: int | None) -> dict[str, Any] | None:
+    """Return the published row of the same attack and budget, or of the same attack at the budget of the same rank."""
     models = inputs.related("training", names)
     model = models[0].component("model") if models else None
     attack = attack_of(inputs, names)
-    for row in entry["rows"]:
-        if _fits(row["match"], attack) and ("model" not in row or _fits(row["model"], model)):
-            return row  # type: ignore[no-any-return]
-    return None
+    rows = [row for row in entry["rows"] if "model" not in row or _fits(row["model"], model)]
+    exact = [row for row in rows if _fits(row["match"], attack)]
+    if exact:
+        return exact[0]  # type: ignore[no-any-return]
+    alike = [row for row in rows if _fits(row["match"], attack, but="epsilon")]
+    if len(alike) == 1:
+        return alike[0]  # type: ignore[no-any-return]
+    return alike[rank] if rank is not None and rank < len(alike) else None
 
 
-def _fits(wanted: Mapping[str, Any], found: tuple[str, dict[str, Any]] | None) -> bool:
+def _fits(wanted: Mapping[str, Any], found: tuple[str, dict[str, Any]] | None, but: str = "") -> bool:
     if found is None or found[0] != wanted["kind"]:
         return False
-    return all(same(found[1].get(key), value) for key, value in wanted["parameters"].items())
+    return all(same(found[1].get(key), value) for key, value in wanted["parameters"].items() if key != but)
 
 
 def _differences(
@@ -90,13 +100,17 @@ def _differences(
         if difference:
             found.append(difference)
     _, parameters = attack_of(inputs, names) or ("", {})
-    for key, value in row.get("also", {}).items():
+    for key, value in (row["match"]["parameters"] | row.get("also", {})).items():
         if not same(parameters.get(key), value):
-            found.append(f"attack {key} {parameters.get(key, 'unknown')} (published: {value})")
+            found.append(f"attack {key} {_short(parameters.get(key, 'unknown'))} (published: {_short(value)})")
     n = ours.get("n_attacked")
     if n is not None and n < entry["samples"]:
         found.append(f"{n:g} images attacked (published: {entry['samples']})")
     return found
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _difference(wanted: Mapping[str, Any], result: Result | None) -> str:

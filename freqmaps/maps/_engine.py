@@ -108,7 +108,7 @@ def optimise_maps(
     FreqmapsError
         Shapes or targets do not fit, a loss is not finite (names the image), or not even one image fits in memory.
     """
-    where = pick(device) if isinstance(device, str) else device
+    where = pick(device)
     pictures = torch.as_tensor(images, dtype=torch.float32)
     classes = torch.as_tensor(targets, dtype=torch.int64)
     _check(pictures, classes, settings, batch)

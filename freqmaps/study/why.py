@@ -10,6 +10,7 @@ from typing import Any
 from freqmaps import manifest
 from freqmaps.errors import ConfigError, StoreError, nearest
 from freqmaps.study.build import Study
+from freqmaps.stamp import stamps
 from freqmaps.study.graph import Node
 
 DECIDES_NUMBERS = False
@@ -102,7 +103,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], place: str = 
 
 
 def _item_cause(study: Study, name: str, shown: Path) -> str:
-    older = list((shown / ".current").glob(f"{name}.*"))
+    older = stamps(shown / ".current", name)
     if not older:
         return "never made"
     try:

@@ -35,8 +35,8 @@ def compute(
 ) -> Metric:
     """Compute ``IdCor = (Id_X + Id_Y - Id_XY) / max(Id_X, Id_Y)``, the mutual information of dimensions, normalised.
 
-    Each feature is standardised (a constant one becomes 0) and each row normalised before all else; half-samples keep
-    the standardisation of the whole.
+    Each feature is standardised (a constant one becomes 0) and each row normalised before all else, so that a relation
+    by the rows' lengths alone is not seen; half-samples keep the standardisation of the whole.
 
     Parameters
     ----------
@@ -61,9 +61,11 @@ def compute(
     -------
     Metric
         ``value`` is 1 if each of X and Y determines the other, 0 if they are unrelated (noise can take it outside).
-        ``n_dropped``: rows whose nearest neighbours in [X, Y] are at distance 0 or tied. ``extra``: ``id_x, id_y, id_xy``, the mean and
-        standard deviation of ``id_xy`` under permutation, and the points left to each estimate. NaN with a reason for
-        fewer than 4 rows, or too few that are neither duplicates nor tied.
+        ``n_dropped``: rows whose nearest neighbours in [X, Y] are at distance 0 or tied. ``extra``: ``id_x, id_y,
+        id_xy``, the mean and standard deviation of ``id_xy`` under permutation (``permuted_mean, permuted_sd``);
+        ``chance``, the IdCor of that mean, above 0 where few rows make TwoNN underestimate high dimensions; and the
+        points left to each estimate (``points_x, points_y, points_xy``). NaN with a reason for fewer than 4 rows,
+        or too few that are neither duplicates nor tied.
 
     Raises
     ------
@@ -95,6 +97,7 @@ def _metric(found: Dimensions, n: int) -> Metric:
     finite = permuted[np.isfinite(permuted)]
     if len(finite):
         extra |= {"permuted_mean": float(finite.mean()), "permuted_sd": float(finite.std())}
+        extra["chance"] = float(_idcor(np.array([*observed[:2], finite.mean()])))
     # Not "permuted < observed": a permutation without an estimate must not make p smaller.
     as_low = int((~(permuted >= observed[2])).sum())
     error, reason = delete_half_error(_idcor(found.halves), n)

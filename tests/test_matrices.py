@@ -1,0 +1,153 @@
+"""Matrices: the join, the pooling, and the store they make."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freqmaps import components
+from freqmaps.errors import FreqmapsError
+from freqmaps.matrices import MatrixSettings, concatenate, join, matrix_dataset, pool
+from freqmaps.stores import MAPS, MATRICES, read, write
+
+
+def maps(ids, of="essential", size=8, seed=0, **flags):
+    rng = np.random.default_rng(seed)
+    n, ids = len(ids), list(ids)
+    columns = {
+        "map": (("sample", "channel", "ky", "kx"), rng.random((n, 3, size, size), dtype=np.float32)),
+        "target": ("sample", np.zeros(n, np.int64)),
+        "label": ("sample", np.array([int(i[1:]) % 10 for i in ids], np.int64)),
+        "steps": ("sample", np.full(n, 500)),
+        "loss": ("sample", np.ones(n, np.float32)),
+        "converged": ("sample", np.array(flags.get("converged", [True] * n), bool)),
+        "keeps_prediction": ("sample", np.array(flags.get("kept", [True] * n), bool)),
+    }
+    grid = np.arange(size) - size // 2
+    coords = {"sample": ("sample", np.array(ids, dtype=object)), "ky": grid, "kx": grid}
+    attributes = {"kind": "maps", "of": of, "objective": "cross_entropy", "parameters": "{}"}
+    store = xr.Dataset(columns, coords, attributes)
+    MAPS.validate(store, "test")
+    return store
+
+
+@given(st.lists(st.integers(0, 20), unique=True), st.lists(st.integers(0, 20), unique=True))
+def test_join_pairs_what_both_have_and_reports_the_rest(left, right):
+    one, other = [f"s{i}" for i in left], [f"s{i}" for i in right]
+    rows_e, rows_a, only_e, only_a = join(one, other)
+    assert [one[i] for i in rows_e] == [other[i] for i in rows_a]
+    assert {one[i] for i in rows_e} == set(one) & set(other)
+    assert set(only_e) == set(one) - set(other)
+    assert set(only_a) == set(other) - set(one)
+    assert sorted(rows_e) == list(rows_e)
+
+
+def test_a_sample_that_occurs_twice_is_refused():
+    with pytest.raises(FreqmapsError, match="'b' occurs twice among the adversarial maps"):
+        join(["a", "b"], ["b", "a", "b"])
+
+
+@pytest.mark.parametrize("how", ["mean", "max"])
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+def test_pool_equals_a_loop(how, size):
+    planes = np.random.default_rng(0).random((4, 2, 6, 6), dtype=np.float32)
+    found = pool(planes, size, how).reshape(4, 2, size, size)
+    step = 6 // size
+    for i in range(size):
+        for j in range(size):
+            square = planes[:, :, i * step : (i + 1) * step, j * step : (j + 1) * step].astype(np.float64)
+            np.testing.assert_allclose(found[:, :, i, j], getattr(square, how)(axis=(2, 3)), rtol=1e-6)
+    assert found.dtype == np.float32
+
+
+def test_pool_without_a_size_flattens():
+    planes = np.random.default_rng(0).random((4, 2, 6, 6), dtype=np.float32)
+    assert np.array_equal(pool(planes, None, "mean"), planes.reshape(4, -1))
+
+
+@pytest.mark.parametrize("size", [0, 4, 12])
+def test_pool_needs_a_whole_factor(size):
+    with pytest.raises(FreqmapsError, match="choose a size that divides both"):
+        pool(np.zeros((1, 1, 6, 6), np.float32), size, "max")
+
+
+def test_the_store_keeps_its_contract(tmp_path):
+    essential, adversarial = maps(["s1", "s2", "s3", "s4"]), maps(["s4", "s9", "s2"], "adversarial", seed=1)
+    found = matrix_dataset(essential, adversarial, MatrixSettings())
+    write(tmp_path / "store.zarr.zip", found, MATRICES)
+    back = read(tmp_path / "store.zarr.zip", MATRICES)
+    assert back["sample"].values.tolist() == ["s2", "s4"]
+    assert back["label"].values.tolist() == [2, 4]
+    assert np.array_equal(back["essential"].values, essential["map"].values[[1, 3]].reshape(2, -1))
+    assert np.array_equal(back["adversarial"].values, adversarial["map"].values[[2, 0]].reshape(2, -1))
+    assert (back.attrs["only_essential"], back.attrs["only_adversarial"]) == (2, 1)
+    assert list(back.attrs["shape"]) == [3, 8, 8]
+
+
+def test_pooled_matrices():
+    essential, adversarial = maps(["s1", "s2"]), maps(["s1", "s2"], "adversarial", seed=1)
+    found = matrix_dataset(essential, adversarial, MatrixSettings(pool="max", size=4))
+    assert found["adversarial"].shape == (2, 3 * 16)
+    assert (found.attrs["pool"], found.attrs["shape"]) == ("max", [3, 4, 4])
+    assert np.array_equal(found["essential"].values, pool(essential["map"].values, 4, "max"))
+
+
+def test_only_kept_and_only_converged_count_what_they_leave_out():
+    ids = ["s1", "s2", "s3", "s4"]
+    essential = maps(ids, kept=[1, 0, 1, 1], converged=[1, 0, 1, 1])
+    adversarial = maps([*ids, "s5"], "adversarial", kept=[1, 1, 1, 1, 0], converged=[1, 1, 0, 1, 1])
+    found = matrix_dataset(essential, adversarial, MatrixSettings(only_kept=True, only_converged=True))
+    assert found["sample"].values.tolist() == ["s1", "s4"]
+    assert {k: found.attrs[k] for k in ("only_essential", "only_adversarial", "not_kept", "not_converged")} == {
+        "only_essential": 0, "only_adversarial": 1, "not_kept": 1, "not_converged": 1,
+    }  # fmt: skip
+    everything = matrix_dataset(essential, adversarial, MatrixSettings())
+    assert (everything.sizes["sample"], everything.attrs["not_kept"], everything.attrs["not_converged"]) == (4, 0, 0)
+
+
+def test_nothing_in_common_is_empty_not_an_error(tmp_path):
+    found = matrix_dataset(maps(["s1"]), maps(["s2"], "adversarial"), MatrixSettings())
+    assert found["essential"].shape == (0, 192)
+    write(tmp_path / "store.zarr.zip", found, MATRICES)
+    assert read(tmp_path / "store.zarr.zip", MATRICES)["essential"].shape == (0, 192)
+
+
+def test_shards_are_put_together_in_order():
+    whole = maps([f"s{i}" for i in range(7)])
+    shards = [whole.isel(sample=slice(0, 3)), whole.isel(sample=slice(3, 3)), whole.isel(sample=slice(3, 7))]
+    found = concatenate(shards)
+    assert found["sample"].values.tolist() == whole["sample"].values.tolist()
+    assert np.array_equal(found["map"].values, whole["map"].values)
+    assert found.attrs["of"] == "essential"
+    MAPS.validate(found, "test")
+
+
+@pytest.mark.parametrize(
+    ("shards", "message"),
+    [
+        ([], "no map store to read"),
+        ([maps(["s1"]), maps(["s2"], size=4)], r"shape \(3, 4, 4\)"),
+        ([maps(["s1"]), maps(["s2"], "adversarial")], "give shards of one kind"),
+    ],
+)
+def test_shards_that_do_not_fit_are_refused(shards, message):
+    with pytest.raises(FreqmapsError, match=message):
+        concatenate(shards)
+
+
+def test_stores_that_do_not_fit_are_refused():
+    essential, adversarial = maps(["s1", "s2"]), maps(["s1", "s2"], "adversarial")
+    with pytest.raises(FreqmapsError, match="give the essential maps first"):
+        matrix_dataset(adversarial, essential, MatrixSettings())
+    with pytest.raises(FreqmapsError, match="give maps of one dataset and model"):
+        matrix_dataset(essential, maps(["s1"], "adversarial", size=4), MatrixSettings())
+    adversarial["label"].values[1] = 7
+    with pytest.raises(FreqmapsError, match="'s2' has label 2 among the essential maps and 7"):
+        matrix_dataset(essential, adversarial, MatrixSettings())
+
+
+def test_settings_are_read_from_the_source():
+    settings = components.settings("freqmaps.matrices.settings", "MatrixSettings")
+    filled = components.fill(settings, {"pool": "max"}, where="matrices")
+    assert MatrixSettings(**filled) == MatrixSettings(pool="max")

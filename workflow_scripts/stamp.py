@@ -1,0 +1,15 @@
+"""Stamp an item or the report as the current one: remove what another config left, then write the stamp."""
+
+import argparse
+import json
+from pathlib import Path
+
+from freqmaps.stamp import write_stamp
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--stamp", required=True, type=Path, help="the stamp to write, name.key")
+    parser.add_argument("--content", required=True, help="what it says, as JSON")
+    parser.add_argument("--removes", nargs="*", default=[], type=Path, help="files at the plain names")
+    arguments = parser.parse_args()
+    write_stamp(arguments.stamp, json.loads(arguments.content), arguments.removes)
