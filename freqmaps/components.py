@@ -282,6 +282,8 @@ def _convert_scalar(value: Any, annotation: str) -> Any:
     if isinstance(value, bool):
         return REQUIRED
     if annotation == "int":
+        if isinstance(value, str) and value.removeprefix("-").isdecimal():
+            return int(value)  # nested values of `snakemake --config` arrive as text
         return value if isinstance(value, int) else REQUIRED
     if annotation == "float":
         if isinstance(value, str):

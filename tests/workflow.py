@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-TARGETS = {"all", "stores", "b25", "B25-T1", "B25-F3"}
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
 
@@ -51,22 +50,27 @@ def snakemake(folder: Path, *words: str, timeout: float = 600, check: bool = Tru
 
 
 def due(folder: Path, *words: str) -> set[str]:
-    """Return what a dry run would make: rule names, with the wildcards that tell jobs of one rule apart."""
-    done = snakemake(folder, "-n", *words)
-    text = done.stdout + "\n" + done.stderr
+    """Return what a dry run would make: a stage with what tells its jobs apart, the items, the report."""
+    done = snakemake(folder, "-n", "--printshellcmds", *words)
     found = set()
-    for block in re.split(r"\n(?=\[|rule |localrule )", text):
-        rule = re.search(r"^(?:local)?rule (\S+):", block, flags=re.MULTILINE)
-        if not rule or rule[1].startswith("stamp_"):
+    for line in (done.stdout + done.stderr).splitlines():
+        script = re.search(r"python \S*workflow_scripts/(\w+)\.py ", line)
+        if not script or script[1] == "stamp":
             continue
-        if rule[1] in TARGETS:
-            continue
-        wildcards = dict(re.findall(r"(\w+)=([^,\s]+)", _line(block, "wildcards")))
-        place = [wildcards[w] for w in ("seed", "of", "attack", "metric") if w in wildcards]
-        found.add("/".join([rule[1].removeprefix("item_"), *place]))
+        if script[1] == "items":
+            found.add(re.search(r'"item": "([^"]+)"', line)[1])
+        elif script[1] == "report":
+            found.add("report")
+        else:
+            found.add(_place(script[1], re.search(r"--output (\S+)/manifest\.json", line)[1]))
     return found
 
 
-def _line(block: str, name: str) -> str:
-    found = re.search(rf"^\s+{name}: (.*)$", block, flags=re.MULTILINE)
-    return found[1] if found else ""
+def _place(stage: str, path: str) -> str:
+    """``.../seed0/maps/ce/fmn/test-0-60/<key>`` is ``maps/0/fmn``."""
+    if stage == "datasets":
+        return stage
+    seed, names = re.search(rf"/seed(\d+)/{stage}/(.*)$", path).groups()
+    parts = names.split("/")[:-1]
+    kept = {"training": [], "attacks": parts[:1], "maps": parts[1:2], "matrices": parts[1:], "correlation": parts[1:]}
+    return "/".join([stage, seed, *kept[stage]])

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from freqmaps.errors import FreqmapsError
-
-#: Images per forward pass when predictions are evaluated. Always padded to full: kernels are chosen by shape,
-#: and samples on the decision boundary (minimum-norm attacks end there) must not change side with the batch size.
-EVALUATE = 64
+from freqmaps.models._predict import BATCH, predict
 
 _MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
-
-
-def find_device(name: str | torch.device) -> torch.device:
-    """Return the device of this name; ``auto``: CUDA, else MPS, else the CPU."""
-    if isinstance(name, torch.device) or name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -43,15 +31,12 @@ def release_memory(device: torch.device) -> None:
 
 @contextmanager
 def frozen(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Put a model on the device, in eval mode, without gradients for parameters; put modes back afterwards.
-
-    Convolutions run in full float32 (TF32 would move boundary samples with the batch size).
-    """
+    """Put a model on the device, in eval mode, without gradients for parameters; put modes back afterwards."""
     modes = [(m, m.training) for m in model.modules()]
     wanted = [(p, p.requires_grad) for p in model.parameters()]
     model.to(device).eval().requires_grad_(False)
     try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        with _same_kernels():
             yield
     finally:
         for module, mode in modes:
@@ -60,7 +45,7 @@ def frozen(model: nn.Module, device: torch.device) -> Iterator[None]:
             parameter.requires_grad_(want)
 
 
-def predict(model: nn.Module, images: NDArray[np.float32], device: torch.device) -> NDArray[np.int64]:
+def classify(model: nn.Module, images: NDArray[np.float32], device: torch.device) -> NDArray[np.int64]:
     """Return the class that a frozen network gives each image, evaluated in padded batches of fixed size.
 
     Parameters
@@ -80,26 +65,41 @@ def predict(model: nn.Module, images: NDArray[np.float32], device: torch.device)
     Raises
     ------
     FreqmapsError
-        A logit is NaN, or memory does not suffice for one image.
+        A logit is NaN or infinite.
+    RuntimeError, MemoryError
+        Memory does not suffice for one image.
     """
-    out = np.zeros(len(images), np.int64)
-    size, start = EVALUATE, 0
-    while start < len(images):
-        part = images[start : start + size]
-        try:
-            logits = _logits(model, np.pad(part, [(0, size - len(part)), (0, 0), (0, 0), (0, 0)]), device)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or size == 1:
-                raise
-            logits, size = None, size // 2
-        if logits is None:
-            release_memory(device)
-            continue
-        if not np.isfinite(logits[: len(part)]).all():
-            raise FreqmapsError("the network answers NaN or infinity to finite images; train it again or load another")
-        out[start : start + size] = logits[: len(part)].argmax(axis=1)
-        start += size
-    return out
+    careful = _Careful(model, device).eval()
+    found = predict(careful, images, device=device)
+    # Rows after the last image are padding: a network that divides by an image's norm may well answer NaN to them.
+    if careful.finite and not torch.cat(careful.finite)[: len(found)].all():
+        raise FreqmapsError("the network answers NaN or infinity to finite images; train it again or load another")
+    return found
+
+
+class _Careful(nn.Module):
+    """A network that takes a batch in parts when memory runs out, and notes which of its answers are finite."""
+
+    def __init__(self, model: nn.Module, device: torch.device) -> None:
+        super().__init__()
+        self.model, self.device, self.size = model, device, BATCH
+        self.finite: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        while True:
+            try:
+                with _same_kernels():
+                    parts = [self.model(images[i : i + self.size]) for i in range(0, len(images), self.size)]
+                logits = torch.cat(parts)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or self.size == 1:
+                    raise
+                logits = None
+            if logits is not None:
+                self.finite.append(logits.isfinite().all(dim=1).cpu())
+                return logits
+            release_memory(self.device)
+            self.size //= 2
 
 
 def count_classes(model: nn.Module, image: NDArray[np.float32], device: torch.device) -> int:
@@ -125,3 +125,8 @@ def _logits(model: nn.Module, images: NDArray[np.float32], device: torch.device)
     with torch.no_grad():
         logits = model(torch.from_numpy(images).to(device))
     return np.asarray(logits.float().cpu().numpy())
+
+
+def _same_kernels() -> AbstractContextManager[None]:
+    """Full float32 (TF32 would move boundary samples with the batch size) and the same kernels in every run."""
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from freqmaps.attacks._api import AttackPlan
-from freqmaps.attacks._network import count_classes, find_device, frozen, is_out_of_memory, predict, release_memory
+from freqmaps.attacks._network import classify, count_classes, frozen, is_out_of_memory, release_memory
 from freqmaps.attacks._noise import keyed_noise
 from freqmaps.attacks._result import AttackResult, norms, settle
 from freqmaps.attacks._state import Finished, fingerprint
+from freqmaps.device import pick
 from freqmaps.errors import FreqmapsError
 
 #: Numbers in a batch of images to begin with, by kind of device; halved when memory runs out.
@@ -90,13 +91,13 @@ def attack_images(
         Images, labels or positions are unusable; the attack left [0, 1] or its budget by more than 1e-6, or
         returned NaN; memory does not suffice for one sample (or one block).
     """
-    work = _checked(model, images, labels, plan, seed, positions, find_device(device))
+    work = _checked(model, images, labels, plan, seed, positions, pick(device))
     with frozen(model, work.device):
         if len(work.images):
             _check_labels(work.labels, count_classes(model, work.images[:1], work.device), work.positions)
-        prediction = predict(model, work.images, work.device)
+        prediction = classify(model, work.images, work.device)
         adversarial = _attack_all(work, batch, state, progress)
-        again = predict(model, adversarial, work.device)
+        again = classify(model, adversarial, work.device)
     difference = adversarial - work.images
     return AttackResult(
         adversarial=adversarial,

@@ -111,6 +111,8 @@ def _item_cause(study: Study, name: str, shown: Path) -> str:
     except json.JSONDecodeError:
         return "its stamp cannot be read"
     item = study.items[name]
-    now = {"parameters": dict(item.parameters), "inputs": sorted(n.path for n in item.inputs)}
-    changes = list(differences({k: before.get(k) for k in now}, now))
-    return "; ".join(changes) if changes else "the code that draws it changed"
+    changes = list(differences({"parameters": before.get("parameters", {})}, {"parameters": dict(item.parameters)}))
+    others = {n.path for n in item.inputs} - set(before.get("inputs", []))
+    if others:
+        changes.append(f"{len(others)} of the {len(item.inputs)} results it reads are others now")
+    return "; ".join(changes) if changes else "the code or the published values that it is made with changed"
