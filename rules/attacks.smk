@@ -4,7 +4,7 @@ rule attacks:
     input:
         inputs_of("attacks"),
     output:
-        **outputs("attacks"),
+        manifest=beside("attacks", "manifest.json"),
     params:
         spec=spec_of("attacks"),
         options=options_of("attacks"),

@@ -11,7 +11,7 @@ sys.path.insert(0, workflow.basedir)
 
 from freqmaps.errors import FreqmapsError
 from freqmaps.study.build import study
-from freqmaps.study.graph import FILES, PATHS
+from freqmaps.study.graph import PATHS
 
 # Jobs run the Python that runs Snakemake, and this clone's package, wherever they start.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -44,14 +44,12 @@ wildcard_constraints:
     key=r"[0-9a-f]{12}",
 
 
-def outputs(stage):
-    """A stage's manifest and the files beside it."""
-    folder = f"{ROOT}/{PATHS[stage]}"
-    return {"manifest": f"{folder}/manifest.json"} | {k: f"{folder}/{v}" for k, v in FILES[stage].items()}
-
-
 def beside(stage, name):
-    """A file in a stage's keyed folder, for its log and benchmark."""
+    """A file in a stage's keyed folder: the manifest, its log, its benchmark.
+
+    Only the manifest is an output. It is written last, so it says that the files beside it are whole; and Snakemake
+    passes over what is missing downstream of a job that it repeats although its (ancient) outputs exist.
+    """
     return f"{ROOT}/{PATHS[stage]}/{name}"
 
 

@@ -4,7 +4,7 @@ rule correlation:
     input:
         inputs_of("correlation"),
     output:
-        **outputs("correlation"),
+        manifest=beside("correlation", "manifest.json"),
     params:
         spec=spec_of("correlation"),
         options=options_of("correlation"),

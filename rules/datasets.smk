@@ -4,7 +4,7 @@ rule datasets:
     input:
         inputs_of("datasets"),
     output:
-        **outputs("datasets"),
+        manifest=beside("datasets", "manifest.json"),
     params:
         spec=spec_of("datasets"),
         options=options_of("datasets"),

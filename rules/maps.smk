@@ -4,7 +4,7 @@ rule maps:
     input:
         inputs_of("maps"),
     output:
-        **outputs("maps"),
+        manifest=beside("maps", "manifest.json"),
     params:
         spec=spec_of("maps"),
         options=options_of("maps"),

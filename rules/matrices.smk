@@ -4,7 +4,7 @@ rule matrices:
     input:
         inputs_of("matrices"),
     output:
-        **outputs("matrices"),
+        manifest=beside("matrices", "manifest.json"),
     params:
         spec=spec_of("matrices"),
         options=options_of("matrices"),

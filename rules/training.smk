@@ -4,7 +4,7 @@ rule training:
     input:
         inputs_of("training"),
     output:
-        **outputs("training"),
+        manifest=beside("training", "manifest.json"),
     params:
         spec=spec_of("training"),
         options=options_of("training"),

@@ -12,6 +12,7 @@ import shutil
 import pytest
 import yaml
 
+from freqmaps.stores import MAPS, read
 from tests.workflow import clone, due, scramble_times, snakemake
 
 TINY = ("--configfile", "tests/tiny.yaml")
@@ -198,20 +199,16 @@ def test_going_back_is_free(finished, tmp_path):
     assert due(folder, "all", *TINY) == set()
 
 
-def test_a_lost_file_is_made_again_with_the_same_bytes(finished, tmp_path):
-    folder = clone(tmp_path / "c", of=finished, results=True)
+def test_a_lost_result_is_made_again_and_is_the_same(finished, tmp_path):
+    folder = clone(tmp_path / "c", of=finished, results=True, metadata=True)
     store = next((folder / "results").glob("digits/*/*/seed0/maps/ce/essential/*/*/store.zarr.zip"))
     before = store.read_bytes()
-    store.unlink()
-    name = str(store.relative_to(folder))
+    shutil.rmtree(store.parent)
+    name = str(store.with_name("manifest.json").relative_to(folder))
     assert due(folder, name, *TINY) == {"maps/0/essential"}
     snakemake(folder, "-c2", name, *TINY)
-    assert store.exists()
-    from freqmaps.stores import MAPS, read
-
-    copy = tmp_path / "before.zip"
-    copy.write_bytes(before)
-    assert read(store, MAPS)["map"].equals(read(copy, MAPS)["map"])
+    (tmp_path / "before.zip").write_bytes(before)
+    assert read(store, MAPS)["map"].equals(read(tmp_path / "before.zip", MAPS)["map"])
 
 
 def test_why_names_the_field_that_changed(finished, tmp_path):

@@ -1,227 +1,21 @@
-"""Training: schedules, augmentation, regimes and resuming, each against an independent computation."""
+"""Training: the loop, resuming and regimes, each against an independent computation."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
 import torch
-import xarray as xr
-from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional as F
 
 from freqmaps import components
-from freqmaps.errors import ConfigError, FreqmapsError
-from freqmaps.models import build_classifier, head
-from freqmaps.training import TrainingSettings, evaluate, split_arrays, train
-from freqmaps.training import _data as data_module
+from freqmaps.errors import FreqmapsError
+from freqmaps.models import head
+from freqmaps.training import TrainingSettings, evaluate, train
 from freqmaps.training import _loop as loop_module
-from freqmaps.training import _schedule as schedule
-from freqmaps.training._augment import draw, shift_and_flip
-from freqmaps.training._data import Images, bounds
 from freqmaps.training.regimes.adversarial import build as adversarial
 from freqmaps.training.regimes.standard import build as standard
-
-CPU = torch.device("cpu")
-
-
-def digits(n=300, dtype=np.float32):
-    """Return n images and labels to train on, and 200 others to test on."""
-    bunch = load_digits()
-    order = np.random.default_rng(0).permutation(len(bunch.target))
-    images = bunch.images[order, None] / 16
-    images = (images * 255).astype(np.uint8) if dtype == np.uint8 else images.astype(np.float32)
-    labels = bunch.target[order]
-    return images[:n], labels[:n], images[-200:], labels[-200:]
-
-
-def network(seed=0, architecture="small_cnn", **parameters):
-    given = parameters or {"width": 4}
-    return build_classifier(architecture, given, classes=10, channels=1, size=8, seed=seed)
-
-
-def fit(settings, *, classifier=None, data=None, regime=None, seed=0, **more):
-    classifier = classifier or network()
-    history = train(
-        classifier, *(data or digits()),
-        settings=settings, regime=regime or standard(), seed=seed, device="cpu", **more,
-    )  # fmt: skip
-    return classifier, history
-
-
-def weights(classifier):
-    return {n: t.clone() for n, t in classifier.state_dict().items()}
-
-
-def equal(a, b):
-    return all(torch.equal(t, b[n]) for n, t in a.items())
-
-
-SHORT = TrainingSettings(epochs=3, batch=32, learning_rate=0.05, flip=True, crop_padding=1)
-
-
-# --- settings
-
-
-def test_settings_are_components_and_check_themselves():
-    component = components.settings("freqmaps.training.settings", "TrainingSettings")
-    resolved = components.fill(component, {"milestones": [3, 5], "schedule": "multistep"}, where="trainings.a")
-    assert TrainingSettings(**resolved).milestones == (3, 5)
-    defaults = components.fill(component, {}, where="trainings.a")
-    assert TrainingSettings(**defaults) == TrainingSettings()
-    documented = TrainingSettings.__doc__
-    for field in dataclasses.fields(TrainingSettings):
-        assert f"\n    {field.name}\n" in documented, f"{field.name} has no description"
-    with pytest.raises(ConfigError, match="outside"):
-        components.fill(component, {"learning_rate": 0.0}, where="trainings.a")
-    with pytest.raises(ConfigError, match="epochs 0 lies outside"):
-        TrainingSettings(epochs=0)
-    with pytest.raises(ConfigError, match="belong together"):
-        TrainingSettings(schedule="multistep")
-    with pytest.raises(ConfigError, match="belong together"):
-        TrainingSettings(milestones=(3,))
-    with pytest.raises(ConfigError, match="must rise"):
-        TrainingSettings(schedule="multistep", milestones=(5, 3))
-
-
-# --- schedules
-
-
-def torch_rates(make, steps, per_epoch=1, *, momentum=False):
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.3, momentum=0.9)
-    scheduler = make(optimizer)
-    rates = []
-    for step in range(steps):
-        rates.append(optimizer.param_groups[0]["momentum" if momentum else "lr"])
-        optimizer.step()
-        if (step + 1) % per_epoch == 0 and step + 1 < steps:
-            scheduler.step()
-    return rates
-
-
-def our_rates(steps, per_epoch=1, **given):
-    settings = TrainingSettings(learning_rate=0.3, **given)
-    return [schedule.learning_rate(settings, s, steps, per_epoch) for s in range(steps)]
-
-
-@pytest.mark.parametrize("steps", [7, 40, 101])
-def test_schedules_equal_torchs(steps):
-    rates = torch.optim.lr_scheduler
-
-    def one_cycle(optimizer):
-        return rates.OneCycleLR(optimizer, 0.3, total_steps=steps, pct_start=0.4)
-
-    assert our_rates(steps, schedule="one_cycle", warmup=0.4) == pytest.approx(torch_rates(one_cycle, steps))
-    settings = TrainingSettings(schedule="one_cycle", warmup=0.4, cycle_momentum=True)
-    assert [schedule.momentum(settings, s, steps) for s in range(steps)] == pytest.approx(
-        torch_rates(one_cycle, steps, momentum=True)
-    )
-    expected = torch_rates(lambda o: rates.CosineAnnealingLR(o, steps), steps)
-    assert our_rates(steps, schedule="cosine") == pytest.approx(expected)
-    assert our_rates(steps, schedule="constant") == [0.3] * steps
-
-
-def test_cyclic_equals_torchs():
-    def make(optimizer):
-        return torch.optim.lr_scheduler.CyclicLR(optimizer, 0.0, 0.3, step_size_up=20, cycle_momentum=False)
-
-    assert our_rates(40, schedule="cyclic") == pytest.approx(torch_rates(make, 40), abs=1e-12)
-
-
-def test_multistep_equals_torchs():
-    def make(optimizer):
-        return torch.optim.lr_scheduler.MultiStepLR(optimizer, [2, 5], gamma=0.1)
-
-    ours = our_rates(40, 5, schedule="multistep", milestones=(2, 5))
-    assert ours == pytest.approx(torch_rates(make, 40, 5))
-
-
-def test_momentum_stays_where_it_is_put():
-    settings = TrainingSettings(momentum=0.8)
-    assert {schedule.momentum(settings, s, 10) for s in range(10)} == {0.8}
-
-
-# --- augmentation
-
-
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-@pytest.mark.parametrize("padding", [0, 2])
-def test_shift_and_flip_equals_a_slow_loop(dtype, padding):
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(1, 256, (20, 2, 5, 7), generator=generator).to(dtype)
-    offsets, flips = draw(20, padding, True, generator)
-    found = shift_and_flip(images, offsets, flips, padding)
-    expected = torch.zeros_like(images)
-    for i in range(20):
-        for y in range(5):
-            for x in range(7):
-                from_y, from_x = y + int(offsets[i, 0]) - padding, x + int(offsets[i, 1]) - padding
-                if 0 <= from_y < 5 and 0 <= from_x < 7:
-                    expected[i, :, y, 6 - x if flips[i] else x] = images[i, :, from_y, from_x]
-    assert found.dtype == dtype
-    assert torch.equal(found, expected)
-
-
-def test_draws_are_uniform_and_within_the_padding():
-    offsets, flips = draw(20_000, 2, True, torch.Generator().manual_seed(0))
-    counts = torch.bincount(offsets.flatten(), minlength=5).float() / 40_000
-    assert len(counts) == 5
-    assert torch.allclose(counts, torch.full((5,), 0.2), atol=0.01)
-    assert flips.float().mean().item() == pytest.approx(0.5, abs=0.02)
-    assert not draw(50, 0, False, torch.Generator())[1].any()
-
-
-def test_batches_cover_each_image_once():
-    for n, batch in ((10, 3), (9, 3), (1, 4), (5, 1), (4, 4)):
-        found = bounds(n, batch)
-        assert [i for a, b in found for i in range(a, b)] == list(range(n))
-    assert bounds(10, 3) == [(0, 3), (3, 6), (6, 10)]
-    images, labels, *_ = digits(50, np.uint8)
-    held = Images(images, labels, CPU)
-    batches = list(held.epoch(TrainingSettings(batch=16), torch.Generator().manual_seed(1)))
-    seen = torch.cat([b for b, _ in batches])
-    assert seen.dtype == torch.float32
-    expected = sorted(map(tuple, (torch.from_numpy(images).float() / 255).flatten(1).tolist()))
-    assert sorted(map(tuple, seen.flatten(1).tolist())) == expected
-    rows = {tuple(i): int(t) for i, t in zip(images.reshape(50, -1).tolist(), labels, strict=True)}
-    for batch, targets in batches:
-        for image, label in zip(batch, targets, strict=True):
-            assert rows[tuple((image.flatten() * 255).round().int().tolist())] == int(label)
-
-
-def test_data_that_do_not_fit():
-    images, labels, *_ = digits(10)
-    with pytest.raises(FreqmapsError, match="10 images but 9 labels"):
-        Images(images, labels[:9], CPU)
-    with pytest.raises(FreqmapsError, match="float64"):
-        Images(images.astype(np.float64), labels, CPU)
-    empty = (images[:0], labels[:0])
-    with pytest.raises(FreqmapsError, match="no training images"):
-        fit(SHORT, data=(*empty, images, labels))
-    with pytest.raises(FreqmapsError, match=r"\.\.10, but the network has 10 classes"):
-        fit(SHORT, data=(images, np.where(np.arange(10) == 3, 10, labels), images, labels))
-    with pytest.raises(FreqmapsError, match="needs test images"):
-        fit(dataclasses.replace(SHORT, keep="best_loss"), data=(images, labels, *empty))
-    _, history = fit(SHORT, data=(images, labels, *empty))
-    assert math.isnan(history[-1]["test_accuracy"])
-
-
-def test_split_arrays():
-    store = xr.Dataset(
-        {
-            "image": (("sample", "channel", "y", "x"), np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1)),
-            "label": ("sample", np.array([0, 1, 0, 1], np.int32)),
-            "split": ("sample", np.array(["train", "test", "train", "test"])),
-        }
-    )
-    (images, labels), (test_images, test_labels) = split_arrays(store)
-    assert images.ravel().tolist() == [0, 2]
-    assert test_images.ravel().tolist() == [1, 3]
-    assert (labels.tolist(), test_labels.tolist(), labels.dtype) == ([0, 0], [1, 1], np.int64)
-    with pytest.raises(FreqmapsError, match="no samples of split 'train'"):
-        split_arrays(store.isel(sample=[1, 3]))
-
+from tests.short_training import SHORT, digits, equal, fit, network, weights
 
 # --- the loop
 
@@ -521,12 +315,3 @@ def test_training_on_the_gpu(precision, tmp_path):
         settings=settings, regime=standard(), seed=0, device="cuda", state=tmp_path / "state.pt",
     )  # fmt: skip
     assert history[-1]["test_accuracy"] > 0.95
-
-
-@pytest.mark.gpu
-def test_images_that_do_not_fit_stay_in_host_memory(monkeypatch):
-    monkeypatch.setattr(data_module, "_SHARE", 0.0)
-    images, labels, *_ = digits(100, np.uint8)
-    held = Images(images, labels, torch.device("cuda"))
-    assert held.images.is_pinned()
-    assert sum(len(b) for b, _ in held.epoch(SHORT, torch.Generator())) == 100

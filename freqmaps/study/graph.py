@@ -23,16 +23,6 @@ PATHS = {
     "correlation": "{dataset}/{model}/{training}/seed{seed}/correlation/{maps}/{attack}/{metric}/{key}",
 }
 
-#: The files beside each stage's manifest.
-FILES = {
-    "datasets": {"store": "store.zarr.zip"},
-    "training": {"weights": "model.safetensors", "model": "model.json", "history": "history.csv"},
-    "attacks": {"store": "store.zarr.zip"},
-    "maps": {"store": "store.zarr.zip"},
-    "matrices": {"store": "store.zarr.zip"},
-    "correlation": {"table": "correlation.csv"},
-}
-
 #: Libraries whose version decides a stage's numbers, besides those that its components name.
 LIBRARIES = {
     "datasets": ("numpy", "pillow"),

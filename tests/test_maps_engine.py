@@ -1,0 +1,224 @@
+"""The map engine's frozen network, its use of memory, and how it resumes."""
+
+import logging
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from freqmaps import components
+from freqmaps.errors import FreqmapsError
+from freqmaps.maps import MapSettings
+from freqmaps.maps._frozen import freeze
+from freqmaps.maps._memory import fitting_batch, is_out_of_memory, saved_bytes
+from tests.map_cases import converging_maps, run, small_net, some_images, some_targets  # noqa: F401
+
+# --- the frozen network ----------------------------------------------------------------------------------------------
+
+
+def norms(net):
+    return [m for m in net.modules() if isinstance(m, nn.BatchNorm2d)]
+
+
+@pytest.mark.parametrize(("name", "channels", "size"), [("resnet_cifar", 3, 16), ("small_cnn", 1, 8)])
+def test_batch_norm_is_folded_and_answers_stay(name, channels, size):
+    torch.manual_seed(0)
+    net = components.load("model", name)(classes=5, channels=channels, size=size).train()
+    images = torch.from_numpy(some_images(8, channels, (size, size)))
+    net(images)
+    net.eval()
+    frozen = freeze(net, images[:2])
+    assert norms(net)
+    assert not norms(frozen)
+    assert not any(p.requires_grad for p in frozen.parameters())
+    torch.testing.assert_close(frozen(images), net(images).detach(), rtol=1e-4, atol=1e-4)
+
+
+class Branching(nn.Module):
+    """A network whose way depends on the data, which cannot be traced."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = small_net()
+
+    def forward(self, x):
+        return self.inner(x) if x.mean() > 0.25 else -self.inner(x)
+
+
+class Shared(nn.Module):
+    """One convolution under two norms: tracing works, folding gives other answers."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.one, self.two = nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4), nn.BatchNorm2d(4)
+        self.two.running_var.fill_(9.0)
+
+    def forward(self, x):
+        return (self.one(self.conv(x)) + self.two(self.conv(x))).mean((2, 3))
+
+
+@pytest.mark.parametrize(("net", "line"), [(Branching(), "cannot be traced"), (Shared(), "stays unfolded")])
+def test_what_cannot_be_folded_is_used_as_it_is(net, line, caplog):
+    images = torch.from_numpy(some_images(3))
+    with caplog.at_level(logging.INFO):
+        frozen = freeze(net.eval(), images)
+    assert line in caplog.text
+    torch.testing.assert_close(frozen(images), net(images).detach())
+    assert run(net, images.numpy(), some_targets(3)).map.shape == (3, 1, 8, 5)
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+
+class Hungry(nn.Module):
+    """Runs out of memory above some batch size, for its first few calls or always."""
+
+    def __init__(self, limit, error, allowed_calls=0):
+        super().__init__()
+        self.inner, self.limit, self.error = small_net(), limit, error
+        self.calls, self.failures, self.allowed_calls = [0], [0], allowed_calls
+
+    def __deepcopy__(self, memo):
+        return self  # so that the test sees the calls of the engine's copies
+
+    def forward(self, x):
+        self.calls[0] += 1
+        if int(x.shape[0]) > self.limit and self.calls[0] > self.allowed_calls:
+            self.failures[0] += 1
+            raise self.error
+        return self.inner(x)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        MemoryError(),
+    ],
+)
+@pytest.mark.parametrize("allowed_calls", [0, 40])
+def test_out_of_memory_halves_the_batch_and_changes_no_map(error, allowed_calls):
+    images, targets = some_images(11), some_targets(11)
+    hungry = Hungry(3, error, allowed_calls).eval()
+    maps = run(hungry, images, targets, batch=11)
+    assert hungry.failures[0] == 2, "11 -> 5 -> 2"
+    expected = run(small_net(), images, targets)
+    assert maps.steps.tolist() == expected.steps.tolist()
+    np.testing.assert_allclose(maps.map, expected.map, atol=2e-4)
+
+
+def test_not_even_one_image_fits():
+    with pytest.raises(FreqmapsError, match="not even one image"):
+        run(Hungry(0, MemoryError()).eval(), some_images(2), some_targets(2), batch=2)
+
+
+def test_other_errors_are_not_taken_for_lack_of_memory():
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    with pytest.raises(RuntimeError, match="strange"):
+        run(Hungry(0, RuntimeError("strange")).eval(), some_images(2), some_targets(2), batch=2)
+
+
+def test_batch_size_follows_from_the_activations_and_the_free_memory(monkeypatch):
+    net = nn.Sequential(nn.Conv2d(1, 8, 3, padding=1), nn.Sigmoid(), nn.Flatten(), nn.Linear(512, 2))
+    net = net.requires_grad_(False)
+    image = torch.rand(1, 1, 8, 8)
+    # The sigmoid keeps its output (8x8x8 floats); the convolution may keep its input. Weights do not count.
+    assert 8 * 64 * 4 <= saved_bytes(net, image) <= (8 * 64 + 64) * 4
+    from freqmaps.maps import _memory
+
+    monkeypatch.setattr(_memory, "_free", lambda device: 10**12)
+    assert fitting_batch(net, image) == _memory.CPU_BATCH[1]
+    monkeypatch.setattr(_memory, "_free", lambda device: 10**6)
+    assert 10 < fitting_batch(net, image) < 100
+    monkeypatch.setattr(_memory, "_free", lambda device: 10)
+    assert fitting_batch(net, image) == 1
+
+
+def test_keeping_freed_memory_is_undone_at_the_end_and_never_fails(monkeypatch):
+    import ctypes
+
+    from freqmaps.maps import _memory
+
+    assert _memory.keep_freed_memory() in (True, False)
+    _memory.give_freed_memory_back()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())  # a C library that knows neither call
+    assert not _memory.keep_freed_memory()
+    _memory.give_freed_memory_back()
+
+
+# --- resuming --------------------------------------------------------------------------------------------------------
+
+
+class Interrupted(Exception):
+    pass
+
+
+def stop_after(count):
+    def progress(done, note):
+        if done >= count:
+            raise Interrupted
+
+    return progress
+
+
+def test_resumed_maps_equal_uninterrupted_ones(converging, tmp_path):
+    net, images, targets, settings, expected = converging
+    with pytest.raises(Interrupted):
+        run(net, images, targets, settings, penalty=0.1, batch=4, state=tmp_path / "state", progress=stop_after(6))
+    assert list((tmp_path / "state").glob("maps-*.npz"))
+    (tmp_path / "state" / "maps-0-0.npz").write_bytes(b"half a fi")
+    said = []
+    maps = run(
+        net,
+        images,
+        targets,
+        settings,
+        penalty=0.1,
+        state=tmp_path / "state",
+        progress=lambda done, _: said.append(done),
+    )
+    assert said[0] > 1, "finished maps are not made again"
+    assert said[-1] == 12
+    for name, value in asdict(expected).items():
+        np.testing.assert_allclose(getattr(maps, name), value, rtol=1e-4, atol=2e-4, err_msg=name)
+    again = run(net, images, targets, settings, penalty=0.1, state=tmp_path / "state", progress=stop_after(0))
+    np.testing.assert_array_equal(again.map, maps.map)
+    assert not [p for p in (tmp_path / "state").iterdir() if p.name.startswith(".")]
+
+
+@pytest.mark.parametrize("what", ["penalty", "settings", "targets", "weights"])
+def test_the_state_of_other_work_is_not_used(converging, tmp_path, what):
+    net, images, targets, _, _ = converging
+    settings = MapSettings(min_steps=2, max_steps=4)
+    run(net, images, targets, settings, penalty=0.1, state=tmp_path)
+    changed = {
+        "penalty": (net, targets, settings, 0.4),
+        "settings": (net, targets, MapSettings(min_steps=2, max_steps=5), 0.1),
+        "targets": (net, (targets + 1) % 4, settings, 0.1),
+        "weights": (small_net(seed=9), targets, settings, 0.1),
+    }[what]
+    said = []
+    maps = run(
+        changed[0], images, changed[1], changed[2], penalty=changed[3], state=tmp_path,
+        progress=lambda done, _: said.append(done), batch=2,
+    )  # fmt: skip
+    assert said[0] == 2
+    np.testing.assert_allclose(maps.map, run(changed[0], images, *changed[1:]).map, atol=1e-5)
+
+
+def test_saved_often_enough(tmp_path):
+    from freqmaps.maps._state import Saved
+
+    group = {"index": np.arange(3), "steps": np.arange(3)}
+    saved = Saved(tmp_path, "a", interval=1e9, at_most=6)
+    saved.add(group)
+    assert not list(tmp_path.iterdir())
+    saved.add(group)
+    assert len(Saved(tmp_path, "a").load()) == 1
+    saved.interval = 0.0
+    saved.add(group)
+    assert [len(g["index"]) for g in Saved(tmp_path, "a").load()] in ([6, 3], [3, 6])
+    assert Saved(tmp_path, "b").load() == []
