@@ -1,23 +1,23 @@
 rule attacks:
-    message:
-        "attack {wildcards.dataset}/{wildcards.model} with {wildcards.attack}, samples {wildcards.range}"
     input:
         inputs_of("attacks"),
     output:
         manifest=beside("attacks", "manifest.json"),
-    params:
-        spec=spec_of("attacks"),
-        options=options_of("attacks"),
     log:
         beside("attacks", "log.txt"),
     benchmark:
         beside("attacks", "benchmark.tsv")
+    conda:
+        "../envs/gpu.yaml"
     threads: threads_of("attacks")
     resources:
         mem_mb=growing(8000),
         runtime=growing(120),
         gpu=gpus,
-    conda:
-        "../envs/gpu.yaml"
+    params:
+        spec=spec_of("attacks"),
+        options=options_of("attacks"),
+    message:
+        "attack {wildcards.dataset}/{wildcards.model} with {wildcards.attack}, samples {wildcards.range}"
     shell:
         command("attacks")

@@ -15,7 +15,9 @@ from freqmaps.study.graph import PATHS
 
 # Jobs run the Python that runs Snakemake, and this clone's package, wherever they start.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")]))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [workflow.basedir, os.environ.get("PYTHONPATH")])
+)
 
 try:
     STUDY = study(config)
@@ -27,7 +29,9 @@ SHOWN = "results"  # tables, figures and the report follow the current config, i
 
 
 def _names(name):
-    found = {node.names[name] for node in STUDY.graph.nodes.values() if name in node.names}
+    found = {
+        node.names[name] for node in STUDY.graph.nodes.values() if name in node.names
+    }
     return "|".join(sorted(map(re.escape, found))) or "none"
 
 
@@ -66,17 +70,23 @@ def _found(stage, wildcards):
 
 def inputs_of(stage):
     """Input function: the manifests of a result's inputs. Their age decides nothing, their path says it all."""
-    return lambda wildcards: [ancient(manifest_of(n)) for n in _found(stage, wildcards).inputs]
+    return lambda wildcards: [
+        ancient(manifest_of(n)) for n in _found(stage, wildcards).inputs
+    ]
 
 
 def spec_of(stage):
     """Parameter function: the spec, as JSON."""
-    return lambda wildcards: json.dumps(dict(_found(stage, wildcards).spec), sort_keys=True)
+    return lambda wildcards: json.dumps(
+        dict(_found(stage, wildcards).spec), sort_keys=True
+    )
 
 
 def options_of(stage):
     """Parameter function: what decides no number, as JSON."""
-    return lambda wildcards: json.dumps(dict(_found(stage, wildcards).options), sort_keys=True)
+    return lambda wildcards: json.dumps(
+        dict(_found(stage, wildcards).options), sort_keys=True
+    )
 
 
 def threads_of(stage):
@@ -100,5 +110,6 @@ STAGE_COMMAND = (
 
 def command(stage):
     """The one command line of all keyed stages."""
-    return STAGE_COMMAND.format(script=f"{workflow.basedir}/workflow_scripts/{stage}.py")
-
+    return STAGE_COMMAND.format(
+        script=f"{workflow.basedir}/workflow_scripts/{stage}.py"
+    )

@@ -19,14 +19,19 @@ for ITEM in STUDY.items.values():
     rule:
         name:
             f"stamp_{ITEM.name}"
-        localrule: True
         input:
             [ancient(manifest_of(node)) for node in ITEM.inputs],
         output:
             stamp_of(ITEM),
+        localrule: True
         params:
             removes=list(files_of(ITEM).values()),
-            content=json.dumps({"parameters": dict(ITEM.parameters), "inputs": sorted(n.path for n in ITEM.inputs)}),
+            content=json.dumps(
+                {
+                    "parameters": dict(ITEM.parameters),
+                    "inputs": sorted(n.path for n in ITEM.inputs),
+                }
+            ),
         shell:
             f"python {workflow.basedir}/workflow_scripts/stamp.py --stamp {{output:q}} --content {{params.content:q}}"
             " --removes {params.removes:q}"
@@ -34,25 +39,28 @@ for ITEM in STUDY.items.values():
     rule:
         name:
             f"item_{ITEM.name}"
-        message:
-            f"{ITEM.kind} {ITEM.name}"
         input:
             ancient(stamp_of(ITEM)),
             results=[ancient(manifest_of(node)) for node in ITEM.inputs],
         output:
             **files_of(ITEM),
-        params:
-            item=json.dumps({"item": ITEM.name, "parameters": dict(ITEM.parameters)}, sort_keys=True),
         log:
             f"{SHOWN}/logs/{ITEM.name}.txt",
         benchmark:
             f"{SHOWN}/logs/{ITEM.name}.tsv"
+        conda:
+            "../envs/cpu.yaml"
         threads: 1
         resources:
             mem_mb=growing(4000),
             runtime=growing(30),
-        conda:
-            "../envs/cpu.yaml"
+        params:
+            item=json.dumps(
+                {"item": ITEM.name, "parameters": dict(ITEM.parameters)},
+                sort_keys=True,
+            ),
+        message:
+            f"{ITEM.kind} {ITEM.name}"
         shell:
             f"python {workflow.basedir}/workflow_scripts/items.py --item {{params.item:q}} --shown {SHOWN}"
             " --log {log:q} --inputs {input.results:q}"
@@ -72,6 +80,6 @@ for TARGET, ITEMS in TARGETS.items():
     rule:
         name:
             TARGET
-        localrule: True
         input:
             current(ITEMS),
+        localrule: True

@@ -4,20 +4,28 @@ from freqmaps.manifest import sha256
 
 REPORT = f"{SHOWN}/report.html"
 SUMMARY = f"{SHOWN}/.current/summary.txt"
-TEMPLATES = [f"{workflow.basedir}/report/{name}" for name in ("report.html.j2", "workflow.md")]
+TEMPLATES = [
+    f"{workflow.basedir}/report/{name}" for name in ("report.html.j2", "workflow.md")
+]
 # What decides no number decides nothing of the report either.
-SHOWN_CONFIG = {k: v for k, v in STUDY.config.items() if k not in ("threads", "device", "results")}
+SHOWN_CONFIG = {
+    k: v for k, v in STUDY.config.items() if k not in ("threads", "device", "results")
+}
 REPORT_KEY = STUDY.report_key([sha256(Path(path)) for path in TEMPLATES], SHOWN_CONFIG)
 REPORT_STAMP = f"{SHOWN}/.current/report.{REPORT_KEY}"
 
 
 rule stamp_report:
-    localrule: True
     input:
-        [ancient(file) for item in STUDY.items.values() for file in files_of(item).values()],
+        [
+            ancient(file)
+            for item in STUDY.items.values()
+            for file in files_of(item).values()
+        ],
         [ancient(manifest_of(node)) for node in STUDY.graph.nodes.values()],
     output:
         REPORT_STAMP,
+    localrule: True
     params:
         removes=[REPORT, SUMMARY],
         content=json.dumps({"study": STUDY.config["study"]}),
@@ -27,31 +35,35 @@ rule stamp_report:
 
 
 rule report:
-    message:
-        "report"
     input:
         ancient(REPORT_STAMP),
-        [ancient(file) for item in STUDY.items.values() for file in files_of(item).values()],
+        [
+            ancient(file)
+            for item in STUDY.items.values()
+            for file in files_of(item).values()
+        ],
         [ancient(manifest_of(node)) for node in STUDY.graph.nodes.values()],
     output:
         html=REPORT,
         summary=SUMMARY,
+    log:
+        f"{SHOWN}/logs/report.txt",
+    benchmark:
+        f"{SHOWN}/logs/report.tsv"
+    conda:
+        "../envs/cpu.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         config=json.dumps(SHOWN_CONFIG, sort_keys=True),
         templates=f"{workflow.basedir}/report",
         files=[",".join(list(item.files.values())[:2]) for item in STUDY.items.values()],
         # Paths below the root: a shell takes 128 kB, which is some 1500 results.
         results=list(STUDY.graph.nodes),
-    log:
-        f"{SHOWN}/logs/report.txt",
-    benchmark:
-        f"{SHOWN}/logs/report.tsv"
-    threads: 1
-    resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
-    conda:
-        "../envs/cpu.yaml"
+    message:
+        "report"
     shell:
         f"python {workflow.basedir}/workflow_scripts/report.py --config {{params.config:q}} --root {ROOT}"
         " --templates {params.templates:q} --log {log:q} --html {output.html:q} --summary {output.summary:q}"
