@@ -1,4 +1,4 @@
-"""A ResNet-20 trained in seconds on real images (scikit-learn's digits, enlarged to 3x32x32 and tinted), for benchmarks.
+"""A ResNet-20 trained in seconds on real images: scikit-learn's digits, enlarged to 3x32x32 and tinted.
 
 Speed does not depend on what a network has learned, but the sparsity of maps and the agreement of two ways to compute
 them do; random weights would show neither.

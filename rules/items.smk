@@ -32,9 +32,13 @@ for ITEM in STUDY.items.values():
                     "inputs": sorted(n.path for n in ITEM.inputs),
                 }
             ),
+        log:
+            f"{SHOWN}/logs/stamp_{ITEM.name}.txt",
+        conda:
+            "../envs/cpu.yaml"
         shell:
             f"python {workflow.basedir}/workflow_scripts/stamp.py --stamp {{output:q}} --content {{params.content:q}}"
-            " --removes {params.removes:q}"
+            " --removes {params.removes:q} 2> {log:q}"
 
     rule:
         name:

@@ -29,9 +29,13 @@ rule stamp_report:
     params:
         removes=[REPORT, SUMMARY],
         content=json.dumps({"study": STUDY.config["study"]}),
+    log:
+        f"{SHOWN}/logs/stamp_report.txt",
+    conda:
+        "../envs/cpu.yaml"
     shell:
         f"python {workflow.basedir}/workflow_scripts/stamp.py --stamp {{output:q}} --content {{params.content:q}}"
-        " --removes {params.removes:q}"
+        " --removes {params.removes:q} 2> {log:q}"
 
 
 rule report:

@@ -68,7 +68,7 @@ MISTAKES = {
         "datasets.digits: ",
     ),
     "missing checkpoint": (
-        changed(models={"small-cnn": {"checkpoint": "missing.pt"}}) | {"runs": [in_run(trainings=["given"])["runs"][0]]},
+        changed(models={"small-cnn": {"checkpoint": "missing.pt"}}) | {"runs": in_run(trainings=["given"])["runs"]},
         "models.small-cnn.checkpoint: no such file: missing.pt",
     ),
     "given without a checkpoint": (in_run(trainings=["given"]), "belong together"),

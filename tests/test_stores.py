@@ -1,6 +1,7 @@
 """Stores: contracts kept on write and on open, whole or not at all, small, and read only where asked."""
 
 import errno
+import itertools
 import shutil
 import zipfile
 
@@ -48,7 +49,7 @@ def test_blocks_of_any_length_give_the_same_bytes(tmp_path_factory, cuts, rows):
     folder = tmp_path_factory.mktemp("blocks")
     dataset = map_dataset(size=4, channels=1)
     edges = [0, *sorted(cuts), 40]
-    blocks = [dataset.isel(sample=slice(a, b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    blocks = [dataset.isel(sample=slice(a, b)) for a, b in itertools.pairwise(edges)]
     before = zarrfile.CHUNK_BYTES
     zarrfile.CHUNK_BYTES = rows * 64
     try:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.backends.cudnn import flags
 
 #: Images per forward pass. Batches are padded to it, since kernels are chosen by shape: a sample near the
 #: decision boundary must not change sides with the number of samples asked about.
@@ -38,7 +39,7 @@ def predict(
     model.to(device).eval()
     found = [np.zeros(0, np.int64)]
     try:
-        with torch.no_grad(), torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
+        with torch.no_grad(), flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
             for start in range(0, len(tensor), BATCH):
                 part = tensor[start : start + BATCH]
                 padded = torch.cat([part, part.new_zeros(BATCH - len(part), *part.shape[1:])])

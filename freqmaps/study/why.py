@@ -9,8 +9,8 @@ from typing import Any
 
 from freqmaps import manifest
 from freqmaps.errors import ConfigError, StoreError, nearest
-from freqmaps.study.build import Study
 from freqmaps.stamp import stamps
+from freqmaps.study.build import Study
 from freqmaps.study.graph import Node
 
 DECIDES_NUMBERS = False
