@@ -155,7 +155,7 @@ def _start_logging(path: Path | None) -> None:
     if path:
         handlers[0].setLevel(logging.WARNING)  # several jobs share a terminal; each has its own log
         path.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+        handlers.append(logging.FileHandler(path, encoding="utf-8"))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers)
     log.info("command: python %s", shlex.join(sys.argv))
 
