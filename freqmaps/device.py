@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""Where to compute, and what running out of memory there looks like."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import torch
 from freqmaps.errors import FreqmapsError
 
 DECIDES_NUMBERS = False
+
+_NO_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
 
 
 def pick(device: str | torch.device = "auto") -> torch.device:
@@ -31,3 +33,18 @@ def pick(device: str | torch.device = "auto") -> torch.device:
     if not present.get(found.type, True):
         raise FreqmapsError(f"device '{device}': this machine has none that torch can use; set device to auto or cpu")
     return found
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an exception means that a device or the machine has no memory left."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _NO_MEMORY)
+
+
+def release(device: torch.device) -> None:
+    """Give cached memory back to the device, after a failed allocation."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

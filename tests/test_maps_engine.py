@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from freqmaps import components
+from freqmaps.device import is_out_of_memory
 from freqmaps.errors import FreqmapsError
 from freqmaps.maps import MapSettings
 from freqmaps.maps._frozen import freeze
-from freqmaps.maps._memory import fitting_batch, is_out_of_memory, saved_bytes
+from freqmaps.maps._memory import fitting_batch, saved_bytes
 from tests.map_cases import converging_maps, run, small_net, some_images, some_targets  # noqa: F401
 
 # --- the frozen network ----------------------------------------------------------------------------------------------

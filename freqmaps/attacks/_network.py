@@ -10,23 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from freqmaps.device import is_out_of_memory, release
 from freqmaps.errors import FreqmapsError
 from freqmaps.models._predict import BATCH, predict
-
-_MEMORY = ("out of memory", "can't allocate memory", "alloc_failed")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that the device or the machine has no memory left."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(m in str(error).lower() for m in _MEMORY)
-
-
-def release_memory(device: torch.device) -> None:
-    """Give cached memory back to the device after a failed allocation."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
 
 
 @contextmanager
@@ -98,7 +84,7 @@ class _Careful(nn.Module):
             if logits is not None:
                 self.finite.append(logits.isfinite().all(dim=1).cpu())
                 return logits
-            release_memory(self.device)
+            release(self.device)
             self.size //= 2
 
 

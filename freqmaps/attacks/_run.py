@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from freqmaps.attacks._api import AttackPlan
-from freqmaps.attacks._network import classify, count_classes, frozen, is_out_of_memory, release_memory
+from freqmaps.attacks._network import classify, count_classes, frozen
 from freqmaps.attacks._noise import keyed_noise
 from freqmaps.attacks._result import AttackResult, norms, settle
 from freqmaps.attacks._state import Finished, fingerprint
-from freqmaps.device import pick
+from freqmaps.device import is_out_of_memory, pick, release
 from freqmaps.errors import FreqmapsError
 
 #: Numbers in a batch of images to begin with, by kind of device; halved when memory runs out.
@@ -220,6 +220,6 @@ def _attack_batch(work: _Work, rows: NDArray[np.int64]) -> NDArray[np.float32] |
             raise
         adversarial = None
     if adversarial is None:  # here, not above: the error's traceback holds the failed batch's tensors
-        release_memory(work.device)
+        release(work.device)
         return None
     return settle(work.plan, clean, adversarial, positions)

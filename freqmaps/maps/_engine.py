@@ -14,15 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from freqmaps.device import pick
+from freqmaps.device import is_out_of_memory, pick, release
 from freqmaps.errors import FreqmapsError
 from freqmaps.maps._frozen import freeze, plain_copy
 from freqmaps.maps._memory import (
     fitting_batch,
     give_freed_memory_back,
-    is_out_of_memory,
     keep_freed_memory,
-    release,
 )
 from freqmaps.maps._slots import Slots, advance, filtered
 from freqmaps.maps.objectives._api import Objective

@@ -1,4 +1,4 @@
-"""How many images fit together, and what running out of memory looks like."""
+"""How many images fit together."""
 
 from __future__ import annotations
 
@@ -43,23 +43,6 @@ def give_freed_memory_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
     except (AttributeError, OSError, TypeError):
         return
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an exception means that a device or the machine has no memory left."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error).lower()
-    signs = ("out of memory", "can't allocate memory", "status_alloc_failed")
-    return isinstance(error, RuntimeError) and any(sign in text for sign in signs)
-
-
-def release(device: torch.device) -> None:
-    """Give cached memory back to the device."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()
 
 
 def saved_bytes(net: nn.Module, image: Tensor) -> int:
