@@ -7,12 +7,10 @@ READY := .venv/.ready
 .PHONY: run test bench report lint clean-venv env
 .DEFAULT_GOAL := run
 
-run: $(READY)
-	@$(BIN)/snakemake --cores $(CORES) --logger rich all
-	@$(BIN)/freqmaps summary
-
-report: $(READY)
-	@$(BIN)/snakemake --cores $(CORES) --logger rich all
+# The report covers everything, so that making it makes all. Progress bars need a terminal; a log gets lines.
+run report: $(READY)
+	@if [ -t 1 ]; then shown="--logger rich"; else shown="--quiet reason host"; fi; \
+	  $(BIN)/snakemake all --cores $(CORES) $$shown
 	@$(BIN)/freqmaps summary
 
 test: $(READY) lint
