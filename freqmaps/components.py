@@ -224,10 +224,19 @@ def fill(
         if value is REQUIRED:
             raise ConfigError(f"{where}: {what} needs '{key}' ({parameter.annotation})")
         resolved[key] = check_value(value, parameter.annotation, f"{where}.{key}")
-        limits = component.constants.get("RANGES", {}).get(key)
-        if limits and isinstance(resolved[key], int | float) and not limits[0] < resolved[key] < limits[1]:
-            raise ConfigError(f"{where}.{key}: {resolved[key]} lies outside ({limits[0]}, {limits[1]})")
+    for key, limits in component.constants.get("RANGES", {}).items():
+        _check_range(resolved, key, limits, where)
     return resolved
+
+
+def _check_range(resolved: Mapping[str, Any], key: str, limits: Any, where: str) -> None:
+    """Check a number against its open interval, which may hang on another parameter: ``{"norm": {"linf": (0, 1)}}``."""
+    if isinstance(limits, dict):
+        other, choices = next(iter(limits.items()))
+        limits = choices.get(resolved.get(other))
+    value = resolved.get(key)
+    if limits and isinstance(value, int | float) and not limits[0] < value < limits[1]:
+        raise ConfigError(f"{where}.{key}: {value} lies outside ({limits[0]}, {limits[1]})")
 
 
 def check_value(value: Any, annotation: str, where: str) -> Any:

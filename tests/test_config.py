@@ -113,6 +113,11 @@ def test_studies_are_valid_but_for_data_that_is_not_here(overlay):
         assert "no such" in str(error)
 
 
+def test_a_budget_may_exceed_1_in_l2_but_not_in_linf():
+    given = changed(attacks={"pgd-4_16": {"norm": "l2", "epsilon": 2.5}})
+    assert study(given).graph.nodes
+
+
 def test_a_key_given_twice_is_an_error(tmp_path):
     (tmp_path / "c.yaml").write_text("study: a\nruns: []\nstudy: b\n")
     with pytest.raises(ConfigError, match="line 3: 'study' is given twice"):

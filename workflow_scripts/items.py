@@ -16,9 +16,9 @@ def run(arguments: argparse.Namespace) -> None:
     made = components.load("item", item["item"])(inputs, **item["parameters"])
     folder = arguments.shown / ("tables" if isinstance(made, Table) else "figures")
     if isinstance(made, Table):
-        write_table(made, folder / f"{item['item']}.csv", folder / f"{item['item']}.tex")
+        write_table(made, folder / f"{item['item']}.csv", folder / f"{item['item']}.tex", inputs.provenance())
     else:
-        write_figure(made, folder / f"{item['item']}.svg", folder / f"{item['item']}.png")
+        write_figure(made, folder / f"{item['item']}.svg", folder / f"{item['item']}.png", inputs.provenance())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,11 @@ from freqmaps.attacks._api import AttackPlan
 from freqmaps.attacks._foolbox import attacks, plan
 
 LIBRARIES = ("foolbox", "eagerpy")
-RANGES = {"epsilon": (0.0, 1.0), "steps": (0, 1000000), "step": (0.0, 1000.0)}
+RANGES = {
+    "epsilon": {"norm": {"linf": (0.0, 1.0), "l2": (0.0, 1000.0)}},
+    "steps": (0, 1000000),
+    "step": (0.0, 1000.0),
+}
 TINY = {"epsilon": 0.1, "steps": 3}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,9 +81,19 @@ class Inputs:
         found = [(Path(folder), manifests.read(Path(folder))) for folder in folders]
         return cls([Result(m["stage"], dict(m["spec"]["names"]), folder, m) for folder, m in found])
 
-    def paths(self, root: Path) -> list[str]:
-        """Return the results' folders relative to a results root."""
-        return [Path(os.path.relpath(result.folder, root)).as_posix() for result in self.results]
+    def provenance(self) -> dict[str, Any]:
+        """Return where an item's numbers come from: each result's spec, code, device and seconds, and the libraries."""
+        results: list[dict[str, Any]] = []
+        libraries: dict[str, str] = {}
+        for result in self.results:
+            spec, made = result.manifest.get("spec", {}), result.manifest.get("provenance", {})
+            libraries |= made.get("libraries", {})
+            results.append(
+                {"stage": result.stage, "key": result.folder.name, "names": dict(result.names)}
+                | {"parameters": spec.get("parameters", {}), "seed": spec.get("seed")}
+                | {k: made.get(k) for k in ("freqmaps", "commit", "dirty", "device", "wall_s", "date")}
+            )
+        return {"results": results, "libraries": libraries}
 
     def select(self, stage: str, **names: str) -> list[Result]:
         """Return a stage's results that carry all the given names, in the study's order, ranges ascending."""

@@ -78,7 +78,13 @@ def _row(entry: Mapping[str, Any], inputs: Inputs, names: Mapping[str, str], ran
     exact = [row for row in rows if _fits(row["match"], attack)]
     if exact:
         return exact[0]  # type: ignore[no-any-return]
-    alike = [row for row in rows if _fits(row["match"], attack, but="epsilon")]
+    # A row that another attack of this study fits exactly stands beside that one only.
+    others = [result.component("attack") for result in inputs.select("attacks")]
+    alike = [
+        row
+        for row in rows
+        if _fits(row["match"], attack, but="epsilon") and not any(_fits(row["match"], other) for other in others)
+    ]
     if len(alike) == 1:
         return alike[0]  # type: ignore[no-any-return]
     return alike[rank] if rank is not None and rank < len(alike) else None

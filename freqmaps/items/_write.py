@@ -19,7 +19,7 @@ from freqmaps.items._latex import latex
 from freqmaps.items._style import RESOLUTION, STYLE
 
 
-def write_table(table: Table, csv_path: Path, tex_path: Path) -> None:
+def write_table(table: Table, csv_path: Path, tex_path: Path, provenance: Mapping[str, Any] | None = None) -> None:
     """Write a table as CSV (every column, full precision), LaTeX (the columns shown) and a JSON sidecar.
 
     Parameters
@@ -28,15 +28,17 @@ def write_table(table: Table, csv_path: Path, tex_path: Path) -> None:
         What to write.
     csv_path, tex_path
         Where. The CSV's name is the item's id: the sidecar (same name, ``.json``) takes title and caption from it.
+    provenance
+        Goes into the sidecar: see :meth:`Inputs.provenance`.
     """
     about = _about(csv_path.stem)
     columns = [asdict(c) for c in table.shown()]
     _write(tex_path, latex(table, title=about["title"], label=tex_path.stem).encode())
-    _sidecar(csv_path, about | {"kind": "table", "notes": table.notes, "columns": columns})
+    _sidecar(csv_path, about | {"kind": "table", "notes": table.notes, "columns": columns, "provenance": provenance})
     _write(csv_path, table.frame.to_csv(index=False, lineterminator="\n").encode())
 
 
-def write_figure(figure: Figure, svg_path: Path, png_path: Path) -> None:
+def write_figure(figure: Figure, svg_path: Path, png_path: Path, provenance: Mapping[str, Any] | None = None) -> None:
     """Write a figure as SVG (text as paths), PNG (200 dpi) and a JSON sidecar, as :func:`write_table` does.
 
     No date, no random ids: the same figure gives the same bytes.
@@ -51,7 +53,8 @@ def write_figure(figure: Figure, svg_path: Path, png_path: Path) -> None:
             if form == "png":
                 temporary.replace(path)
                 continue
-            _sidecar(path, _about(path.stem) | {"kind": "figure", "notes": figure.notes, "alt": figure.alt})
+            about = {"kind": "figure", "notes": figure.notes, "alt": figure.alt, "provenance": provenance}
+            _sidecar(path, _about(path.stem) | about)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
