@@ -26,6 +26,8 @@ EDITS = {
     "module docstring gone": (BEFORE.replace('"""Module."""\n', ""), True),
     "reformatted": (BEFORE.replace("(x: float, *,", "(\n    x: float,\n    *,"), True),
     "quotes": (BEFORE.replace('"""Docstring."""', "'''Docstring.'''"), True),
+    "test parameters": (BEFORE + '\nTINY = {"scale": 1.0}\nRANGES = {"scale": (0.0, 3.0)}\n', True),
+    "another constant": (BEFORE + "\nTINIER = 1.0\n", False),
     "type checker only": (BEFORE + "\nif TYPE_CHECKING:\n    import torch\n", True),
     "constant": (BEFORE.replace("2.0", "2.5"), False),
     "operator": (BEFORE.replace("* scale", "/ scale"), False),

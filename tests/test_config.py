@@ -154,5 +154,13 @@ def test_the_config_reference_is_up_to_date():
     )
 
 
+def test_the_graph_of_stages_is_up_to_date():
+    line = [sys.executable, "-m", "freqmaps.cli", "rulegraph"]
+    printed = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    assert (REPOSITORY / "docs" / "rulegraph.md").read_text(encoding="utf-8") == printed, (
+        "run: freqmaps rulegraph > docs/rulegraph.md"
+    )
+
+
 def test_every_key_of_the_schema_is_described():
     assert [path for path, part in config.walk(config.schema()) if not part.get("description")] == []

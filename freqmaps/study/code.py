@@ -22,6 +22,9 @@ from freqmaps.errors import ConfigError
 
 DECIDES_NUMBERS = False
 
+#: Constants of components that decide no number: they say how to test it, and what a config may set.
+DECLARATIONS = ("TINY", "RANGES", "UNKEYED", "LIBRARIES")
+
 #: Refactorings that left the numbers alone; see docs/exact-recomputation.md.
 EQUIVALENT = PACKAGE / "equivalent.yaml"
 
@@ -168,14 +171,22 @@ def _dump(value: Any) -> Iterator[str]:
 
 
 def _body(owner: ast.AST, body: Any) -> Any:
-    """Drop docstrings and blocks for the type checker."""
+    """Drop docstrings, blocks for the type checker, and declarations."""
     if not isinstance(body, list):
         return body
     if isinstance(owner, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
         first = body[0]
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
             body = body[1:]
-    return [statement for statement in body if not _for_type_checker(statement)]
+    kept = [statement for statement in body if not _for_type_checker(statement)]
+    return [s for s in kept if not _declares(s)] if isinstance(owner, ast.Module) else kept
+
+
+def _declares(statement: ast.stmt) -> bool:
+    """Whether a statement only declares something for the tests or the config's checks."""
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+        return statement.targets[0].id in DECLARATIONS
+    return False
 
 
 @cache
