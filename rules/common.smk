@@ -16,7 +16,9 @@ from freqmaps.study.graph import PATHS
 # Jobs run the Python that runs Snakemake, and this clone's package, wherever they start.
 os.environ.update(
     PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]),
-    PYTHONPATH=os.pathsep.join(filter(None, [workflow.basedir, os.getenv("PYTHONPATH")])),
+    PYTHONPATH=os.pathsep.join(
+        filter(None, [workflow.basedir, os.getenv("PYTHONPATH")])
+    ),
 )
 
 try:

@@ -23,7 +23,11 @@ for ITEM in STUDY.items.values():
             [ancient(manifest_of(node)) for node in ITEM.inputs],
         output:
             stamp_of(ITEM),
+        log:
+            f"{SHOWN}/logs/stamp_{ITEM.name}.txt",
         localrule: True
+        conda:
+            "../envs/cpu.yaml"
         params:
             removes=list(files_of(ITEM).values()),
             content=json.dumps(
@@ -32,10 +36,6 @@ for ITEM in STUDY.items.values():
                     "inputs": sorted(n.path for n in ITEM.inputs),
                 }
             ),
-        log:
-            f"{SHOWN}/logs/stamp_{ITEM.name}.txt",
-        conda:
-            "../envs/cpu.yaml"
         shell:
             f"python {workflow.basedir}/workflow_scripts/stamp.py --stamp {{output:q}} --content {{params.content:q}}"
             " --removes {params.removes:q} 2> {log:q}"

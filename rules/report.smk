@@ -25,14 +25,14 @@ rule stamp_report:
         [ancient(manifest_of(node)) for node in STUDY.graph.nodes.values()],
     output:
         REPORT_STAMP,
+    log:
+        f"{SHOWN}/logs/stamp_report.txt",
     localrule: True
+    conda:
+        "../envs/cpu.yaml"
     params:
         removes=[REPORT, SUMMARY],
         content=json.dumps({"study": STUDY.config["study"]}),
-    log:
-        f"{SHOWN}/logs/stamp_report.txt",
-    conda:
-        "../envs/cpu.yaml"
     shell:
         f"python {workflow.basedir}/workflow_scripts/stamp.py --stamp {{output:q}} --content {{params.content:q}}"
         " --removes {params.removes:q} 2> {log:q}"
