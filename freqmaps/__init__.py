@@ -15,17 +15,22 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "open"]
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from freqmaps.catalog import Results
 
 
-def open(root: str = "results") -> Results:
+def open(root: str = "results", study: str | Sequence[str] | None = None) -> Results:
     """List and open the stores under a results root.
 
     Parameters
     ----------
     root
         A results root: the folder that the config names ``results``.
+    study
+        A config file, or several, later ones over earlier ones: only the results of that study. Without, all that
+        lie under the root, those of earlier settings too.
     """
     from freqmaps.catalog import Results
 
-    return Results(root)
+    return Results(root, [study] if isinstance(study, str) else study)

@@ -32,13 +32,16 @@ def manifests(root: Path) -> Iterator[dict[str, Any]]:
 
 
 class Results:
-    """The finished results under a root."""
+    """The finished results under a root: all, or those of the study that some config files describe."""
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, study: Sequence[str] | None = None) -> None:
         self.root = Path(root).expanduser()
         if not self.root.is_dir():
             raise FreqmapsError(f"{self.root}: no such results root; run a study, or name another folder")
         self._all = list(manifests(self.root))
+        if study is not None:
+            kept = _folders(self.root, study)
+            self._all = [found for found in self._all if found["folder"] in kept]
 
     def __repr__(self) -> str:
         return f"Results({str(self.root)!r}: {len(self._all)} finished results)"
@@ -134,8 +137,17 @@ class Results:
             groups[f"{place} {made}"].append(one)
         if len(groups) > 1:
             keys = ", ".join(f"{g[0]['key']} ({'/'.join(g[0]['spec']['names'].values())})" for g in groups.values())
-            raise FreqmapsError(f"{len(groups)} results fit {names}: {keys}; name more, or key=...")
+            raise FreqmapsError(
+                f"{len(groups)} results fit {names}: {keys}; name more, or key=..., or open the results of one study: freqmaps.open(root, study=...)"
+            )
         return sorted(found, key=lambda f: _start(f["spec"]["names"].get("range", "")))
+
+
+def _folders(root: Path, files: Sequence[str]) -> set[Path]:
+    from freqmaps.study.build import study
+    from freqmaps.study.config import read_files
+
+    return {root / path for path in study(read_files(files)).graph.nodes}
 
 
 def _start(name: str) -> int:

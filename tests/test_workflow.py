@@ -15,6 +15,7 @@ import yaml
 from PIL import Image
 
 import freqmaps
+from freqmaps.errors import FreqmapsError
 from freqmaps.models import load_classifier
 from freqmaps.stores import MAPS, read
 from tests.workflow import SNAKEMAKE, clone, snakemake
@@ -91,6 +92,16 @@ def test_results_open_as_xarray_in_two_lines(lab):
     assert set(results.correlations()["metric"]) == {"cosine", "svcca"}
     assert results.problems() == []
     assert {"spec", "commit", "freqmaps"} <= set(maps.attrs)
+
+
+def test_results_of_one_study_are_told_from_those_of_another(lab, tmp_path, monkeypatch):
+    folder = clone(tmp_path / "c", of=lab, results=True)
+    snakemake(folder, "-c2", "stores", "--configfile", "ours.yaml", "--config", 'maps={"ce": {"penalty": 0.02}}')
+    monkeypatch.chdir(folder)
+    with pytest.raises(FreqmapsError, match="2 results fit"):
+        freqmaps.open("results").maps(of="essential")
+    chosen = freqmaps.open("results", study=["config.yaml", "ours.yaml"])
+    assert '"penalty": 0.01' in chosen.maps(of="essential").attrs["spec"]
 
 
 def test_an_edit_of_the_lab_network_is_seen(lab, tmp_path):
