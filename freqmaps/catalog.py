@@ -138,7 +138,7 @@ class Results:
         if len(groups) > 1:
             keys = ", ".join(f"{g[0]['key']} ({'/'.join(g[0]['spec']['names'].values())})" for g in groups.values())
             raise FreqmapsError(
-                f"{len(groups)} results fit {names}: {keys}; name more, or key=..., or open the results of one study: freqmaps.open(root, study=...)"
+                f"{len(groups)} results fit {names}: {keys}; name more, or key=..., or freqmaps.open(root, study=...)"
             )
         return sorted(found, key=lambda f: _start(f["spec"]["names"].get("range", "")))
 

@@ -94,8 +94,10 @@ def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
     parser.add_argument("--log", type=Path, help="also write the log here")
     arguments = parser.parse_args()
     _start_logging(arguments.log)
+    start = time.time()
     try:
         run(arguments)
+        log.info("worked for %.2f s", time.time() - start)
     except FreqmapsError as error:
         log.error("%s", error)
         sys.exit(1)

@@ -99,6 +99,15 @@ def test_imports_inside_functions_and_relative_ones_count(tmp_path):
     assert code.stage_digest([package / "a.py"]) != before
 
 
+def test_what_a_package_loads_when_asked_counts():
+    """freqmaps.stores loads its modules lazily: a change of the writer must still be seen by who writes."""
+    for stage in ("datasets", "attacks", "maps", "matrices"):
+        reached = closure(PACKAGE.parent / "workflow_scripts" / f"{stage}.py")
+        assert str(PACKAGE / "stores" / "zarrfile.py") in reached
+    reached = closure(PACKAGE.parent / "workflow_scripts" / "correlation.py")
+    assert str(PACKAGE / "stores" / "arrays.py") in reached
+
+
 def test_modules_that_decide_no_numbers_import_no_numeric_library():
     for path in PACKAGE.rglob("*.py"):
         if not code._decides_numbers(path.resolve()):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freqmaps.errors import StoreError
-from freqmaps.stores import MAPS, open_store, read, write, write_blocks, zarrfile
+from freqmaps.stores import ADVERSARIAL, MAPS, open_store, read, read_arrays, write, write_blocks, zarrfile
 
 
 def map_dataset(n=40, size=8, channels=3, seed=0, density=0.05):
@@ -113,8 +113,6 @@ def test_contract_is_kept_on_write_and_nothing_is_left(tmp_path, breach):
 
 def test_contract_is_kept_on_open(tmp_path):
     write(tmp_path / "m.zarr.zip", map_dataset(), MAPS)
-    from freqmaps.stores import ADVERSARIAL
-
     with pytest.raises(StoreError, match="expected a adversarial store, found 'maps'"):
         open_store(tmp_path / "m.zarr.zip", ADVERSARIAL)
 
@@ -161,6 +159,24 @@ def test_full_disk_leaves_the_old_store_and_no_debris(tmp_path, monkeypatch):
         write(path, map_dataset(seed=2), MAPS)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["m.zarr.zip"]
+
+
+def test_plain_arrays_are_those_of_the_labelled_store(tmp_path):
+    path = tmp_path / "m.zarr.zip"
+    write(path, map_dataset(), MAPS)
+    labelled, plain = read(path, MAPS), read_arrays(path, MAPS, ["map", "steps", "sample"])
+    for name, values in plain.items():
+        assert np.array_equal(values, labelled[name].values), name
+    with pytest.raises(StoreError, match="expected a adversarial store"):
+        read_arrays(path, ADVERSARIAL, ["success"])
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match="corrupt or not whole"):
+        read_arrays(path, MAPS, ["map", "steps", "sample", "loss"])
+    path.write_bytes(content[:100])
+    with pytest.raises(StoreError, match="corrupt or not whole"):
+        read_arrays(path, MAPS, ["map"])
 
 
 def test_attributes_known_only_at_the_end(tmp_path):

@@ -1,30 +1,42 @@
 """Correlate essential with adversarial maps by one metric; write a row, and the value of each sample if it has one."""
 
-import pandas as pd
+import csv
+import io
+from collections.abc import Iterable, Mapping
 
 from freqmaps import components
 from freqmaps.correlation import to_rows
 from freqmaps.job import Job, main
 from freqmaps.manifest import write_text
-from freqmaps.stores import MATRICES, read
+from freqmaps.stores import MATRICES, read_arrays
 
 
 def run(job: Job) -> dict[str, object]:
     """Compute the metric and write its row with the names of its place."""
-    matrices = read(job.input("matrices") / "store.zarr.zip", MATRICES)
+    names = ["essential", "adversarial", "sample"]
+    matrices = read_arrays(job.input("matrices") / "store.zarr.zip", MATRICES, names)
     metric = job.parameters["metric"]
     compute = components.load("metric", metric["kind"])
-    x, y = matrices["essential"].values, matrices["adversarial"].values
-    result = compute(x, y, seed=job.seed, **metric["parameters"])
+    result = compute(matrices["essential"], matrices["adversarial"], seed=job.seed, **metric["parameters"])
     row = to_rows(result)
-    names = {name: job.spec["names"][name] for name in ("dataset", "model", "training", "seed", "maps", "attack")}
-    write_text(
-        job.folder / "correlation.csv", pd.DataFrame([names | {"metric": metric["kind"]} | row]).to_csv(index=False)
-    )
+    place = {name: job.spec["names"][name] for name in ("dataset", "model", "training", "seed", "maps", "attack")}
+    write_text(job.folder / "correlation.csv", table([place | {"metric": metric["kind"]} | row]))
     if result.per_sample is not None:
-        table = pd.DataFrame({"sample": [str(s) for s in matrices["sample"].values], "value": result.per_sample})
-        write_text(job.folder / "per_sample.csv", table.to_csv(index=False))
+        pairs = zip(matrices["sample"], result.per_sample, strict=True)
+        write_text(job.folder / "per_sample.csv", table({"sample": s, "value": repr(float(v))} for s, v in pairs))
     return row
+
+
+def table(rows: Iterable[Mapping[str, object]]) -> str:
+    """Return rows as CSV; what is None or NaN stays empty."""
+    text = io.StringIO()
+    writer = None
+    for row in rows:
+        writer = writer or csv.DictWriter(text, list(row), lineterminator="\n")
+        if text.tell() == 0:
+            writer.writeheader()
+        writer.writerow({k: "" if v is None or v != v or v == "nan" else v for k, v in row.items()})
+    return text.getvalue()
 
 
 if __name__ == "__main__":

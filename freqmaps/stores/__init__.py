@@ -1,8 +1,18 @@
-"""Stores: the only code that knows zarr. Contracts are checked on write and on open."""
+"""Stores: the only code that knows zarr. Contracts are checked on write and on open.
 
-from freqmaps.stores.contract import Contract, Variable
-from freqmaps.stores.contracts import ADVERSARIAL, DATASET, MAPS, MATRICES
-from freqmaps.stores.zarrfile import open_store, read, write, write_blocks
+Importing this package imports neither zarr nor xarray: its functions are loaded when they are asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from freqmaps.stores.arrays import read_arrays
+    from freqmaps.stores.contract import Contract, Variable
+    from freqmaps.stores.contracts import ADVERSARIAL, DATASET, MAPS, MATRICES
+    from freqmaps.stores.zarrfile import open_store, read, write, write_blocks
 
 __all__ = [
     "ADVERSARIAL",
@@ -13,6 +23,16 @@ __all__ = [
     "Variable",
     "open_store",
     "read",
+    "read_arrays",
     "write",
     "write_blocks",
 ]
+_MODULES = {"read_arrays": "arrays", "Contract": "contract", "Variable": "contract"}
+_MODULES |= dict.fromkeys(("ADVERSARIAL", "DATASET", "MAPS", "MATRICES"), "contracts")
+_MODULES |= dict.fromkeys(("open_store", "read", "write", "write_blocks"), "zarrfile")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import xarray as xr
 
 from freqmaps.stores.contract import Contract, Variable
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _SAMPLE = ("sample",)
 _IMAGE = ("sample", "channel", "y", "x")

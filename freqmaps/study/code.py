@@ -86,13 +86,25 @@ def imports(path: Path) -> tuple[Path, ...]:
 
 
 def _files_of(module: str, attribute: str, root: Path) -> list[Path]:
-    """``from a.b import c`` is the file a/b/c.py where there is one, else a/b.py or a/b/__init__.py."""
+    """``from a.b import c`` is a/b/c.py if there is one, else a/b.py or a/b/__init__.py and where that has c from."""
     names = [f"{module}.{attribute}", module] if attribute else [module]
     for name in names:
         tail = root.joinpath(*name.split("."))
         for candidate in (tail.with_suffix(".py"), tail / "__init__.py"):
             if candidate.is_file():
-                return [candidate.resolve()]
+                return [candidate.resolve(), *_handed_on(candidate.resolve(), attribute, root)]
+    return []
+
+
+def _handed_on(package: Path, attribute: str, root: Path) -> list[Path]:
+    """Where a package has a name from that it loads when asked: its imports for the type checker say so."""
+    if package.name != "__init__.py" or not attribute:
+        return []
+    for node in ast.walk(_tree(package)):
+        if isinstance(node, ast.ImportFrom) and attribute in {alias.asname or alias.name for alias in node.names}:
+            module = _absolute(node, package, root)
+            if module != ".".join(package.parent.relative_to(root).parts):
+                return _files_of(module, attribute, root)
     return []
 
 
