@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import importlib.metadata
+import io
 import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -101,6 +103,18 @@ def write_text(path: Path, text: str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return rows of equal columns as CSV; what is None or NaN stays empty. Floats keep every digit."""
+    text = io.StringIO()
+    writer = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(text, list(row), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow({k: "" if v is None or v != v else v for k, v in row.items()})
+    return text.getvalue()
 
 
 def read(path: Path) -> dict[str, Any]:

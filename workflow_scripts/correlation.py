@@ -1,13 +1,9 @@
 """Correlate essential with adversarial maps by one metric; write a row, and the value of each sample if it has one."""
 
-import csv
-import io
-from collections.abc import Iterable, Mapping
-
 from freqmaps import components
 from freqmaps.correlation import to_rows
 from freqmaps.job import Job, main
-from freqmaps.manifest import write_text
+from freqmaps.manifest import csv_text, write_text
 from freqmaps.stores import MATRICES, read_arrays
 
 
@@ -20,23 +16,11 @@ def run(job: Job) -> dict[str, object]:
     result = compute(matrices["essential"], matrices["adversarial"], seed=job.seed, **metric["parameters"])
     row = to_rows(result)
     place = {name: job.spec["names"][name] for name in ("dataset", "model", "training", "seed", "maps", "attack")}
-    write_text(job.folder / "correlation.csv", table([place | {"metric": metric["kind"]} | row]))
+    write_text(job.folder / "correlation.csv", csv_text([place | {"metric": metric["kind"]} | row]))
     if result.per_sample is not None:
         pairs = zip(matrices["sample"], result.per_sample, strict=True)
-        write_text(job.folder / "per_sample.csv", table({"sample": s, "value": repr(float(v))} for s, v in pairs))
+        write_text(job.folder / "per_sample.csv", csv_text({"sample": s, "value": float(v)} for s, v in pairs))
     return row
-
-
-def table(rows: Iterable[Mapping[str, object]]) -> str:
-    """Return rows as CSV; what is None or NaN stays empty."""
-    text = io.StringIO()
-    writer = None
-    for row in rows:
-        writer = writer or csv.DictWriter(text, list(row), lineterminator="\n")
-        if text.tell() == 0:
-            writer.writeheader()
-        writer.writerow({k: "" if v is None or v != v or v == "nan" else v for k, v in row.items()})
-    return text.getvalue()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,9 @@
 """Train a network, or take over the one a user brings; write its checkpoint and history."""
 
-import pandas as pd
-
 from freqmaps import components
 from freqmaps.device import pick
 from freqmaps.job import Job, Progress, main
-from freqmaps.manifest import write_text
+from freqmaps.manifest import csv_text, write_text
 from freqmaps.models import build_for_dataset, check_classifier, load_foreign, save_classifier
 from freqmaps.stores import DATASET, read
 from freqmaps.training import TrainingSettings, evaluate, split_arrays, train
@@ -41,7 +39,7 @@ def run(job: Job) -> dict[str, object]:
     loss, accuracy = evaluate(classifier, test_images, test_labels, device=device)
     headline = {"test_accuracy": accuracy, "test_loss": loss, "n_train": len(labels), "n_test": len(test_labels)}
     save_classifier(job.folder, classifier, {"headline": headline, **job.attributes()})
-    write_text(job.folder / "history.csv", pd.DataFrame(history).to_csv(index=False))
+    write_text(job.folder / "history.csv", csv_text(history))
     return headline
 
 

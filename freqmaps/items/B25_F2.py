@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from freqmaps.items._api import Figure, Inputs
 from freqmaps.items._examples import Examples, examples
+from freqmaps.items._statistics import ZERO
 from freqmaps.items._style import (
     EMPTY,
     INK,
     MUTED,
     SPECTRUM_COLOURS,
     STYLE,
-    ZERO,
     frequency_axes,
     new_figure,
     picture,

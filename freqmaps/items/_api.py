@@ -6,15 +6,17 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.figure
 import pandas as pd
 import xarray as xr
 
 from freqmaps import manifest as manifests
 from freqmaps.errors import FreqmapsError, StoreError
 from freqmaps.stores import ADVERSARIAL, DATASET, MAPS, Contract, open_store, read
+
+if TYPE_CHECKING:
+    import matplotlib.figure
 
 STORE = "store.zarr.zip"
 ESSENTIAL = "essential"

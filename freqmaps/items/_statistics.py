@@ -1,9 +1,12 @@
-"""Intervals for counts."""
+"""Intervals for counts, and what counts as zero."""
 
 from __future__ import annotations
 
 from math import nan, sqrt
 from statistics import NormalDist
+
+#: A map's entry up to this counts as removed (Karantzas et al.: the complement of a mask is where M < 1e-8).
+ZERO = 1e-8
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -35,8 +35,6 @@ STYLE: Any = {
 INK, MUTED = "#1b1f24", "#5b6470"
 BLUE, VERMILION = "#0072B2", "#D55E00"
 SPECTRUM_COLOURS = "cividis"
-#: A map's entry up to this counts as removed (Karantzas et al.: the complement of a mask is where M < 1e-8).
-ZERO = 1e-8
 EMPTY = "#ffffff"  # what a map removed: no value on a logarithmic scale
 
 

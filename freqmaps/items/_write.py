@@ -9,14 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
 from freqmaps import components
 from freqmaps import manifest as manifests
 from freqmaps.errors import ConfigError
 from freqmaps.items._api import Figure, Table
 from freqmaps.items._latex import latex
-from freqmaps.items._style import RESOLUTION, STYLE
 
 
 def write_table(table: Table, csv_path: Path, tex_path: Path, provenance: Mapping[str, Any] | None = None) -> None:
@@ -43,6 +40,10 @@ def write_figure(figure: Figure, svg_path: Path, png_path: Path, provenance: Map
 
     No date, no random ids: the same figure gives the same bytes.
     """
+    import matplotlib  # tables, which start as often, do without it
+
+    from freqmaps.items._style import RESOLUTION, STYLE
+
     for path, form, metadata in ((png_path, "png", {"Software": None}), (svg_path, "svg", {"Date": None})):
         temporary = _beside(path)
         try:

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from freqmaps.items._api import Column, Inputs, Result, Table, formatted
-from freqmaps.items._statistics import wilson
-from freqmaps.items._style import ZERO
+from freqmaps.items._statistics import ZERO, wilson
 from freqmaps.items._tables import NAN
 
 #: Maps read of each range to find the share of zeros: all of a small study, a sample of a large one.
