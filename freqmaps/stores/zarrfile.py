@@ -232,8 +232,3 @@ def _zip(folder: Path, target: Path) -> None:
             info.external_attr = 0o640 << 16
             with file.open("rb") as source, archive.open(info, "w", force_zip64=True) as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
-
-
-def zarr_version() -> str:
-    """Return the version of the zarr library in use."""
-    return str(zarr.__version__)

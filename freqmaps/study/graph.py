@@ -69,12 +69,6 @@ class Node:
         """Its folder below the results root."""
         return PATHS[self.stage].format(**self.names, key=self.key)
 
-    def upstream(self) -> Iterable[Node]:
-        """Yield the node and everything it rests on, nearest first."""
-        yield self
-        for node in self.inputs:
-            yield from node.upstream()
-
 
 class Graph:
     """All nodes of a study, each once."""
@@ -123,10 +117,6 @@ class Graph:
         flat = [m for n in inputs.values() for m in ([n] if isinstance(n, Node) else n)]
         node = Node(stage, dict(names), spec, tuple(flat), dict(options or {}))
         return self.nodes.setdefault(node.path, node)
-
-    def of(self, stage: str) -> list[Node]:
-        """Return the nodes of a stage."""
-        return [n for n in self.nodes.values() if n.stage == stage]
 
     def at(self, stage: str, wildcards: Mapping[str, Any]) -> Node:
         """Return the node at a path, given by the wildcards that Snakemake read from it.
