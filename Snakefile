@@ -18,6 +18,7 @@ include: "rules/attacks.smk"
 include: "rules/maps.smk"
 include: "rules/matrices.smk"
 include: "rules/correlation.smk"
+include: "rules/evaluation.smk"
 include: "rules/items.smk"
 include: "rules/report.smk"
 

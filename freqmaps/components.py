@@ -31,7 +31,9 @@ _FOLDERS = {
     "regime": ("training/regimes", "build"),
     "attack": ("attacks", "build"),
     "objective": ("maps/objectives", "build"),
+    "pairing": ("matrices/pairings", "build"),
     "metric": ("correlation/metrics", "compute"),
+    "evaluation": ("evaluation", "compute"),
     "item": ("items", "build"),
 }
 

@@ -167,5 +167,5 @@ def _correlation(root, attack, metric, number, n) -> Result:
     if metric == "cosine":
         frame = pd.DataFrame({"sample": [f"s{i:03d}" for i in range(n)], "value": np.linspace(0, 1, n)})
         frame.to_csv(folder / "per_sample.csv", index=False)
-    names = PLACE | {"maps": "small", "attack": attack, "metric": metric}
+    names = PLACE | {"maps": "small", "attack": attack, "pairing": "matched", "metric": metric}
     return _manifest(folder, "correlation", names, {"metric": {"kind": metric, "parameters": {}}}, {})

@@ -11,11 +11,12 @@ from scipy import stats
 from freqmaps import components, manifest
 from freqmaps.errors import FreqmapsError, StoreError
 from freqmaps.items import B25_T1, B25_T3, write_table
-from freqmaps.items._api import Column, Inputs, Table
+from freqmaps.items._api import Column, Table
 from freqmaps.items._examples import examples, first_per_class
 from freqmaps.items._latex import escape, latex
 from freqmaps.items._published import AS_PUBLISHED, published
-from freqmaps.items._statistics import wilson
+from freqmaps.results import Inputs
+from freqmaps.statistics import wilson
 from tests import synthetic_study as study
 
 

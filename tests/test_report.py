@@ -9,11 +9,12 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from freqmaps.errors import StoreError
-from freqmaps.items._api import Column, Inputs, Table
+from freqmaps.items._api import Column, Table
 from freqmaps.report import build_report, read_item, summary_lines
 from freqmaps.report._key_figures import attack_table, map_table
 from freqmaps.report._markdown import render
 from freqmaps.report._page import table_html
+from freqmaps.results import Inputs
 from tests import synthetic_study as study
 
 ROOT = Path(__file__).parent.parent

@@ -15,7 +15,9 @@ def run(job: Job) -> dict[str, object]:
     compute = components.load("metric", metric["kind"])
     result = compute(matrices["essential"], matrices["adversarial"], seed=job.seed, **metric["parameters"])
     row = to_rows(result)
-    place = {name: job.spec["names"][name] for name in ("dataset", "model", "training", "seed", "maps", "attack")}
+    place = {
+        name: job.spec["names"][name] for name in ("dataset", "model", "training", "seed", "maps", "attack", "pairing")
+    }
     write_text(job.folder / "correlation.csv", csv_text([place | {"metric": metric["kind"]} | row]))
     if result.per_sample is not None:
         pairs = zip(matrices["sample"], result.per_sample, strict=True)

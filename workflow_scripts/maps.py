@@ -1,5 +1,7 @@
 """Optimise the frequency maps of one range of samples and write the map store."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -7,13 +9,14 @@ from numpy.typing import NDArray
 from freqmaps.device import pick
 from freqmaps.job import Job, Progress, main
 from freqmaps.maps import MapSettings, compute_maps, select_adversarial, select_essential, to_dataset
+from freqmaps.maps.selection import shuffle_perturbation
 from freqmaps.models import Classifier, load_classifier, predict
 from freqmaps.stores import MAPS, write
 from freqmaps.stores.selection import Samples, attacked, select
 
 
 def run(job: Job) -> dict[str, object]:
-    """Map the range's eligible samples: correctly classified, and for adversarial maps successfully attacked."""
+    """Map the range's eligible samples: correctly classified, and for all but essential maps successfully attacked."""
     device = pick(job.options["device"])
     job.options["device_used"] = str(device)
     classifier = load_classifier(job.input("checkpoint"), device)
@@ -45,13 +48,21 @@ def run(job: Job) -> dict[str, object]:
 
 def _eligible(job: Job, classifier: Classifier, device: torch.device) -> tuple[Samples, NDArray[np.int64]]:
     """Return the images to map and the classes that the maps are to keep."""
-    if job.parameters["of"] == "essential":
-        samples = select(job.input("dataset"), **job.parameters["samples"])
+    of, samples = job.parameters["of"], select(job.input("dataset"), **job.parameters["samples"])
+    if of == "essential":
         rows = select_essential(samples.labels, predict(classifier, samples.images, device=device))
         return samples.at(rows), samples.labels[rows]
     found = attacked(job.input("adversarial"))
     rows = select_adversarial(found.samples.labels, found.predictions, found.success)
-    return found.samples.at(rows), found.adversarial_predictions[rows]
+    images, labels = found.samples.at(rows), found.samples.labels[rows]
+    if of == "adversarial":
+        return images, found.adversarial_predictions[rows]
+    if of == "noise":
+        shuffled = shuffle_perturbation(samples.images[rows], images.images, np.random.default_rng(job.seed))
+        images = replace(images, images=shuffled)
+    # Seen by another network, or with noise in place of the perturbation: the true class, where the network finds it.
+    right = select_essential(labels, predict(classifier, images.images, device=device))
+    return images.at(right), labels[right]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Join two map stores on their samples, pool and flatten them, and write the matrices."""
 
+import numpy as np
+
+from freqmaps import components
 from freqmaps.job import Job, main
 from freqmaps.matrices import MatrixSettings, concatenate, matrix_dataset
 from freqmaps.stores import MAPS, MATRICES, read, write
@@ -7,11 +10,14 @@ from freqmaps.stores import MAPS, MATRICES, read, write
 
 def run(job: Job) -> dict[str, object]:
     """Pool the maps of the samples that both stores have; count those that only one has."""
-    essential, adversarial = (
+    first, second = (
         concatenate([read(folder / "store.zarr.zip", MAPS) for folder in job.inputs[role]])
-        for role in ("essential", "adversarial")
+        for role in ("first", "second")
     )
-    matrices = matrix_dataset(essential, adversarial, MatrixSettings(**job.parameters))
+    pairing = job.parameters["pairing"]
+    pair = components.load("pairing", pairing["kind"])(**pairing["parameters"])
+    second = pair(first, second, np.random.default_rng(job.seed))
+    matrices = matrix_dataset(first, second, MatrixSettings(**job.parameters["settings"]))
     write(job.folder / "store.zarr.zip", matrices.assign_attrs(job.attributes()), MATRICES)
     return {
         "n": matrices.sizes["sample"],

@@ -5,9 +5,10 @@ from __future__ import annotations
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from freqmaps.items._api import Figure, Inputs
+from freqmaps.items._api import Figure
 from freqmaps.items._examples import Examples, examples
 from freqmaps.items._style import BLUE, INK, STYLE, VERMILION, new_figure, picture, plain
+from freqmaps.results import Inputs
 from freqmaps.spectra import filter_image
 
 TITLE = "Images before and after filtering with their frequency maps"

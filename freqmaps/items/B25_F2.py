@@ -12,9 +12,8 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import FancyArrowPatch
 from numpy.typing import NDArray
 
-from freqmaps.items._api import Figure, Inputs
+from freqmaps.items._api import Figure
 from freqmaps.items._examples import Examples, examples
-from freqmaps.items._statistics import ZERO
 from freqmaps.items._style import (
     EMPTY,
     INK,
@@ -26,7 +25,9 @@ from freqmaps.items._style import (
     picture,
     plain,
 )
+from freqmaps.results import Inputs
 from freqmaps.spectra import filter_image, spectrum
+from freqmaps.statistics import ZERO
 
 TITLE = "How a frequency map filters an image"
 CAPTION = (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from matplotlib import rc_context
 
-from freqmaps.items._api import Figure, Inputs
+from freqmaps.items._api import Figure
 from freqmaps.items._examples import examples
 from freqmaps.items._style import INK, STYLE, frequency_axes, new_figure, picture, plain
+from freqmaps.results import Inputs
 
 TITLE = "Essential and adversarial frequency maps"
 CAPTION = (

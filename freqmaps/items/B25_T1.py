@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from freqmaps.items._api import Column, Inputs, Table
+from freqmaps.items._api import Column, Table
 from freqmaps.items._published import beside, published
 from freqmaps.items._tables import NAMES, NAN, attacked, names_of, naming_columns, scope_notes, settings
+from freqmaps.results import Inputs
 
 TITLE = "Correlation between essential and adversarial frequency maps"
 CAPTION = (

@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 
 from freqmaps.errors import FreqmapsError
-from freqmaps.items._api import Column, Inputs, Table
+from freqmaps.items._api import Column, Table
 from freqmaps.items._published import attack_of, beside, published
-from freqmaps.items._statistics import wilson
 from freqmaps.items._tables import NAMES, NAN, names_of, naming_columns, scope_notes, settings
+from freqmaps.results import Inputs
+from freqmaps.statistics import wilson
 
 TITLE = "Correlation and success of PGD at several budgets"
 CAPTION = (

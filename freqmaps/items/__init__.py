@@ -1,6 +1,7 @@
 """Items: one file per table or figure of a paper, each found by its file name (``B25_T1`` is ``B25-T1``)."""
 
-from freqmaps.items._api import Column, Figure, Inputs, Result, Table
+from freqmaps.items._api import Column, Figure, Table
 from freqmaps.items._write import write_figure, write_table
+from freqmaps.results import Inputs, Result
 
 __all__ = ["Column", "Figure", "Inputs", "Result", "Table", "write_figure", "write_table"]

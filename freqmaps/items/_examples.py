@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freqmaps.errors import FreqmapsError
-from freqmaps.items._api import ESSENTIAL, Inputs
+from freqmaps.results import ESSENTIAL, Inputs
 
 _NAMES = ("dataset", "model", "training", "seed", "maps")
 _FLAGS = ("label", "keeps_prediction")

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from freqmaps.items._api import Inputs, Result
+from freqmaps.results import Inputs, Result
 
 AS_PUBLISHED = "as published"
 

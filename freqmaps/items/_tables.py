@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from freqmaps.errors import FreqmapsError
-from freqmaps.items._api import Column, Inputs
+from freqmaps.items._api import Column
+from freqmaps.results import Inputs
 
 NAMES = ("dataset", "model", "training", "seed", "maps", "attack")
 #: Columns of ``correlation.csv`` that a row of a table takes over for each metric.

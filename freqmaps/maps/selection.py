@@ -34,3 +34,29 @@ def select_adversarial(
     """
     correct = np.asarray(labels) == np.asarray(predictions)
     return np.flatnonzero(correct & np.asarray(success, dtype=bool)).astype(np.int64)
+
+
+def shuffle_perturbation(
+    clean: NDArray[np.float32], adversarial: NDArray[np.float32], generator: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return the clean images plus noise with the norms of each image's adversarial perturbation.
+
+    The noise is the perturbation with its pixels in random order, in each channel: every l_p norm and the distribution
+    of its values stay, its spectrum becomes white. What leaves [0, 1] is clipped, which can only shrink the norms.
+
+    Parameters
+    ----------
+    clean, adversarial
+        (n, c, h, w) float32 in [0, 1], the same images in the same order.
+    generator
+        Draws the order.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, c, h, w), in [0, 1]
+    """
+    perturbation = adversarial - clean
+    flat = perturbation.reshape(*perturbation.shape[:2], -1)
+    noise = generator.permuted(flat, axis=-1).reshape(clean.shape)
+    noisy: NDArray[np.float32] = np.clip(clean + noise, 0.0, 1.0).astype(np.float32)
+    return noisy

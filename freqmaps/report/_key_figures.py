@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from freqmaps.items._api import Column, Inputs, Result, Table, formatted
-from freqmaps.items._statistics import ZERO, wilson
+from freqmaps.items._api import Column, Table, formatted
 from freqmaps.items._tables import NAN
+from freqmaps.results import Inputs, Result
+from freqmaps.statistics import ZERO, wilson
 
 #: Maps read of each range to find the share of zeros: all of a small study, a sample of a large one.
 MAPS_READ = 256

@@ -13,10 +13,11 @@ import yaml
 from markupsafe import Markup
 
 from freqmaps import __version__
-from freqmaps.items._api import MISSING, Column, Inputs, Table
+from freqmaps.items._api import MISSING, Column, Table
 from freqmaps.report._items import ReportItem
 from freqmaps.report._key_figures import attack_table, cards, map_table
 from freqmaps.report._markdown import render
+from freqmaps.results import Inputs
 
 
 def build_report(

@@ -19,8 +19,10 @@ PATHS = {
     "training": "{dataset}/{model}/{training}/seed{seed}/training/{key}",
     "attacks": "{dataset}/{model}/{training}/seed{seed}/attacks/{attack}/{range}/{key}",
     "maps": "{dataset}/{model}/{training}/seed{seed}/maps/{maps}/{of}/{range}/{key}",
-    "matrices": "{dataset}/{model}/{training}/seed{seed}/matrices/{maps}/{attack}/{key}",
-    "correlation": "{dataset}/{model}/{training}/seed{seed}/correlation/{maps}/{attack}/{metric}/{key}",
+    "group_maps": "{dataset}/{model}/{training}/seed{seed}/group_maps/{group_maps}/{of}/{key}",
+    "matrices": "{dataset}/{model}/{training}/seed{seed}/matrices/{maps}/{attack}/{pairing}/{key}",
+    "correlation": "{dataset}/{model}/{training}/seed{seed}/correlation/{maps}/{attack}/{pairing}/{metric}/{key}",
+    "evaluation": "{dataset}/{model}/{training}/seed{seed}/evaluation/{evaluation}/{key}",
 }
 
 #: Libraries whose version decides a stage's numbers, besides those that its components name.
@@ -29,6 +31,8 @@ LIBRARIES = {
     "training": ("torch",),
     "attacks": ("torch",),
     "maps": ("torch",),
+    "group_maps": ("torch",),
+    "evaluation": ("torch",),
     "matrices": ("numpy",),
     "correlation": ("numpy", "scipy"),
     "items": (),

@@ -17,7 +17,9 @@ _SECTIONS = {
     "regime": ("trainings.<name>.regime", ()),
     "attack": ("attacks", ()),
     "objective": ("maps.<name>.objective", ()),
+    "pairing": ("pairings", ()),
     "metric": ("metrics", ("seed",)),
+    "evaluation": ("evaluations", ("seed",)),
     "item": ("items", ()),
 }
 

@@ -1,0 +1,5 @@
+"""Evaluations: what a network does with images, filtered or attacked; one per file."""
+
+from freqmaps.evaluation._api import Network, checked
+
+__all__ = ["Network", "checked"]

@@ -1,0 +1,1 @@
+"""Pairings: which map is compared with which, one per file. `matched` is the question, the others are controls."""

@@ -1,0 +1,35 @@
+"""What a pairing must offer: the protocol of all components in this folder.
+
+A module also says with the constant ``SECOND`` which maps it compares the essential ones with: ``"adversarial"``,
+``"noise"``, or ``"other network"`` (then it takes the parameters ``training`` and ``network_seed``, which name it).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+
+class Pairing(Protocol):
+    """Decides which map of the second set stands beside each map of the first."""
+
+    def __call__(self, first: xr.Dataset, second: xr.Dataset, generator: np.random.Generator) -> xr.Dataset:
+        """Return the second set with new partners.
+
+        Parameters
+        ----------
+        first, second
+            Map stores (contract ``freqmaps.stores.MAPS``).
+        generator
+            Anything random must be drawn from it.
+
+        Returns
+        -------
+        xarray.Dataset
+            Like ``second``; its ``sample`` and ``label`` are those of the map of ``first`` that it is compared with.
+            Maps that find no partner are left out.
+        """
+        ...

@@ -1,0 +1,144 @@
+"""What compares maps and networks: matrices, correlations and evaluations of one entry of ``runs``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from freqmaps import components
+from freqmaps.errors import ConfigError
+from freqmaps.study import keys
+from freqmaps.study.graph import Node, entry
+from freqmaps.study.networks import options
+from freqmaps.study.runs import ESSENTIAL, Made, Place, Run
+
+DECIDES_NUMBERS = False
+
+
+def add_comparisons(run: Run) -> None:
+    """Add a run's matrices, correlations and evaluations; they may read the maps of other runs."""
+    for made in run.made:
+        for setting in run.run["maps"]:
+            for pairing in run.run["pairings"]:
+                _Comparison(run, made).pairing(setting, pairing)
+        for evaluation in run.run["evaluations"]:
+            _Comparison(run, made).evaluation(evaluation)
+
+
+class _Comparison:
+    """The comparisons of one network of a run."""
+
+    def __init__(self, run: Run, made: Made) -> None:
+        self.run, self.made, self.names = run, made, made.names
+        self.graph, self.config, self.where = run.graph, run.config, run.where
+
+    def pairing(self, setting: str, name: str) -> None:
+        """Add the matrices and correlations of one map setting and one pairing."""
+        given = dict(self.config["pairings"][name])
+        kind, where = given.pop("kind"), f"pairings.{name}"
+        component = components.find("pairing", kind, where)
+        parameters = components.resolve("pairing", kind, given, where=where)
+        place = self.names | {"maps": setting, "attack": "none", "pairing": name}
+        second = component.constants["SECOND"]
+        if second == "other network":
+            self._matrices(place, kind, parameters, self._other_maps(setting, parameters, where))
+            return
+        for attack in self.run.run["attacks"]:
+            of = {"adversarial": self.run.adversarial(attack), "noise": f"noise-{attack}"}[second]
+            maps = self.made.maps(setting, of)
+            if not maps and second == "noise":
+                raise ConfigError(f"{self.where}.maps_of: pairing '{name}' needs maps of 'noise'; add it to the list")
+            self._matrices(place | {"attack": attack}, kind, parameters, maps)
+
+    def _other_maps(self, setting: str, parameters: Mapping[str, Any], where: str) -> list[Node]:
+        """Return the essential maps of the network that a pairing names; none for that network itself."""
+        other = dict(self.names)
+        for parameter, name in (("training", "training"), ("network_seed", "seed")):
+            if parameters[parameter] is not None:
+                other[name] = str(parameters[parameter])
+        if other == self.names:
+            return []
+        wanted = other | {"maps": setting, "of": ESSENTIAL}
+        found = [n for n in self.graph.nodes.values() if n.stage == "maps" and wanted.items() <= n.names.items()]
+        if not found:
+            raise ConfigError(
+                f"{where}: no run makes essential maps '{setting}' of {other['model']}/{other['training']}, "
+                f"seed {other['seed']}; add that network to a run"
+            )
+        return found
+
+    def _matrices(self, place: Place, kind: str, parameters: Mapping[str, Any], second: list[Node]) -> None:
+        first = self.made.maps(place["maps"], ESSENTIAL)
+        if not first or not second or not self.run.run["metrics"]:
+            return
+        settings = components.settings("freqmaps.matrices.settings", "MatrixSettings")
+        spec = {
+            "settings": components.fill(settings, self.config["matrices"], where="matrices"),
+            "pairing": {"kind": kind, "parameters": dict(parameters)},
+        }
+        matrices = self.graph.add(
+            "matrices", place, spec, {"first": first, "second": second}, parts=[components.find("pairing", kind)],
+            seed=keys.seed(self.config["seed"], "matrices", *place.values()), options=options(self.config, "matrices"),
+        )  # fmt: skip
+        for metric in self.run.run["metrics"]:
+            self._correlation(place | {"metric": metric}, matrices)
+
+    def _correlation(self, place: Place, matrices: Node) -> None:
+        metric = place["metric"]
+        given = entry(self.config["metrics"], metric, self.where, "metric")
+        kind = given.pop("kind")
+        resolved = components.resolve("metric", kind, given, where=f"metrics.{metric}", supplied=("seed",))
+        self.graph.add(
+            "correlation", place, {"metric": {"kind": kind, "parameters": resolved}}, {"matrices": matrices},
+            parts=[components.find("metric", kind)],
+            seed=keys.seed(self.config["seed"], "correlation", *place.values()),
+            options=options(self.config, "correlation"),
+        )  # fmt: skip
+
+    def evaluation(self, name: str) -> None:
+        """Add an evaluation of the network: it reads what this run made for it, and other networks' group maps."""
+        given = dict(self.config["evaluations"][name])
+        kind, where = given.pop("kind"), f"evaluations.{name}"
+        component = components.find("evaluation", kind, where)
+        parameters = components.resolve("evaluation", kind, given, where=where, supplied=("seed",))
+        inputs: dict[str, Node | list[Node]] = {
+            "dataset": self.made.nodes["datasets"][0],
+            "checkpoint": self.made.nodes["training"][0],
+        }
+        for stage in component.constants["NEEDS"]:
+            inputs[stage] = self._needed(stage, parameters, where)
+        self.graph.add(
+            "evaluation", self.names | {"evaluation": name},
+            {"evaluation": {"kind": kind, "parameters": parameters}, "samples": self.made.samples}, inputs,
+            parts=[component, *self.run.networks.model_parts(self.names["model"])],
+            seed=keys.seed(self.config["seed"], "evaluation", *self.names.values(), name),
+            options=options(self.config, "evaluation"),
+        )  # fmt: skip
+
+    def _needed(self, stage: str, parameters: Mapping[str, Any], where: str) -> list[Node]:
+        nodes = [n for n in self.made.nodes.get(stage, []) if _named(n, parameters)]
+        if not nodes:
+            what = stage.replace("_", " ")
+            raise ConfigError(f"{where}: it needs {what}, and {self.where} makes none with the names it gives")
+        if stage == "group_maps":
+            for training in parameters.get("masks_of") or []:
+                nodes += [n for n in self._masks_of(training, parameters, where) if n not in nodes]
+        return nodes
+
+    def _masks_of(self, training: str, parameters: Mapping[str, Any], where: str) -> list[Node]:
+        """Return the group maps of another training's network, the rest being equal."""
+        wanted = self.names | {"training": training}
+        every = [n for n in self.graph.nodes.values() if n.stage == "group_maps" and _named(n, parameters)]
+        found = [n for n in every if wanted.items() <= n.names.items()]
+        if not found:
+            raise ConfigError(f"{where}.masks_of: no run makes group maps of training '{training}'; add it to a run")
+        return found
+
+
+def _named(node: Node, parameters: Mapping[str, Any]) -> bool:
+    """Whether an evaluation that names ``attacks``, ``maps`` or ``group_maps`` means this result."""
+    for parameter, name in (("attacks", "attack"), ("maps", "maps"), ("group_maps", "group_maps")):
+        wanted, here = parameters.get(parameter), node.names.get(name)
+        if wanted is not None and here is not None and here not in ([wanted] if isinstance(wanted, str) else wanted):
+            return False
+    return True

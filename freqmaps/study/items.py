@@ -1,0 +1,137 @@
+"""Tables and figures of a config: their parameters, the results that they read, and their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from freqmaps import components, manifest
+from freqmaps.errors import ConfigError, nearest
+from freqmaps.study import code, keys
+from freqmaps.study.graph import SCRIPTS, Graph, Node
+
+DECIDES_NUMBERS = False
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """A table or figure of the current config: its parameters, the results that it reads, and its key."""
+
+    name: str
+    kind: str
+    parameters: Mapping[str, Any]
+    inputs: tuple[Node, ...]
+    key: str
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Its files, below ``results/`` of the working directory."""
+        if self.kind == "table":
+            return {end: f"tables/{self.name}.{end}" for end in ("csv", "tex", "json")}
+        return {end: f"figures/{self.name}.{end}" for end in ("svg", "png", "json")}
+
+
+def add_item(
+    config: Mapping[str, Any], graph: Graph, there: Mapping[str, Item], given: dict[str, Any], where: str
+) -> Item:
+    """Resolve one entry of ``items``.
+
+    Raises
+    ------
+    ConfigError
+        No such item, one listed twice, parameters that do not fit, or results that no run asks for.
+    """
+    name = given.pop("item")
+    if name in there:
+        raise ConfigError(f"{where}: item '{name}' is listed twice")
+    component = components.find("item", name, where)
+    select = _selection(given.pop("select", {}), f"{where} ({name}).select", graph)
+    parameters = components.resolve("item", name, given, where=f"{where} ({name})")
+    for attack in _attacks(parameters):
+        known = {a for run in config["runs"] for a in run["attacks"]}
+        if attack not in known:
+            raise ConfigError(f"{where} ({name}).attacks: no run has attack '{attack}'; {nearest(attack, known)}")
+    nodes = _used([n for n in graph.nodes.values() if _wanted(n, component, parameters, select)])
+    for stage in component.constants["NEEDS"]:
+        if not any(n.stage == stage for n in nodes):
+            raise ConfigError(f"{where}: item '{name}' needs results of stage '{stage}', which no run asks for")
+    spec = {
+        "item": name,
+        "parameters": parameters,
+        "code": code.stage_digest([SCRIPTS / "items.py", component.path]),
+        "data": [manifest.sha256(component.path.parent / name) for name in component.constants.get("DATA", ())],
+        "inputs": sorted(n.path for n in nodes),
+    }
+    return Item(name, component.constants["KIND"], parameters, tuple(nodes), keys.key(spec))
+
+
+def _selection(select: Any, where: str, graph: Graph) -> dict[str, list[str]]:
+    """Check an item's ``select``: names of results by kind of name, one or a list of each."""
+    if not isinstance(select, Mapping):
+        raise ConfigError(f"{where}: expected a mapping such as 'training: standard', found {select!r}")
+    there: dict[str, set[str]] = {}
+    for node in graph.nodes.values():
+        for kind, name in node.names.items():
+            there.setdefault(kind, set()).add(name)
+    found = {}
+    for kind, value in select.items():
+        if kind not in there:
+            raise ConfigError(f"{where}: results have no '{kind}'; {nearest(str(kind), there)}")
+        found[kind] = [str(v) for v in (value if isinstance(value, list) else [value])]
+        for name in found[kind]:
+            if name not in there[kind]:
+                raise ConfigError(f"{where}.{kind}: no result of '{name}'; {nearest(name, there[kind])}")
+    return found
+
+
+def _wanted(
+    node: Node, component: components.Component, parameters: Mapping[str, Any], select: Mapping[str, list[str]]
+) -> bool:
+    """Whether an item may read a result: its stage, metric and kind of maps, and the names that the entry gives."""
+    constants, spec = component.constants, node.spec["parameters"]
+    if node.stage not in constants["NEEDS"]:
+        return False
+    if node.stage == "correlation":
+        matrices = node.inputs[0].spec["parameters"]
+        if spec["metric"]["kind"] not in constants.get("METRICS", ()):
+            return False
+        if matrices["pairing"]["kind"] not in constants.get("PAIRINGS", ("matched",)):
+            return False
+    if node.stage == "maps" and spec["of"] not in constants.get("MAPS_OF", ("essential", "adversarial")):
+        return False
+    if node.stage == "evaluation" and spec["evaluation"]["kind"] not in constants.get("EVALUATIONS", ()):
+        return False
+    if any(node.names.get(kind, names[0]) not in names for kind, names in select.items()):
+        return False
+    for name in ("dataset", "model", "training", "seed", "maps"):
+        if parameters.get(name) is not None and node.names.get(name) not in (None, str(parameters[name])):
+            return False
+    attacks = _attacks(parameters)
+    attack = node.names.get("attack") or node.names.get("of")
+    return not attacks or attack in (None, "essential") or attack in attacks
+
+
+def _used(nodes: list[Node]) -> list[Node]:
+    """Leave out what lies upstream of a stage that the item reads, but of none of the results that it reads there.
+
+    An item that reads correlations and attacks thus reads the attacks behind those correlations, and no others.
+    """
+    above = {node: _ancestors(node) for node in nodes}
+    upstream = {other.stage for node in nodes for other in above[node]}
+    used = {other for node in nodes if node.stage not in upstream for other in above[node]}
+    return [node for node in nodes if node.stage not in upstream or node in used]
+
+
+def _ancestors(node: Node) -> set[Node]:
+    found: set[Node] = set()
+    for source in node.inputs:
+        if source not in found:
+            found |= {source} | _ancestors(source)
+    return found
+
+
+def _attacks(parameters: Mapping[str, Any]) -> list[str]:
+    """The attacks that an item names: as ``attacks`` or, if it shows one, as ``attack``."""
+    one = parameters.get("attack")
+    return list(parameters.get("attacks") or []) + ([one] if one else [])

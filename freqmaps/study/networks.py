@@ -1,0 +1,129 @@
+"""Datasets and trained networks of a config: the nodes that everything else of a run rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from freqmaps import components
+from freqmaps.errors import ConfigError
+from freqmaps.study import keys, precheck
+from freqmaps.study.graph import Graph, Node, entry, root_relative
+
+DECIDES_NUMBERS = False
+
+GIVEN = "given"
+_SUPPLIED = ("classes", "channels", "size")
+_MODEL_KEYS = ("architecture", "normalise", "checkpoint")
+#: Stages that run a network, and so may use a GPU.
+ON_DEVICE = ("training", "attacks", "maps", "group_maps", "evaluation")
+
+
+def options(config: Mapping[str, Any], stage: str) -> dict[str, Any]:
+    """Return what a stage is told that decides no number."""
+    found: dict[str, Any] = {"threads": config["threads"][stage]}
+    if stage in ON_DEVICE:
+        found["device"] = config["device"]
+    return found
+
+
+def split_kind(value: Any) -> tuple[str, dict[str, Any]]:
+    """Read a component that is named alone, or as a mapping of ``kind`` and its parameters."""
+    if isinstance(value, str):
+        return value, {}
+    rest = dict(value)
+    return rest.pop("kind"), rest
+
+
+class Networks:
+    """Adds the datasets and the trained networks that one place of the config asks for.
+
+    Parameters
+    ----------
+    config, graph
+        The checked config, and the graph to add to.
+    where
+        The place in the config, for messages.
+    """
+
+    def __init__(self, config: Mapping[str, Any], graph: Graph, where: str) -> None:
+        self.config, self.graph, self.where = config, graph, where
+
+    def dataset(self, name: str) -> tuple[Node, Any]:
+        """Add a dataset; return its node and its description."""
+        given = entry(self.config["datasets"], name, self.where, "dataset")
+        where, kind = f"datasets.{name}", given.pop("kind")
+        component = components.find("dataset", kind, where)
+        parameters = components.resolve("dataset", kind, given, where=where)
+        try:
+            description = components.load("dataset", kind)(**parameters)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
+        keyed = {k: v for k, v in parameters.items() if k not in component.unkeyed}
+        located = {k: v for k, v in parameters.items() if k in component.unkeyed}
+        node = self.graph.add(
+            "datasets", {"dataset": name}, {"kind": kind, "parameters": keyed, "identity": description.identity}, {},
+            parts=[component], options=options(self.config, "datasets") | {"located": located},
+        )  # fmt: skip
+        return node, description
+
+    def training(self, dataset: Node, description: Any, names: Mapping[str, str]) -> Node:
+        """Add a trained network (``dataset, model, training, seed``)."""
+        where = f"models.{names['model']}"
+        model = entry(self.config["models"], names["model"], self.where, "model")
+        architecture = components.find("model", model["architecture"], where)
+        given = {k: v for k, v in model.items() if k not in _MODEL_KEYS}
+        parameters = components.resolve("model", model["architecture"], given, where=where, supplied=_SUPPLIED)
+        unkeyed = {k: parameters.pop(k) for k in architecture.unkeyed if k in parameters}
+        self._check_normalise(model["normalise"], description, where)
+        spec: dict[str, Any] = {
+            "model": {"architecture": model["architecture"], "parameters": parameters, "normalise": model["normalise"]},
+        }
+        told = options(self.config, "training") | {"located": unkeyed}
+        parts = [architecture]
+        if (names["training"] == GIVEN) != (model["checkpoint"] is not None):
+            raise ConfigError(
+                f"{self.where}: training '{GIVEN}' and a model with a 'checkpoint' belong together; "
+                f"model '{names['model']}' has checkpoint {model['checkpoint']!r}, training is '{names['training']}'"
+            )
+        if model["checkpoint"] is not None:
+            shape = {"classes": len(description.classes), "channels": description.channels, "size": description.size}
+            path = root_relative(model["checkpoint"])
+            digest = precheck.checkpoint(path, spec["model"], shape, where)
+            spec |= {"checkpoint": {"sha256": digest}}
+            told["checkpoint"] = str(path)
+        else:
+            parts += self._add_training(spec, names["training"])
+        weights = parameters.get("pretrained")
+        if isinstance(weights, str) and Path(weights).suffix:
+            parameters["pretrained"] = {"sha256": precheck.digest(root_relative(weights), f"{where}.pretrained")}
+            told["located"]["pretrained"] = weights
+        return self.graph.add(
+            "training", names, spec, {"dataset": dataset}, parts=parts, options=told,
+            seed=keys.seed(self.config["seed"], "training", *names.values()),
+        )  # fmt: skip
+
+    def _add_training(self, spec: dict[str, Any], name: str) -> list[components.Component]:
+        where = f"trainings.{name}"
+        given = entry(self.config.get("trainings", {}), name, f"{self.where}.trainings", "training")
+        kind, parameters = split_kind(given.pop("regime"))
+        regime = components.find("regime", kind, where)
+        loop = components.settings("freqmaps.training.settings", "TrainingSettings")
+        spec["regime"] = {"kind": kind, "parameters": components.resolve("regime", kind, parameters, where=where)}
+        spec["settings"] = components.fill(loop, given, where=where)
+        return [regime]
+
+    @staticmethod
+    def _check_normalise(normalise: Any, description: Any, where: str) -> None:
+        if isinstance(normalise, Mapping):
+            for part in ("mean", "std"):
+                if len(normalise[part]) != description.channels:
+                    raise ConfigError(
+                        f"{where}.normalise.{part}: {len(normalise[part])} numbers for {description.channels} channels"
+                    )
+
+    def model_parts(self, model: str) -> list[components.Component]:
+        """Return the network's code: it is rebuilt to load a checkpoint."""
+        architecture = self.config["models"][model]["architecture"]
+        return [components.find("model", architecture, f"models.{model}")]

@@ -1,0 +1,210 @@
+"""One entry of ``runs``: adds its datasets, networks, attacks and maps to the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from freqmaps import components
+from freqmaps.errors import ConfigError, nearest
+from freqmaps.study import keys
+from freqmaps.study.graph import Graph, Node, entry, ranges
+from freqmaps.study.networks import GIVEN, Networks, options, split_kind
+
+DECIDES_NUMBERS = False
+
+ESSENTIAL = "essential"
+_SECTIONS = ("datasets", "models", "trainings", "attacks", "maps", "group_maps", "metrics", "pairings", "evaluations")
+
+Shards = list[tuple[str, int, int]]
+Place = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a run makes for one network: the network's names, its results by stage, the samples that they cover."""
+
+    names: Place
+    nodes: dict[str, list[Node]]
+    samples: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, stage: str, nodes: list[Node]) -> None:
+        """Note some results."""
+        self.nodes.setdefault(stage, []).extend(nodes)
+
+    def maps(self, setting: str, of: str) -> list[Node]:
+        """Return the maps of a setting and of some images, all ranges."""
+        return [n for n in self.nodes.get("maps", []) if (n.names["maps"], n.names["of"]) == (setting, of)]
+
+
+class Run:
+    """One entry of ``runs``.
+
+    Parameters
+    ----------
+    config, graph
+        The checked config, and the graph to add to.
+    run, where
+        The entry, and its place in the config, for messages.
+    """
+
+    def __init__(self, config: Mapping[str, Any], graph: Graph, run: Mapping[str, Any], where: str) -> None:
+        self.config, self.graph, self.run, self.where = config, graph, run, where
+        self.networks = Networks(config, graph, where)
+        self.made: list[Made] = []
+        for section in _SECTIONS:
+            for name in run[section]:
+                if (section, name) != ("trainings", GIVEN):
+                    entry(config.get(section, {}), name, f"{where}.{section}", section.rstrip("s").replace("_", " "))
+
+    def add_maps(self) -> None:
+        """Add datasets, networks, attacks and maps."""
+        for dataset in self.run["datasets"]:
+            node, description = self.networks.dataset(dataset)
+            for model in self.run["models"]:
+                for training in self.run["trainings"]:
+                    for seed in self.run["seeds"]:
+                        names = {"dataset": dataset, "model": model, "training": training, "seed": str(seed)}
+                        self._network(node, description, names)
+
+    def _network(self, dataset: Node, description: Any, names: Place) -> None:
+        checkpoint = self.networks.training(dataset, description, names)
+        made = Made(names, {"datasets": [dataset], "training": [checkpoint]})
+        self.made.append(made)
+        if any(self.run[wanted] for wanted in ("attacks", "maps", "evaluations")):
+            shards = self._shards(description, self.run["samples"], f"{self.where}.samples")
+            made.samples.update({"split": self.run["samples"]["split"], "start": 0, "stop": shards[-1][2]})
+            self._attacks_and_maps(made, description, shards)
+        for setting in self.run["group_maps"]:
+            made.add("group_maps", self._group_maps(made, description, setting))
+
+    def _attacks_and_maps(self, made: Made, description: Any, shards: Shards) -> None:
+        attacked: dict[str, list[Node]] = {}
+        target = made.names | ({"training": self.run["against"]} if self.run["against"] else {})
+        for attack in self.run["attacks"]:
+            attacked[attack] = self._attack(made.nodes["datasets"][0], description, target, attack, shards)
+            made.add("attacks", attacked[attack])
+        for setting in self.run["maps"]:
+            if ESSENTIAL in self.run["maps_of"]:
+                made.add("maps", self._maps(made, setting, ESSENTIAL, ESSENTIAL, shards, None))
+            for attack, stores in attacked.items():
+                for kind, of in self._maps_of(attack):
+                    made.add("maps", self._maps(made, setting, kind, of, shards, stores))
+
+    def _maps_of(self, attack: str) -> list[tuple[str, str]]:
+        """Return kind and name of the maps that belong to an attack."""
+        found = []
+        if "adversarial" in self.run["maps_of"]:
+            found.append(("transferred" if self.run["against"] else "adversarial", self.adversarial(attack)))
+        if "noise" in self.run["maps_of"]:
+            found.append(("noise", f"noise-{attack}"))
+        return found
+
+    def adversarial(self, attack: str) -> str:
+        """Return the name of the maps of an attack's images: it tells which network they were made against."""
+        return f"{attack}@{self.run['against']}" if self.run["against"] else attack
+
+    def _shards(self, description: Any, samples: Mapping[str, Any], place: str) -> Shards:
+        split, first = samples["split"], samples["first"]
+        there = sum(description.splits.values()) if split == "all" else description.splits.get(split, 0)
+        if there == 0:
+            raise ConfigError(f"{place}.split: the dataset has no '{split}' samples")
+        if first is not None and first > there:
+            raise ConfigError(f"{place}.first: {first} asked for, but '{split}' has {there} samples")
+        return ranges(split, first or there, self.config["shard"])
+
+    def _attack(self, dataset: Node, description: Any, names: Place, name: str, shards: Shards) -> list[Node]:
+        """Add an attack on a network, which may be another than the run's own (``against``)."""
+        checkpoint = self.networks.training(dataset, description, names)
+        given = entry(self.config["attacks"], name, self.where, "attack")
+        kind = given.pop("kind")
+        component = components.find("attack", kind, f"attacks.{name}")
+        parameters = components.resolve("attack", kind, given, where=f"attacks.{name}")
+        seed = keys.seed(self.config["seed"], "attacks", *names.values(), name)
+        return [
+            self.graph.add(
+                "attacks", names | {"attack": name, "range": shard},
+                {"attack": {"kind": kind, "parameters": parameters}, "samples": _samples(shard, start, stop)},
+                {"dataset": dataset, "checkpoint": checkpoint},
+                parts=[component, *self.networks.model_parts(names["model"])], seed=seed,
+                options=options(self.config, "attacks"),
+            )
+            for shard, start, stop in shards
+        ]  # fmt: skip
+
+    def _maps(
+        self, made: Made, setting: str, kind: str, of: str, shards: Shards, attacked: list[Node] | None
+    ) -> list[Node]:
+        spec, parts = self._setting("maps", setting, "freqmaps.maps.settings", "MapSettings")
+        noise = keys.seed(self.config["seed"], "maps", *made.names.values(), of) if kind == "noise" else None
+        nodes = []
+        for number, (shard, start, stop) in enumerate(shards):
+            inputs = self._network_inputs(made)
+            if attacked is not None:
+                inputs["adversarial"] = attacked[number]
+            nodes.append(
+                self.graph.add(
+                    "maps", made.names | {"maps": setting, "of": of, "range": shard},
+                    spec | {"of": kind, "samples": _samples(shard, start, stop)}, inputs,
+                    parts=[*parts, *self.networks.model_parts(made.names["model"])], seed=noise,
+                    options=options(self.config, "maps"),
+                )
+            )  # fmt: skip
+        return nodes
+
+    @staticmethod
+    def _network_inputs(made: Made) -> dict[str, Node | list[Node]]:
+        return {"dataset": made.nodes["datasets"][0], "checkpoint": made.nodes["training"][0]}
+
+    def _group_maps(self, made: Made, description: Any, setting: str) -> list[Node]:
+        given = self.config["group_maps"][setting]
+        own = given["samples"] is not None
+        samples = given["samples"] if own else self.run["samples"]
+        shards = self._shards(description, samples, f"group_maps.{setting}" if own else f"{self.where}.samples")
+        spec, parts = self._setting("group_maps", setting, "freqmaps.group_maps.settings", "GroupMapSettings")
+        spec["samples"] = {"split": samples["split"], "start": 0, "stop": shards[-1][2]}
+        of: dict[str, list[Node]] = {ESSENTIAL: []} if ESSENTIAL in given["of"] else {}
+        if "adversarial" in given["of"]:
+            dataset = made.nodes["datasets"][0]
+            of |= {a: self._attack(dataset, description, made.names, a, shards) for a in self.run["attacks"]}
+        return [
+            self.graph.add(
+                "group_maps", made.names | {"group_maps": setting, "of": name},
+                spec | {"of": "adversarial" if attacked else ESSENTIAL},
+                self._network_inputs(made) | ({"adversarial": attacked} if attacked else {}),
+                parts=[*parts, *self.networks.model_parts(made.names["model"])],
+                seed=keys.seed(self.config["seed"], "group_maps", *made.names.values(), setting),
+                options=options(self.config, "group_maps"),
+            )
+            for name, attacked in of.items()
+        ]  # fmt: skip
+
+    def _setting(
+        self, section: str, name: str, module: str, settings: str
+    ) -> tuple[dict[str, Any], list[components.Component]]:
+        """Resolve an entry of ``maps`` or ``group_maps``: objective, and settings of the optimisation."""
+        where = f"{section}.{name}"
+        given = {k: v for k, v in self.config[section][name].items() if (section, k) not in _OWN}
+        kind, parameters = split_kind(given.pop("objective"))
+        component = components.find("objective", kind, where)
+        # Parameters of the objective may stand beside the settings of the optimisation.
+        parameters |= {k: given.pop(k) for k in list(given) if k in component.parameters}
+        loop = components.settings(module, settings)
+        unknown = [k for k in given if k not in loop.parameters]
+        if unknown:
+            allowed = [*component.parameters, *loop.parameters]
+            raise ConfigError(f"{where}: unknown key '{unknown[0]}'; {nearest(unknown[0], allowed)}")
+        spec = {
+            "objective": {"kind": kind, "parameters": components.resolve("objective", kind, parameters, where=where)},
+            "settings": components.fill(loop, given, where=where),
+        }
+        return spec, [component]
+
+
+#: Keys of a section that are not the optimisation's.
+_OWN = (("group_maps", "of"), ("group_maps", "samples"))
+
+
+def _samples(name: str, start: int, stop: int) -> dict[str, Any]:
+    return {"split": name.split("-")[0], "start": start, "stop": stop}

@@ -1,0 +1,23 @@
+rule evaluation:
+    input:
+        inputs_of("evaluation"),
+    output:
+        manifest=beside("evaluation", "manifest.json"),
+    log:
+        beside("evaluation", "log.txt"),
+    benchmark:
+        beside("evaluation", "benchmark.tsv")
+    conda:
+        "../envs/gpu.yaml"
+    threads: threads_of("evaluation")
+    resources:
+        mem_mb=growing(8000),
+        runtime=growing(120),
+        gpu=gpus,
+    params:
+        spec=spec_of("evaluation"),
+        options=options_of("evaluation"),
+    message:
+        "evaluation {wildcards.evaluation} of {wildcards.dataset}/{wildcards.model}/{wildcards.training}"
+    shell:
+        command("evaluation")

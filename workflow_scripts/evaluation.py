@@ -1,0 +1,31 @@
+"""Evaluate a network, and the maps and attacks made for it, by one evaluation; write its rows."""
+
+from freqmaps import components
+from freqmaps.device import pick
+from freqmaps.evaluation import Network, checked
+from freqmaps.job import Job, main
+from freqmaps.manifest import csv_text, write_text
+from freqmaps.models import load_classifier
+from freqmaps.results import Inputs
+from freqmaps.stores.selection import select
+
+
+def run(job: Job) -> dict[str, object]:
+    """Compute the evaluation and write ``evaluation.csv``."""
+    device = pick(job.options["device"])
+    job.options["device_used"] = str(device)
+    names = {name: job.spec["names"][name] for name in ("dataset", "model", "training", "seed")}
+    samples = select(job.input("dataset"), **job.parameters["samples"])
+    network = Network(load_classifier(job.input("checkpoint"), device), device, names, samples)
+    inputs = Inputs.from_folders(
+        [f for role in job.inputs.values() for f in (role if isinstance(role, list) else [role])]
+    )
+    evaluation = job.parameters["evaluation"]
+    compute = components.load("evaluation", evaluation["kind"])
+    rows = checked(compute(inputs, network, seed=job.seed, **evaluation["parameters"]), evaluation["kind"])
+    write_text(job.folder / "evaluation.csv", csv_text(rows))
+    return {"n": len(samples.ids), "rows": len(rows)}
+
+
+if __name__ == "__main__":
+    main(run)
