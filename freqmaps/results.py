@@ -168,14 +168,16 @@ class Inputs:
             raise FreqmapsError(f"no per-sample values of metric '{metric}' for {_shown(names)}; add it to the config")
         return pd.concat(frames, ignore_index=True)
 
-    def evaluations(self, kind: str) -> pd.DataFrame:
-        """Return the rows of every evaluation of a kind, with the names of the network that was evaluated."""
+    def evaluations(self, kind: str, file: str = "evaluation.csv") -> pd.DataFrame:
+        """Return the rows of every evaluation of a kind, with the names of the network that was evaluated.
+
+        ``file`` is ``samples.csv`` for the rows about single samples, which not every kind has.
+        """
         frames = []
         for result in self.select("evaluation"):
             if (result.component("evaluation") or ("",))[0] == kind:
-                frame = _csv(result.folder / "evaluation.csv")
-                names = {k: v for k, v in result.names.items() if k not in frame.columns}
-                frames.append(frame.assign(**names))
+                frame = _csv(result.folder / file)
+                frames.append(frame.assign(**{k: v for k, v in result.names.items() if k not in frame.columns}))
         if not frames:
             raise FreqmapsError(f"there are no evaluations of kind '{kind}'; add one to the config")
         return pd.concat(frames, ignore_index=True)

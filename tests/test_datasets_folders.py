@@ -47,6 +47,22 @@ def test_same_images_anywhere_are_the_same_dataset(tmp_path):
         assert np.array_equal(contents[0].image[1], np.asarray(image).transpose(2, 0, 1))
 
 
+def test_some_classes_only(tmp_path):
+    files = tree() | {f"{split}/emu/0.png": picture(7) for split in ("train", "test")}
+    root = str(as_folder(tmp_path / "a", files))
+    assert image_folder.describe(root=root).classes == ("cat", "dog", "emu")
+    description = image_folder.describe(root=root, classes=["emu", "cat"])
+    assert description.classes == ("cat", "emu")
+    assert description.splits == {"train": 4, "test": 4}
+    assert image_folder.describe(root=root).splits == {"train": 7, "test": 7}
+    got = whole(image_folder.read(root=root, classes=["emu", "cat"]))
+    assert {s.split("/")[1]: label for s, label in zip(got.sample, got.label, strict=True)} == {"cat": 0, "emu": 1}
+    with pytest.raises(ConfigError, match="no class 'cta'; did you mean 'cat'"):
+        image_folder.describe(root=root, classes=["cta", "dog"])
+    with pytest.raises(ConfigError, match="at least two classes"):
+        image_folder.describe(root=root, classes=["dog"])
+
+
 def test_identity_follows_the_content(tmp_path):
     files = tree()
     first = image_folder.describe(root=str(as_folder(tmp_path / "a", files))).identity

@@ -174,7 +174,9 @@ def test_published_figures_are_torchvisions():
         assert original == _originals.Original(name, url, md5)
     for version, (url, md5) in datasets.Imagenette._ARCHIVES.items():
         assert imagenette.ORIGINALS[version] == _originals.Original(url.rpartition("/")[2], url, md5)
-    assert {w: names[0] for w, names in datasets.Imagenette._WNID_TO_CLASS.items()} == imagenette._CLASSES
+    assert {w: names[0] for w, names in datasets.Imagenette._WNID_TO_CLASS.items()} == {
+        folder: name for folder, (name, _, _) in imagenette._CLASSES.items()
+    }
 
 
 def test_absent_archives_are_described_as_published(tmp_path):
@@ -245,6 +247,20 @@ def test_imagenette_archive_in_its_original_format(tmp_path):
     assert got.sample[0] == "train/n01440764/n01440764_0.JPEG"
     grey = whole(imagenette.read(**given, channels=1))
     assert grey.image.shape == (18, 1, 16, 16)
+    chosen = given | {"classes": ["n09999999", "tench"]}
+    assert imagenette.describe(**chosen).classes == ("tench", "n09999999")
+    assert imagenette.describe(**chosen).splits == {"train": 6, "test": 6}
+    part = whole(imagenette.read(**chosen))
+    assert part.label.tolist() == [0, 1] * 6
+    assert {s.split("/")[1] for s in part.sample} == {"n01440764", "n09999999"}
+    with pytest.raises(ConfigError, match="no class 'tensh'; did you mean 'tench'"):
+        imagenette.describe(**given, classes=["tensh", "n09999999"])
+
+
+def test_imagenettes_counts_are_known_before_it_is_downloaded(tmp_path):
+    assert imagenette.describe(root=str(tmp_path)).splits == {"train": 9469, "test": 3925}
+    five = ["tench", "English springer", "cassette player", "chain saw", "church"]
+    assert imagenette.describe(root=str(tmp_path), classes=five).splits == {"train": 4710, "test": 1934}
 
 
 def test_imagenette_archive_without_splits_is_refused(tmp_path):

@@ -22,9 +22,11 @@ def run(job: Job) -> dict[str, object]:
     )
     evaluation = job.parameters["evaluation"]
     compute = components.load("evaluation", evaluation["kind"])
-    rows = checked(compute(inputs, network, seed=job.seed, **evaluation["parameters"]), evaluation["kind"])
-    write_text(job.folder / "evaluation.csv", csv_text(rows))
-    return {"n": len(samples.ids), "rows": len(rows)}
+    found = checked(compute(inputs, network, seed=job.seed, **evaluation["parameters"]), evaluation["kind"])
+    write_text(job.folder / "evaluation.csv", csv_text(found.rows))
+    if found.samples:
+        write_text(job.folder / "samples.csv", csv_text(found.samples))
+    return {"n": len(samples.ids), "rows": len(found.rows)}
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from freqmaps.datasets import _decode, _files, _order
 from freqmaps.datasets._api import Block, rows_per_block
 from freqmaps.datasets._sources import Listing, Source
-from freqmaps.errors import ConfigError
+from freqmaps.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,6 +59,25 @@ def entries(sources: Sequence[tuple[Source, str]]) -> list[Entry]:
     elif len(counts[""]) < 2:
         raise ConfigError(f"'{sources[0][0].path}' has one class folder, '{found[0].folder}'; at least two are needed")
     return found
+
+
+def pick(counts: dict[str, dict[str, int]], wanted: Sequence[str] | None) -> dict[str, dict[str, int]]:
+    """Return the counts of some class folders, of all where none are named.
+
+    Raises
+    ------
+    ConfigError
+        A name that is no class folder, one given twice, or fewer than two.
+    """
+    if wanted is None:
+        return counts
+    there = next(iter(counts.values()))
+    for name in wanted:
+        if name not in there:
+            raise ConfigError(f"classes: no class '{name}'; {nearest(name, there)}")
+    if len(set(wanted)) != len(wanted) or len(wanted) < 2:
+        raise ConfigError(f"classes: {list(wanted)}; give at least two classes, each once")
+    return {split: {name: of_split[name] for name in sorted(wanted)} for split, of_split in counts.items()}
 
 
 def count(found: Sequence[Entry]) -> dict[str, dict[str, int]]:

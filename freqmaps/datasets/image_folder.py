@@ -26,6 +26,7 @@ def describe(
     size: int | None = None,
     channels: Literal[1, 3] = 3,
     test_fraction: float = 0.2,
+    classes: list[str] | None = None,
 ) -> Description:
     """Describe the images after checking, once, that each of them can be read.
 
@@ -41,6 +42,8 @@ def describe(
         3 for RGB, 1 for grey.
     test_fraction
         Share of each class for testing, where the split has to be made.
+    classes
+        Class folders to take; all where none are named.
 
     Raises
     ------
@@ -48,12 +51,12 @@ def describe(
         Wrong path, no or empty class folders, a class that one split lacks, an image that cannot be read.
     """
     known = _folders.summary(_places(root, train, test))
-    counts = known["counts"]
-    classes = tuple(sorted(next(iter(counts.values()))))
-    splits = _folders.split_counts(known, test_fraction)
+    counts = _folders.pick(known["counts"], classes)
+    names = tuple(sorted(next(iter(counts.values()))))
+    splits = _folders.split_counts(known | {"counts": counts}, test_fraction)
     identity = {"images": sum(splits.values()), "bytes": known["bytes"], "digest": known["digest"]}
     side = size or _folders.common_size(known)
-    return Description(identity, splits, classes, channels, side, "image folder", "as given by their owner")
+    return Description(identity, splits, names, channels, side, "image folder", "as given by their owner")
 
 
 def read(
@@ -64,11 +67,13 @@ def read(
     size: int | None = None,
     channels: Literal[1, 3] = 3,
     test_fraction: float = 0.2,
+    classes: list[str] | None = None,
 ) -> Iterator[Block]:
     """Yield the images in store order; parameters and errors as :func:`describe`."""
     places = _places(root, train, test)
     side = size or _folders.common_size(_folders.summary(places))
-    yield from _folders.blocks(_folders.entries(places), channels=channels, size=side, test_fraction=test_fraction)
+    found = [e for e in _folders.entries(places) if classes is None or e.folder in classes]
+    yield from _folders.blocks(found, channels=channels, size=side, test_fraction=test_fraction)
 
 
 def _places(root: str | None, train: str | None, test: str | None) -> list[tuple[_sources.Source, str]]:

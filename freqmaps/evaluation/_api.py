@@ -5,7 +5,8 @@ A component of this folder is a module with
 * ``NEEDS``: the stages that it reads beside the dataset and the checkpoint, among ``attacks``, ``maps`` and
   ``group_maps``. Its parameters ``attacks``, ``maps`` and ``group_maps``, if it has them, narrow that by name, and
   ``masks_of`` names other trainings whose group maps it reads too;
-* ``compute(inputs, network, *, seed, ...)``, which returns rows: plain mappings, all with the same keys.
+* ``compute(inputs, network, *, seed, ...)``, which returns rows: plain mappings, all with the same keys; or an
+  :class:`Evaluated` that also has rows about single samples (``sample`` and whatever else), kept in ``samples.csv``.
 
 Every row has ``measure`` (``accuracy``, ...), ``value``, ``n`` (what it rests on) and the bounds ``low`` and ``high``
 of its 95 % interval (NaN where it has none); further keys say what was measured on.
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 REQUIRED = ("measure", "value", "n", "low", "high")
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation found: rows about the network, and rows about single samples."""
+
+    rows: Sequence[Row]
+    samples: Sequence[Row] = ()
 
 
 @dataclass(frozen=True)
@@ -67,20 +76,22 @@ def accuracy(correct: NDArray[np.bool_], **what: Any) -> Row:
     return what | {"measure": "accuracy", "value": hits / n if n else float("nan"), "n": n, "low": low, "high": high}
 
 
-def checked(rows: Sequence[Row], kind: str) -> list[Row]:
-    """Return rows after checking that they are rows of one table.
+def checked(found: Evaluated | Sequence[Row], kind: str) -> Evaluated:
+    """Return what an evaluation found, after checking that its rows are rows of one table.
 
     Raises
     ------
     FreqmapsError
         There is none, or one lacks a column.
     """
-    if not rows:
+    evaluated = found if isinstance(found, Evaluated) else Evaluated(found)
+    if not evaluated.rows:
         raise FreqmapsError(f"evaluation '{kind}' returned no rows; it must say at least what it could not measure")
-    for row in rows:
-        if row.keys() != rows[0].keys() or not set(REQUIRED) <= row.keys():
-            raise FreqmapsError(
-                f"evaluation '{kind}': rows have columns {sorted(row)} and {sorted(rows[0])}; "
-                f"give all rows the same, {', '.join(REQUIRED)} among them"
-            )
-    return list(rows)
+    for rows, required in ((evaluated.rows, REQUIRED), (evaluated.samples, ("sample",))):
+        for row in rows:
+            if row.keys() != rows[0].keys() or not set(required) <= row.keys():
+                raise FreqmapsError(
+                    f"evaluation '{kind}': rows have columns {sorted(row)} and {sorted(rows[0])}; "
+                    f"give all rows the same, {', '.join(required)} among them"
+                )
+    return evaluated
