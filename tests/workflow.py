@@ -72,5 +72,7 @@ def _place(stage: str, path: str) -> str:
         return stage
     seed, names = re.search(rf"/seed(\d+)/{stage}/(.*)$", path).groups()
     parts = names.split("/")[:-1]
-    kept = {"training": [], "attacks": parts[:1], "maps": parts[1:2], "matrices": parts[1:], "correlation": parts[1:]}
-    return "/".join([stage, seed, *kept[stage]])
+    kept = {"training": [], "maps": parts[1:2]}.get(stage, parts)
+    if stage in ("attacks", "matrices", "correlation"):
+        kept = [p for p in parts[stage != "attacks" :] if p != "matched" and not re.match(r"(test|train|all)-\d", p)]
+    return "/".join([stage, seed, *kept])
