@@ -57,6 +57,38 @@ def run(model, images, targets, settings=SHORT, penalty=0.02, **options):
     )
 
 
+def slow_map(model, image, target, settings, penalty):
+    """One map as the papers' authors make it: full plane, autograd through the transforms, a Python list of losses."""
+    image = torch.as_tensor(image)[None]
+    mask = torch.ones_like(image, requires_grad=True)
+    adam = torch.optim.Adam([mask], lr=settings.learning_rate)
+    steps = settings.max_steps + 1
+    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, settings.learning_rate, steps, cycle_momentum=False)
+    losses, step, quiet = [], 0, 0
+    while True:
+        adam.zero_grad()
+        if settings.schedule == "constant":
+            adam.param_groups[0]["lr"] = settings.learning_rate
+        logits = model(torch.fft.ifft2(mask * torch.fft.fft2(image)).real)
+        long_quiet = settings.stop == "quiet" and quiet >= settings.patience and step > settings.min_steps
+        if long_quiet and logits.argmax() == target:
+            return mask.detach()[0].numpy(), step, losses[-1], True
+        loss = nn.functional.cross_entropy(logits, torch.tensor([int(target)])) + penalty * mask.abs().sum()
+        loss.backward()
+        adam.step()
+        mask.data.clamp_(0, 1)
+        step += 1
+        losses.append(loss.item())
+        last = losses[-settings.window :]
+        settled = abs(losses[-1] - sum(last) / len(last)) < settings.tolerance
+        quiet = quiet + 1 if settled else 0
+        if settings.stop == "settled" and step > settings.min_steps and settled:
+            return mask.detach()[0].numpy(), step, losses[-1], True
+        if step > settings.max_steps:
+            return mask.detach()[0].numpy(), step, losses[-1], False
+        cycle.step()
+
+
 @pytest.fixture(scope="module", name="converging")
 def converging_maps():
     """Twelve images that stop at different steps; a wide tolerance, so that the stop is no matter of rounding."""

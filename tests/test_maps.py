@@ -1,50 +1,28 @@
 """The map engine against a slow loop that is written independently: one image, full plane, autograd, torch's Adam."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from freqmaps import components
-from freqmaps.errors import ConfigError, FreqmapsError
+from freqmaps.errors import FreqmapsError
 from freqmaps.maps import MapSettings, _engine, compute_maps
 from freqmaps.maps._engine import optimise_maps
+from freqmaps.maps._slots import one_cycle
 from freqmaps.maps.objectives.cross_entropy import build as cross_entropy
-from freqmaps.maps.planes import multiplicity
 from tests.map_cases import (  # noqa: F401
     SHORT,
     converging_maps,
     corner_full,
     cosine,
     run,
+    slow_map,
     small_net,
     some_images,
     some_targets,
 )
-
-
-def slow_map(model, image, target, settings, penalty, dtype=torch.float32):
-    """One map as the paper's authors make it: full plane, autograd through the transforms, a Python list of losses."""
-    model = model.to(dtype)
-    image = torch.as_tensor(image, dtype=dtype)[None]
-    mask = torch.ones_like(image, requires_grad=True)
-    adam = torch.optim.Adam([mask], lr=settings.learning_rate)
-    losses, step = [], 0
-    while True:
-        adam.zero_grad()
-        seen = torch.fft.ifft2(mask * torch.fft.fft2(image)).real
-        loss = nn.functional.cross_entropy(model(seen), torch.tensor([int(target)])) + penalty * mask.abs().sum()
-        loss.backward()
-        adam.step()
-        mask.data.clamp_(0, 1)
-        step += 1
-        losses.append(loss.item())
-        last = losses[-settings.window :]
-        if step > settings.min_steps and abs(losses[-1] - sum(last) / len(last)) < settings.tolerance:
-            return mask.detach()[0].numpy(), step, losses[-1], True
-        if step > settings.max_steps:
-            return mask.detach()[0].numpy(), step, losses[-1], False
-
 
 # --- the trajectory --------------------------------------------------------------------------------------------------
 
@@ -153,6 +131,61 @@ def test_min_steps_ends_after_one_more_step_when_the_loss_is_quiet_at_once():
     assert maps.converged.all()
 
 
+# --- schedules and stopping rules ------------------------------------------------------------------------------------
+
+SINGLE = MapSettings(learning_rate=0.1, schedule="one_cycle", min_steps=5, max_steps=80, tolerance=0.02, window=5)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 10, 81, 20_001])
+def test_one_cycle_is_torchs(steps):
+    weight = nn.Parameter(torch.zeros(1))
+    adam = torch.optim.Adam([weight], lr=1.0)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 0.2, total_steps=steps, cycle_momentum=False)
+    expected = []
+    for step in range(steps):
+        expected.append(cycle.get_last_lr()[0])
+        if step + 1 < steps:
+            adam.step()
+            cycle.step()
+    found = 0.2 * one_cycle(torch.arange(1, steps + 1, dtype=torch.float64), steps)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("batch", [2, 5])
+def test_each_map_has_its_own_place_in_the_cycle(converging, batch):
+    net, images, targets, _, _ = converging
+    maps = run(net, images, targets, SINGLE, penalty=0.1, batch=batch)
+    expected = [slow_map(net, images[i], targets[i], SINGLE, 0.1) for i in range(12)]
+    assert maps.steps.tolist() == [e[1] for e in expected]
+    assert len(set(maps.steps.tolist())) > 3
+    assert cosine(corner_full(maps.map, 8), np.stack([e[0] for e in expected])).min() > 0.9999
+
+
+@pytest.mark.parametrize("schedule", ["constant", "one_cycle"])
+def test_quiet_maps_stop_after_their_patience_with_the_prediction_kept(converging, schedule):
+    net, images, targets, _, _ = converging
+    settings = replace(SINGLE, schedule=schedule, stop="quiet", patience=7, learning_rate=0.05)
+    maps = run(net, images, targets, settings, penalty=0.1, batch=5)
+    expected = [slow_map(net, images[i], targets[i], settings, 0.1) for i in range(12)]
+    assert maps.steps.tolist() == [e[1] for e in expected]
+    assert maps.converged.tolist() == [e[3] for e in expected]
+    np.testing.assert_allclose(maps.loss, [e[2] for e in expected], rtol=1e-4)
+    assert cosine(corner_full(maps.map, 8), np.stack([e[0] for e in expected])).min() > 0.9999
+    assert maps.keeps_prediction[maps.converged].all()
+    assert 0 < maps.converged.sum() < 12
+
+
+def test_a_quiet_map_that_loses_the_prediction_goes_on():
+    net = small_net()
+    nn.init.zeros_(net[-1].weight)
+    with torch.no_grad():
+        net[-1].bias.copy_(torch.tensor([1.0, 0, 0, 0]))  # always class 0
+    settings = MapSettings(stop="quiet", patience=3, min_steps=0, max_steps=50, tolerance=1e9)
+    maps = run(net, some_images(2), np.array([0, 1]), settings)
+    assert maps.steps.tolist() == [3, 51]
+    assert maps.converged.tolist() == maps.keeps_prediction.tolist() == [True, False]
+
+
 # --- limits ----------------------------------------------------------------------------------------------------------
 
 
@@ -223,97 +256,6 @@ def test_the_model_is_left_as_it_was():
     assert net.training
     assert all(p.requires_grad for p in net.parameters())
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
-
-
-# --- every objective -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=components.names("objective"))
-def objective(request):
-    tiny = components.find("objective", request.param).constants["TINY"]
-    return components.load("objective", request.param)(**tiny)
-
-
-def logits_and_targets(b=5, k=4):
-    generator = torch.Generator().manual_seed(5)
-    return torch.randn(b, k, generator=generator, dtype=torch.float64), torch.arange(b) % k
-
-
-def test_loss_of_each_image_depends_on_that_image_alone(objective):
-    logits, target = logits_and_targets()
-    context = objective.prepare(logits + 0.1, target)
-    assert len(context) == 5
-    whole = objective.loss(logits.requires_grad_(), target, context)
-    assert whole.shape == (5,)
-    for i in range(5):
-        alone = objective.loss(logits[i : i + 1], target[i : i + 1], context[i : i + 1])
-        torch.testing.assert_close(alone, whole[i : i + 1])
-    (gradient,) = torch.autograd.grad(whole[2], logits)
-    assert gradient[2].abs().sum() > 0
-    assert gradient[[0, 1, 3, 4]].abs().sum() == 0
-
-
-@pytest.mark.parametrize("width", [6, 7])
-def test_penalty_gradient_is_that_of_the_full_plane(objective, width):
-    generator = torch.Generator().manual_seed(6)
-    half = torch.rand(3, 2, 5, width // 2 + 1, generator=generator, dtype=torch.float64) + 0.1
-    for column in {0, width // 2} if width % 2 == 0 else {0}:
-        half[..., column] += half[..., column].flip(-1).roll(1, -1)
-    weight = torch.from_numpy(multiplicity(5, width))
-    kept = half.clone()
-    value, gradient = objective.penalty(half, weight)
-    assert value.shape == (3,)
-    assert torch.equal(half, kept), "the map is not to be changed"
-    # A step along one entry of the half plane moves `weight` entries of the full one.
-    for place in ((1, 0, 2, 1), (0, 1, 1, 0), (2, 0, 0, 2)):
-        moved = half.clone()
-        moved[place] += 1e-6
-        slope = (objective.penalty(moved, weight)[0] - value) / 1e-6
-        assert slope[place[0]].item() == pytest.approx((gradient[place] * weight[place[2:]]).item(), rel=1e-4, abs=1e-6)
-        assert slope.abs().sum().item() == pytest.approx(slope[place[0]].abs().item(), abs=1e-6)
-
-
-def test_cross_entropy_is_the_papers():
-    logits, target = logits_and_targets()
-    loss = cross_entropy(penalty=0.5).loss(logits, target, logits)
-    expected = torch.logsumexp(logits, 1) - logits.gather(1, target[:, None])[:, 0]
-    torch.testing.assert_close(loss, expected)
-    half = torch.zeros(1, 1, 4, 3)
-    half[0, 0, 1, 1], half[0, 0, 0, 0] = 0.5, 1.0
-    value, gradient = cross_entropy(penalty=0.5).penalty(half, torch.from_numpy(multiplicity(4, 4)))
-    assert value.item() == 0.5 * (2 * 0.5 + 1.0)
-    assert gradient.flatten().tolist() == [0.5, 0, 0, 0, 0.5, 0, 0, 0, 0, 0, 0, 0]
-
-
-def test_an_objective_that_remembers_the_unfiltered_image_gets_its_own_context():
-    class Remembers:
-        """The squared distance of the logits from those of the unfiltered image."""
-
-        def prepare(self, logits, target):
-            return logits.clone()
-
-        def loss(self, logits, target, context):
-            return ((logits - context) ** 2).sum(1)
-
-        def penalty(self, m, weight):
-            return m.new_zeros(len(m)), torch.zeros_like(m)
-
-    settings = MapSettings(min_steps=2, max_steps=50, tolerance=1e-6, window=2)
-    groups = optimise_maps(small_net(), some_images(7), some_targets(7), Remembers(), settings, device="cpu", batch=3)
-    # M = 1 leaves the image alone, so every loss but for rounding is 0 from the first step on.
-    assert all((g.loss < 1e-3).all() and (g.steps < 50).all() for g in groups)
-
-
-def test_settings_and_objective_can_be_read_without_importing_them():
-    given = {"min_steps": 3, "tolerance": "1e-4"}
-    component = components.settings("freqmaps.maps.settings", "MapSettings")
-    filled = components.fill(component, given, where="maps.x")
-    assert MapSettings(**filled) == MapSettings(min_steps=3, tolerance=1e-4)
-    with pytest.raises(ConfigError, match="window"):
-        components.fill(component, {"window": 0}, where="maps.x")
-    assert components.resolve("objective", "cross_entropy", {}, where="maps.x") == {"penalty": 0.5}
-    with pytest.raises(ConfigError, match="penalty"):
-        components.resolve("objective", "cross_entropy", {"penalty": -1}, where="maps.x")
 
 
 # --- a GPU -----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 import torch
@@ -13,6 +14,8 @@ from freqmaps.maps.settings import MapSettings
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
+#: The one-cycle schedule of torch's OneCycleLR: the share of rising steps, the first and the last rate, of the largest.
+RISE, FIRST, LAST = 0.3, 1 / 25, 1 / 25 / 1e4
 
 
 def wide_float(device: torch.device) -> torch.dtype:
@@ -34,6 +37,8 @@ class Slots:
         Like ``spectrum``, float32: the map M, and Adam's moments of its gradient.
     steps
         (b,) int64: steps made.
+    quiet
+        (b,) int64: how many steps running the loss has been settled; counted only if the stopping rule asks.
     losses
         (b, window): the last losses, as a ring; 0 where there is none yet.
     loss
@@ -51,6 +56,7 @@ class Slots:
     first: Tensor
     second: Tensor
     steps: Tensor
+    quiet: Tensor
     losses: Tensor
     loss: Tensor
     active: Tensor
@@ -73,6 +79,7 @@ class Slots:
             first=torch.zeros_like(ones),
             second=torch.zeros_like(ones),
             steps=torch.zeros(b, dtype=torch.int64, device=device),
+            quiet=torch.zeros(b, dtype=torch.int64, device=device),
             losses=loss.new_zeros(b, window),
             loss=loss,
             active=true,
@@ -102,19 +109,23 @@ def filtered(slots: Slots, width: int) -> Tensor:
 def advance(slots: Slots, net: nn.Module, objective: Objective, weight: Tensor, width: int, cfg: MapSettings) -> None:
     """Make one step of every active row: losses, gradient, Adam, clamp, stopping rule.
 
+    A row whose quiet steps are enough stops before its step if the network gives the target on its map as it stands.
+
     Memory is asked for before anything is changed, so that a state survives running out of it.
     """
     with torch.no_grad():
         image = filtered(slots, width)
     with torch.enable_grad():
-        data = objective.loss(net(image.requires_grad_()), slots.target, slots.context)
+        logits = net(image.requires_grad_())
+        data = objective.loss(logits, slots.target, slots.context)
         (towards_image,) = torch.autograd.grad(data.sum(), image)
     with torch.no_grad():
         penalty, gradient = objective.penalty(slots.map, weight)
         gradient += _towards_map(towards_image, slots.spectrum, width)
         scratch = torch.empty_like(gradient)
+        _stop_quiet(slots, logits, cfg)
         _record(slots, data.detach().to(slots.loss.dtype) + penalty.to(slots.loss.dtype), cfg)
-        _adam(slots, gradient, scratch, cfg.learning_rate)
+        _adam(slots, gradient, scratch, cfg)
         _stop(slots, cfg)
 
 
@@ -141,10 +152,13 @@ def _record(slots: Slots, loss: Tensor, cfg: MapSettings) -> None:
     slots.steps.add_(slots.active)
 
 
-def _adam(slots: Slots, gradient: Tensor, scratch: Tensor, learning_rate: float) -> None:
+def _adam(slots: Slots, gradient: Tensor, scratch: Tensor, cfg: MapSettings) -> None:
     """Adam (Kingma & Ba, algorithm 1) with each row's own step number, then the projection on [0, 1]."""
     t = slots.steps.to(slots.loss.dtype)
-    rate = (learning_rate * slots.active / (1 - BETAS[0] ** t)).to(gradient.dtype)[:, None, None, None]
+    step_size = (
+        cfg.learning_rate * slots.active * (one_cycle(t, cfg.max_steps + 1) if cfg.schedule == "one_cycle" else 1)
+    )
+    rate = (step_size / (1 - BETAS[0] ** t)).to(gradient.dtype)[:, None, None, None]
     root = (1 - BETAS[1] ** t).sqrt().to(gradient.dtype)[:, None, None, None]
     slots.first.lerp_(gradient, 1 - BETAS[0])
     slots.second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
@@ -153,9 +167,31 @@ def _adam(slots: Slots, gradient: Tensor, scratch: Tensor, learning_rate: float)
     slots.map.addcmul_(scratch, rate, value=-1).clamp_(0, 1)
 
 
+def one_cycle(step: Tensor, steps: int) -> Tensor:
+    """Return the learning rate of each row's step, 1 to ``steps``, as a share of the largest (torch's OneCycleLR)."""
+    peak = RISE * steps - 1
+    rising = (step - 1) / peak if peak > 0 else torch.full_like(step, 2.0)
+    falling = (step - 1 - peak) / (steps - 1 - peak)
+    up = 1 + (FIRST - 1) / 2 * (1 + torch.cos(math.pi * rising))
+    down = LAST + (1 - LAST) / 2 * (1 + torch.cos(math.pi * falling))
+    return torch.where(rising <= 1, up, down)
+
+
+def _stop_quiet(slots: Slots, logits: Tensor, cfg: MapSettings) -> None:
+    if cfg.stop == "quiet":
+        kept = logits.argmax(dim=1) == slots.target
+        stopped = slots.active & kept & (slots.quiet >= cfg.patience) & (slots.steps > cfg.min_steps)
+        slots.converged.logical_or_(stopped)
+        slots.active.logical_and_(~stopped)
+
+
 def _stop(slots: Slots, cfg: MapSettings) -> None:
     mean = slots.losses.sum(dim=1) / slots.steps.clamp(max=cfg.window)
-    quiet = (slots.loss - mean).abs() < cfg.tolerance
-    converged = slots.active & quiet & (slots.steps > cfg.min_steps)
-    slots.converged.logical_or_(converged)
-    slots.active.logical_and_(~(converged | (slots.steps > cfg.max_steps) | ~slots.finite))
+    settled = (slots.loss - mean).abs() < cfg.tolerance
+    if cfg.stop == "quiet":
+        slots.quiet.add_(1).mul_(settled)
+    else:
+        converged = slots.active & settled & (slots.steps > cfg.min_steps)
+        slots.converged.logical_or_(converged)
+        slots.active.logical_and_(~converged)
+    slots.active.logical_and_(~((slots.steps > cfg.max_steps) | ~slots.finite))
