@@ -130,11 +130,11 @@ def test_batch_size_follows_from_the_activations_and_the_free_memory(monkeypatch
     assert 8 * 64 * 4 <= saved_bytes(net, image) <= (8 * 64 + 64) * 4
     from freqmaps.maps import _memory
 
-    monkeypatch.setattr(_memory, "_free", lambda device: 10**12)
+    monkeypatch.setattr(_memory, "free_bytes", lambda device: 10**12)
     assert fitting_batch(net, image) == _memory.CPU_BATCH[1]
-    monkeypatch.setattr(_memory, "_free", lambda device: 10**6)
+    monkeypatch.setattr(_memory, "free_bytes", lambda device: 10**6)
     assert 10 < fitting_batch(net, image) < 100
-    monkeypatch.setattr(_memory, "_free", lambda device: 10)
+    monkeypatch.setattr(_memory, "free_bytes", lambda device: 10)
     assert fitting_batch(net, image) == 1
 
 

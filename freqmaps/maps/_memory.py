@@ -69,14 +69,15 @@ def fitting_batch(net: nn.Module, image: Tensor) -> int:
     activations = saved_bytes(net, image)
     # Activations and their gradients; spectrum, map, two moments, gradient and scratch, transforms.
     per_image = 2 * activations + 16 * image.numel() * image.element_size()
-    fits = max(1, int(SHARE.get(device.type, 0.4) * _free(device) / per_image))
+    fits = max(1, int(SHARE.get(device.type, 0.4) * free_bytes(device) / per_image))
     if device.type != "cpu":
         return min(fits, MAX_BATCH)
     fastest = min(max(CPU_WORKING_SET // max(activations, 1), CPU_BATCH[0]), CPU_BATCH[1])
     return min(fits, fastest)
 
 
-def _free(device: torch.device) -> int:
+def free_bytes(device: torch.device) -> int:
+    """Return the memory that a device has left; of the CPU, what the machine can give without swapping."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 _SAMPLE = ("sample",)
 _IMAGE = ("sample", "channel", "y", "x")
 _MAP = ("sample", "channel", "ky", "kx")
+_GROUP = ("group",)
+_HISTORY = ("group", "epoch")
 _INTEGER = ("int64", "int32", "int16")
+_SHARE = Variable(_GROUP, ("float64",), finite=False, limits=(0.0, 1.0))
 
 #: Images with labels. ``image``: uint8 in 0..255, or float32 in [0, 1]. ``split``: ``train`` or ``test``.
 #: ``sample``: stable id. ``classes``: names in label order; ``mean``/``std``: per channel, of images in [0, 1].
@@ -68,6 +71,42 @@ MAPS = Contract(
     further=lambda ds: _frequencies_fit(ds),
 )
 
+#: One map per group of samples, planes as in ``MAPS``. ``group``: ``all`` or ``class-3``, then ``-start-1`` where there
+#: are several. ``label``: the class, or -1; ``n_images``, ``n_adversarial``: 0 for an empty group, whose map is 1.
+#: ``kept_epoch``: the epoch after which the map was as it is. Accuracies, of clean and of adversarial images, without
+#: and with the map, are NaN where there are no such images. ``mean_of_map``: over channels and entries;
+#: ``share_of_zeros``: of entries below 1e-8. ``history_*``: per epoch, NaN after a map has stopped.
+GROUP_MAPS = Contract(
+    kind="group_maps",
+    variables={
+        "map": Variable(("group", "channel", "ky", "kx"), ("float32",), limits=(0.0, 1.0)),
+        "ky": Variable(("ky",), ("int64", "int32")),
+        "kx": Variable(("kx",), ("int64", "int32")),
+        "group": Variable(_GROUP, ("str",)),
+        "label": Variable(_GROUP, _INTEGER),
+        "start": Variable(_GROUP, _INTEGER),
+        "n_images": Variable(_GROUP, _INTEGER),
+        "n_adversarial": Variable(_GROUP, _INTEGER),
+        "epochs": Variable(_GROUP, _INTEGER),
+        "kept_epoch": Variable(_GROUP, _INTEGER),
+        "converged": Variable(_GROUP, ("bool",)),
+        "loss": Variable(_GROUP, ("float64",), finite=False),
+        "accuracy": _SHARE,
+        "filtered_accuracy": _SHARE,
+        "adversarial_accuracy": _SHARE,
+        "filtered_adversarial_accuracy": _SHARE,
+        "mean_of_map": Variable(_GROUP, ("float64",), limits=(0.0, 1.0)),
+        "share_of_zeros": Variable(_GROUP, ("float64",), limits=(0.0, 1.0)),
+        "history_loss": Variable(_HISTORY, ("float64",), finite=False),
+        "history_accuracy": Variable(_HISTORY, ("float64",), finite=False),
+        "history_adversarial_accuracy": Variable(_HISTORY, ("float64",), finite=False),
+        "history_mean_of_map": Variable(_HISTORY, ("float64",), finite=False),
+        "history_share_of_zeros": Variable(_HISTORY, ("float64",), finite=False),
+    },
+    attributes=("of", "objective", "parameters"),
+    further=lambda ds: _frequencies_fit(ds) or _groups_differ(ds),
+)
+
 #: Two sets of flattened, pooled maps of the same samples, row by row. ``only_essential`` and
 #: ``only_adversarial`` (attributes): how many samples the join left out on either side.
 MATRICES = Contract(
@@ -102,3 +141,8 @@ def _frequencies_fit(ds: xr.Dataset) -> str | None:
         if not np.array_equal(ds[axis].values, np.arange(n) - n // 2):
             return f"'{axis}' must run over the signed frequencies {-(n // 2)}..{(n - 1) // 2} in order"
     return None
+
+
+def _groups_differ(ds: xr.Dataset) -> str | None:
+    names = ds["group"].values
+    return None if len(np.unique(names)) == len(names) else "groups are not unique"

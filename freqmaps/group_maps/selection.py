@@ -1,0 +1,69 @@
+"""Which images the maps of groups are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freqmaps.maps.selection import select_adversarial, select_essential
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Images of one kind, clean or adversarial.
+
+    Attributes
+    ----------
+    images
+        (n, c, h, w) float32 in [0, 1].
+    targets
+        (n,) int64: the class that the network is to give each image when it is filtered: the true one.
+    category
+        (n,) int64: the class whose group each image belongs to: the true one of a clean image, and the one that an
+        adversarial image is taken for.
+    """
+
+    images: NDArray[np.float32]
+    targets: NDArray[np.int64]
+    category: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def select_clean(
+    labels: NDArray[np.int64], predictions: NDArray[np.int64] | None, *, only_correct: bool
+) -> NDArray[np.int64]:
+    """Return the positions of the clean images to use.
+
+    Parameters
+    ----------
+    labels, predictions
+        (n,) ground truth, and the network's answers; the answers are only looked at for ``only_correct``.
+    only_correct
+        Leave out what the network does not classify correctly.
+    """
+    if not only_correct or predictions is None:
+        return np.arange(len(labels), dtype=np.int64)
+    return select_essential(labels, predictions)
+
+
+def select_misled(
+    labels: NDArray[np.int64], predictions: NDArray[np.int64], success: NDArray[np.bool_], *, only_correct: bool
+) -> NDArray[np.int64]:
+    """Return the positions of the adversarial images to use: those that the attack led astray.
+
+    Parameters
+    ----------
+    labels, predictions
+        (n,) ground truth, and the network's answers to the clean images.
+    success
+        (n,) whether the answer to the adversarial image is wrong, within the attack's budget.
+    only_correct
+        Leave out what the network does not even classify correctly when it is clean.
+    """
+    if only_correct:
+        return select_adversarial(labels, predictions, success)
+    return np.flatnonzero(np.asarray(success, dtype=bool)).astype(np.int64)

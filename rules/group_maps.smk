@@ -1,0 +1,23 @@
+rule group_maps:
+    input:
+        inputs_of("group_maps"),
+    output:
+        manifest=beside("group_maps", "manifest.json"),
+    log:
+        beside("group_maps", "log.txt"),
+    benchmark:
+        beside("group_maps", "benchmark.tsv")
+    conda:
+        "../envs/gpu.yaml"
+    threads: threads_of("group_maps")
+    resources:
+        mem_mb=growing(16000),
+        runtime=growing(240),
+        gpu=gpus,
+    params:
+        spec=spec_of("group_maps"),
+        options=options_of("group_maps"),
+    message:
+        "group maps {wildcards.group_maps} of {wildcards.of} for {wildcards.dataset}/{wildcards.model}"
+    shell:
+        command("group_maps")

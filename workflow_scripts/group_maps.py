@@ -1,0 +1,68 @@
+"""Optimise the frequency maps of groups of samples and write the group map store."""
+
+import numpy as np
+
+from freqmaps.device import pick
+from freqmaps.group_maps import (
+    GroupMapSettings,
+    Pictures,
+    compute_group_maps,
+    headline,
+    select_clean,
+    select_misled,
+    to_dataset,
+)
+from freqmaps.job import Job, Progress, main
+from freqmaps.models import Classifier, load_classifier, predict
+from freqmaps.stores import GROUP_MAPS, write
+from freqmaps.stores.selection import Samples, attacked, select
+
+
+def run(job: Job) -> dict[str, object]:
+    """Make one map per group of the range's samples; for adversarial ones, with what the attack made of them too."""
+    device = pick(job.options["device"])
+    job.options["device_used"] = str(device)
+    classifier = load_classifier(job.input("checkpoint"), device)
+    settings = GroupMapSettings(**job.parameters["settings"])
+    objective = job.parameters["objective"]
+    samples = select(job.input("dataset"), **job.parameters["samples"])
+    result = compute_group_maps(
+        classifier,
+        _clean(samples, classifier, settings, str(device)),
+        objective["kind"],
+        objective["parameters"],
+        settings,
+        adversarial=_misled(job, samples, settings) if job.parameters["of"] == "adversarial" else None,
+        seed=job.seed,
+        device=device,
+        batch=job.options.get("batch"),
+        state=job.partial,
+        progress=Progress("group maps, epoch", settings.epochs),
+    )
+    attributes = {"of": job.parameters["of"], "objective": objective["kind"], "parameters": job.parameters["settings"]}
+    write(job.folder / "store.zarr.zip", to_dataset(result, attributes | job.attributes()), GROUP_MAPS)
+    return headline(result)
+
+
+def _clean(samples: Samples, classifier: Classifier, settings: GroupMapSettings, device: str) -> Pictures:
+    """Return the range's own images, each in the group of its class."""
+    answers = predict(classifier, samples.images, device=device) if settings.only_correct else None
+    rows = select_clean(samples.labels, answers, only_correct=settings.only_correct)
+    return Pictures(samples.images[rows], samples.labels[rows], samples.labels[rows])
+
+
+def _misled(job: Job, samples: Samples, settings: GroupMapSettings) -> Pictures:
+    """Return the range's adversarial images that led the network astray, each in the group of the class it answers."""
+    wanted, found = np.array(samples.ids), []
+    for folder in job.inputs["adversarial"]:
+        store = attacked(folder)
+        rows = select_misled(store.samples.labels, store.predictions, store.success, only_correct=settings.only_correct)
+        rows = rows[np.isin(np.array(store.samples.ids)[rows], wanted)]
+        part = store.samples
+        found.append((part.images[rows], part.labels[rows], store.adversarial_predictions[rows]))
+    images, labels, answers = (np.concatenate(column) for column in zip(*found, strict=True))
+    return Pictures(images, labels, answers)
+
+
+if __name__ == "__main__":
+    main(run)
