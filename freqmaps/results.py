@@ -13,7 +13,7 @@ import xarray as xr
 
 from freqmaps import manifest as manifests
 from freqmaps.errors import FreqmapsError, StoreError
-from freqmaps.stores import ADVERSARIAL, DATASET, MAPS, Contract, open_store, read
+from freqmaps.stores import ADVERSARIAL, DATASET, GROUP_MAPS, MAPS, Contract, open_store, read
 
 STORE = "store.zarr.zip"
 ESSENTIAL = "essential"
@@ -139,6 +139,13 @@ class Inputs:
     ) -> xr.Dataset:
         """Read maps, all ranges joined along ``sample``."""
         return self._stores("maps", MAPS, samples, variables, names)
+
+    def group_maps(self, **names: str) -> xr.Dataset:
+        """Read the group maps of one setting and network."""
+        found = self.select("group_maps", **names)
+        if len(found) != 1:
+            raise FreqmapsError(f"{len(found)} group-map results fit {_shown(names)}; give names that fit one")
+        return read(found[0].folder / STORE, GROUP_MAPS)
 
     def adversarial(
         self, *, samples: Sequence[str] | None = None, variables: Sequence[str] | None = None, **names: str

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freqmaps.spectra import filter_image
-from freqmaps.statistics import ZERO
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,11 +30,6 @@ def filtered(images: NDArray[np.float32], maps: NDArray[np.float32]) -> NDArray[
         filter_image(images[i : i + BLOCK], maps if one else maps[i : i + BLOCK]) for i in range(0, len(images), BLOCK)
     ]
     return np.concatenate(parts).astype(np.float32) if parts else images
-
-
-def complement(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the complements: 1 where M < 1e-8, else 0 (Karantzas et al., section 3.2)."""
-    return (maps < ZERO).astype(np.float32)
 
 
 def shuffled(maps: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:

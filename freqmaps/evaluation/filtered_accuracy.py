@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from freqmaps.analysis.complement import complement_mask
 from freqmaps.evaluation._api import Network, Row, accuracy
-from freqmaps.evaluation._filtered import complement, filtered, shuffled
+from freqmaps.evaluation._filtered import filtered, shuffled
 from freqmaps.stores.selection import to_unit
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _filters(
     """Return name, maps and the images that they filter."""
     every = np.arange(len(masks))
     found: list[tuple[str, NDArray[np.float32] | None, NDArray[np.int64]]] = [
-        ("none", None, every), ("map", masks, every), ("complement", complement(masks), every),
+        ("none", None, every), ("map", masks, every), ("complement", complement_mask(masks), every),
     ]  # fmt: skip
     for name, same in (("same class", True), ("other class", False)):
         partner = partners(labels, generator, same_class=same)

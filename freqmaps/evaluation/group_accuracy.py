@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from freqmaps.analysis.complement import complement_mask
 from freqmaps.evaluation._api import Network, Row, accuracy
-from freqmaps.evaluation._filtered import complement, filtered, shuffled
+from freqmaps.evaluation._filtered import filtered, shuffled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,4 +66,4 @@ def compute(
 
 
 def _filters(mask: NDArray[np.float32], generator: np.random.Generator) -> list[tuple[str, NDArray[np.float32]]]:
-    return [("map", mask), ("complement", complement(mask)), ("shuffled", shuffled(mask, generator))]
+    return [("map", mask), ("complement", complement_mask(mask)), ("shuffled", shuffled(mask, generator))]

@@ -41,6 +41,7 @@ def _lines() -> Iterator[str]:
     for title, module, name in (
         ("`trainings.<name>`: settings of the training loop", "freqmaps.training.settings", "TrainingSettings"),
         ("`maps.<name>`: settings of the optimisation", "freqmaps.maps.settings", "MapSettings"),
+        ("`group_maps.<name>`: settings of the optimisation", "freqmaps.group_maps.settings", "GroupMapSettings"),
         ("`matrices`", "freqmaps.matrices.settings", "MatrixSettings"),
     ):
         yield from _component(title, components.settings(module, name), ())
