@@ -52,8 +52,9 @@ def rings(height: int, width: int, bands: int = BANDS) -> NDArray[np.int64]:
     ky, kx = _grid(height, width, bands)
     corner = (height // 2) ** 2 + (width // 2) ** 2
     # In whole numbers, so that a radius on a bound is exact: floor(B r / R) = floor(sqrt(floor(B² r² / R²))).
-    index = np.sqrt(bands**2 * (ky**2 + kx**2) // max(corner, 1)).astype(np.int64)
-    return np.minimum(index, np.int64(bands - 1))
+    index: NDArray[np.int64] = np.sqrt(bands**2 * (ky**2 + kx**2) // max(corner, 1)).astype(np.int64)
+    index[index == bands] = bands - 1
+    return index
 
 
 def ring_edges(height: int, width: int, bands: int = BANDS) -> NDArray[np.float64]:

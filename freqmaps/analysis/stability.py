@@ -174,7 +174,7 @@ def _jackknife(similarity: Square, names: NDArray[Any]) -> float:
 
 
 def _centred(rows: Square) -> Square:
-    left = rows - rows.mean(axis=1, keepdims=True)
+    left: Square = rows - rows.mean(axis=1, keepdims=True)
     left[np.ptp(rows, axis=1) == 0] = 0  # not what rounding leaves of a constant
     return left
 
