@@ -25,5 +25,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--item", required=True, help="item and parameters, as JSON")
     parser.add_argument("--shown", required=True, type=Path, help="where tables/ and figures/ lie")
-    parser.add_argument("--inputs", nargs="+", type=Path, help="manifests of the inputs")
+    parser.add_argument(
+        "--inputs", nargs="*", default=[], type=Path, help="manifests of the inputs; some items have none"
+    )
     entry_point(parser, run)
