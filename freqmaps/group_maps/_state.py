@@ -69,7 +69,7 @@ def load(folder: Path | None, mark: str) -> Arrays:
     if path is None or not path.is_file():
         return {}
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         log.warning("%s: unreadable, the maps are made anew (%s)", path, error)

@@ -109,7 +109,8 @@ def _check_values(part: xr.DataArray, variable: Variable, where: str, start: int
         first = np.argwhere(~np.isfinite(data))[0]
         place = (int(first[0]) + start, *map(int, first[1:])) if len(first) else ()
         raise StoreError(f"{where} holds NaN or infinity, first at index {place}")
-    if variable.limits and data.size:
-        low, high = float(np.nanmin(data)), float(np.nanmax(data))
+    known = data[~np.isnan(data)] if data.dtype.kind == "f" else data
+    if variable.limits and known.size:
+        low, high = float(known.min()), float(known.max())
         if low < variable.limits[0] or high > variable.limits[1]:
             raise StoreError(f"{where} spans [{low:g}, {high:g}], allowed is {list(variable.limits)}")
