@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from freqmaps import components
 from freqmaps.group_maps import GroupMapSettings, Pictures, compute_group_maps
 from freqmaps.group_maps._batches import Minibatches
 from tests.map_cases import small_net, some_images, some_targets
@@ -36,16 +35,13 @@ def make(net, clean, config, objective="cross_entropy", parameters=PENALTY, **op
     return compute_group_maps(net, clean, objective, parameters, config, device="cpu", **options)
 
 
-class SlowPenalty:
-    """What the objective adds for a map, by autograd on the full plane."""
-
-    def __init__(self, name, parameters):
-        self.name, self.parameters = name, parameters
-
-    def __call__(self, mask):
-        if self.name == "cross_entropy":
-            return self.parameters["penalty"] * mask.abs().sum()
-        return self.parameters["penalty"] * mask.abs().mean()
+def slow_loss(objective, strength, logits, unfiltered, targets, mask):
+    """The papers' objectives as they are written, the penalty on the full plane."""
+    loss = nn.functional.cross_entropy(logits, targets, reduction="none")
+    if objective == "cross_entropy":
+        return loss.mean() + strength * mask.abs().sum()
+    before = nn.functional.cross_entropy(unfiltered, targets, reduction="none")
+    return torch.exp((loss - before) ** 2).mean() + strength * mask.norm(p=1) / torch.ones_like(mask).norm(p=1)
 
 
 def slow_group_map(net, kinds, config, label, seed=0, objective="cross_entropy", parameters=PENALTY, initial=None):
@@ -54,8 +50,6 @@ def slow_group_map(net, kinds, config, label, seed=0, objective="cross_entropy",
     ``kinds`` are (number, pictures) in the order of their steps. Returns the map (origin in the corner), and the mean
     loss and the accuracy (of the first kind) of each epoch.
     """
-    term = components.load("objective", objective)(**parameters)
-    penalty = SlowPenalty(objective, parameters)
     streams = []
     for number, given in kinds:
         members = np.arange(len(given)) if label < 0 else np.flatnonzero(given.category == label)
@@ -79,10 +73,9 @@ def slow_group_map(net, kinds, config, label, seed=0, objective="cross_entropy",
             for kind, (given, minibatches) in enumerate(streams):
                 rows = minibatches.at(epoch * rounds + number)
                 x, t = torch.from_numpy(given.images[rows]), torch.from_numpy(given.targets[rows])
-                context = term.prepare(net(x).detach(), t)
                 adam.zero_grad()
                 logits = net(torch.fft.ifft2(mask * torch.fft.fft2(x)).real)
-                loss = term.loss(logits, t, context).mean() + penalty(mask)
+                loss = slow_loss(objective, parameters["penalty"], logits, net(x).detach(), t, mask)
                 loss.backward()
                 adam.step()
                 if schedule:

@@ -72,6 +72,20 @@ def test_clean_and_adversarial_steps_alternate_as_in_the_slow_loop():
     assert np.isnan(alone.filtered_accuracy).all()
 
 
+def test_the_global_mask_of_k22_is_the_slow_loops():
+    clean = pictures(30)
+    net, config = learned_net(clean), settings(schedule="one_cycle", learning_rate=0.05, epochs=8)
+    found = make(net, clean, config, "invariance", {"penalty": 0.2})
+    mask, losses, accuracies = slow_group_map(
+        net, [(0, clean)], config, -1, objective="invariance", parameters={"penalty": 0.2}
+    )
+    np.testing.assert_allclose(corner_full(found.map[0], 8), mask, atol=2e-4)
+    np.testing.assert_allclose(found.history["loss"][0], losses, rtol=1e-5)
+    np.testing.assert_allclose(found.history["accuracy"][0], accuracies)
+    assert 0.02 < mask.mean() < 0.95
+    assert losses[-1] < losses[0] == pytest.approx(1.2, abs=0.05)
+
+
 @pytest.mark.parametrize("name", components.names("objective"))
 def test_every_objective_makes_maps_that_fit_the_contract(name):
     tiny = components.find("objective", name).constants["TINY"]
