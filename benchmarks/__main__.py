@@ -16,13 +16,15 @@ from pathlib import Path
 
 from freqmaps.manifest import libraries, origin, write_text
 
-PARTS = ("stores", "idcor", "maps", "orchestration")
+PARTS = ("stores", "idcor", "maps", "group_maps", "orchestration")
 
 #: What is promised, and on which side of it a figure must lie.
 BOUNDS = {
     "maps_vs_one_at_a_time": (">=", 6.0),
     "maps_step_vs_bare_gradient": ("<=", 1.15),
     "maps_agreement_median_cosine": (">=", 0.999),
+    "group_maps_whole_epoch_vs_bare_gradient": ("<=", 1.2),
+    "group_maps_class_epoch_vs_bare_gradient": ("<=", 1.2),
     "idcor_vs_direct": (">=", 40.0),
     "idcor_max_abs_difference": ("<=", 1e-3),
     "store_bytes_vs_raw": ("<=", 0.1),
