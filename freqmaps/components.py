@@ -32,6 +32,7 @@ _FOLDERS = {
     "attack": ("attacks", "build"),
     "objective": ("maps/objectives", "build"),
     "pairing": ("matrices/pairings", "build"),
+    "basis": ("maps/bases", "build"),
     "metric": ("correlation/metrics", "compute"),
     "evaluation": ("evaluation", "compute"),
     "item": ("items", "build"),

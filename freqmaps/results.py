@@ -135,10 +135,28 @@ class Inputs:
         return pd.concat(frames, ignore_index=True)
 
     def maps(
-        self, *, samples: Sequence[str] | None = None, variables: Sequence[str] | None = None, **names: str
+        self,
+        *,
+        samples: Sequence[str] | None = None,
+        variables: Sequence[str] | None = None,
+        basis: str | None = "fourier",
+        **names: str,
     ) -> xr.Dataset:
-        """Read maps, all ranges joined along ``sample``."""
-        return self._stores("maps", MAPS, samples, variables, names)
+        """Read maps, all ranges joined along ``sample``.
+
+        Raises
+        ------
+        FreqmapsError
+            The maps themselves are asked for, and are of another basis than ``basis``; None takes any.
+        """
+        found = self._stores("maps", MAPS, samples, variables, names)
+        has = found.attrs.get("basis", "fourier")
+        if "map" in found and basis not in (None, has):
+            raise FreqmapsError(
+                f"the maps of {_shown(names)} have basis '{has}', and what is asked for needs '{basis}'; "
+                f"name a map setting with basis {basis}"
+            )
+        return found
 
     def group_maps(self, **names: str) -> xr.Dataset:
         """Read the group maps of one setting and network."""

@@ -63,12 +63,12 @@ def slow_map(model, image, target, settings, penalty):
     mask = torch.ones_like(image, requires_grad=True)
     adam = torch.optim.Adam([mask], lr=settings.learning_rate)
     steps = settings.max_steps + 1
-    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, settings.learning_rate, steps, cycle_momentum=False)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, settings.learning_rate, steps, pct_start=settings.warmup)
     losses, step, quiet = [], 0, 0
     while True:
         adam.zero_grad()
         if settings.schedule == "constant":
-            adam.param_groups[0]["lr"] = settings.learning_rate
+            adam.param_groups[0].update(lr=settings.learning_rate, betas=(0.9, 0.999))
         logits = model(torch.fft.ifft2(mask * torch.fft.fft2(image)).real)
         long_quiet = settings.stop == "quiet" and quiet >= settings.patience and step > settings.min_steps
         if long_quiet and logits.argmax() == target:

@@ -17,6 +17,7 @@ from freqmaps.items._latex import escape, latex
 from freqmaps.items._published import AS_PUBLISHED, published
 from freqmaps.results import Inputs
 from freqmaps.statistics import wilson
+from freqmaps.stores import MAPS, read, write
 from tests import synthetic_study as study
 
 
@@ -68,6 +69,23 @@ def test_samples_are_read_in_the_order_asked(inputs):
     assert part["sample"].values.tolist() == ids
     assert np.array_equal(part["map"].values, whole.sel(sample=ids)["map"].values)
     assert set(inputs.maps(of="essential", variables=["steps"]).data_vars) == {"steps"}
+
+
+def test_maps_of_another_basis_are_refused_unless_any_will_do(tmp_path):
+    made = Inputs(study.make(tmp_path))
+    for result in made.select("maps", of="essential"):
+        path = result.folder / "store.zarr.zip"
+        store = read(path, MAPS)
+        path.unlink()
+        write(path, store.assign_attrs(basis="phase"), MAPS)
+    with pytest.raises(FreqmapsError, match="have basis 'phase', and what is asked for needs 'fourier'"):
+        made.maps(of="essential")
+    assert "map" in made.maps(of="essential", basis=None)
+    assert "map" in made.maps(of="essential", basis="phase")
+    assert "map" not in made.maps(of="essential", variables=["steps"])
+    for name in ("B25-F1", "B25-F2", "B25-F3"):
+        with pytest.raises(FreqmapsError, match="name a map setting with basis fourier"):
+            components.load("item", name)(made)
 
 
 def test_what_is_not_there_is_named(inputs):

@@ -9,8 +9,8 @@ from torch import nn
 
 from freqmaps.errors import FreqmapsError
 from freqmaps.maps import MapSettings, _engine, compute_maps
+from freqmaps.maps._adam import CYCLED_BETA, CYCLED_RATE, one_cycle
 from freqmaps.maps._engine import optimise_maps
-from freqmaps.maps._slots import one_cycle
 from freqmaps.maps.objectives.cross_entropy import build as cross_entropy
 from tests.map_cases import (  # noqa: F401
     SHORT,
@@ -40,24 +40,6 @@ def test_a_batch_is_the_slow_loop_image_by_image(size, channels):
         assert maps.loss[i] == pytest.approx(loss, rel=1e-5)
         assert not converged
         assert not maps.converged[i]
-
-
-def test_gradient_per_full_plane_entry_is_that_of_autograd():
-    from freqmaps.maps._slots import Slots, _towards_map
-
-    for size in ((8, 8), (7, 7), (6, 5), (5, 6)):
-        net = small_net(2).double()
-        image = torch.rand(1, 2, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-        mask = torch.rand(1, 2, *size, dtype=torch.float64, requires_grad=True)
-        even = 0.5 * (mask + torch.roll(mask.flip(-2, -1), (1, 1), (-2, -1)))  # point symmetric, but not all ones
-        full = even.detach().requires_grad_()
-        seen = torch.fft.ifft2(full * torch.fft.fft2(image)).real
-        (expected,) = torch.autograd.grad(net(seen)[:, 1].sum(), full)
-        seen = seen.detach().requires_grad_()
-        (towards,) = torch.autograd.grad(net(seen)[:, 1].sum(), seen)
-        slots = Slots.start(image, torch.tensor([1]), image.new_zeros(1, 0), 1)
-        found = _towards_map(towards, slots.spectrum, size[1])
-        torch.testing.assert_close(found, expected[..., : size[1] // 2 + 1], rtol=1e-10, atol=1e-13)
 
 
 def test_stopping_times_are_those_of_the_slow_loop(converging):
@@ -136,19 +118,20 @@ def test_min_steps_ends_after_one_more_step_when_the_loss_is_quiet_at_once():
 SINGLE = MapSettings(learning_rate=0.1, schedule="one_cycle", min_steps=5, max_steps=80, tolerance=0.02, window=5)
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 10, 81, 20_001])
-def test_one_cycle_is_torchs(steps):
-    weight = nn.Parameter(torch.zeros(1))
-    adam = torch.optim.Adam([weight], lr=1.0)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 0.2, total_steps=steps, cycle_momentum=False)
+@pytest.mark.parametrize("warmup", [0.1, 0.3])
+@pytest.mark.parametrize("steps", [1, 2, 3, 13, 81, 5001])
+def test_one_cycle_is_torchs(steps, warmup):
+    adam = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=1.0)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 0.2, total_steps=steps, pct_start=warmup)
     expected = []
     for step in range(steps):
-        expected.append(cycle.get_last_lr()[0])
+        expected.append((adam.param_groups[0]["lr"], adam.param_groups[0]["betas"][0]))
         if step + 1 < steps:
             adam.step()
             cycle.step()
-    found = 0.2 * one_cycle(torch.arange(1, steps + 1, dtype=torch.float64), steps)
-    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    place = (torch.arange(1, steps + 1, dtype=torch.float64), steps, warmup)
+    found = torch.stack([0.2 * one_cycle(*place, CYCLED_RATE), one_cycle(*place, CYCLED_BETA)], dim=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("batch", [2, 5])

@@ -20,6 +20,9 @@ def test_half_and_full_planes_hold_the_same(h, w, seed):
     full = to_full(half, w)
     np.testing.assert_allclose(full, np.fft.fftshift(magnitude, axes=(-2, -1)), atol=1e-12)
     np.testing.assert_array_equal(to_half(full), half)
+    spectrum = np.fft.fft2(image)
+    whole = to_full(spectrum[..., : w // 2 + 1], w)
+    np.testing.assert_allclose(whole, np.fft.fftshift(spectrum, axes=(-2, -1)), atol=1e-12)
     ky, kx = np.arange(h) - h // 2, np.arange(w) - w // 2
     np.testing.assert_allclose(full[0, 0, ky == 0, kx == 0], image[0, 0].sum())
     assert (multiplicity(h, w) * half[0, 0]).sum() == pytest.approx(magnitude[0, 0].sum())

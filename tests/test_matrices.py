@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
 from freqmaps import components
 from freqmaps.errors import FreqmapsError
+from freqmaps.maps import Maps, to_dataset
 from freqmaps.matrices import MatrixSettings, concatenate, join, matrix_dataset, pool
 from freqmaps.stores import MAPS, MATRICES, read, write
+from tests.map_cases import small_net
 
 
 def maps(ids, of="essential", size=8, seed=0, **flags):
@@ -145,6 +148,87 @@ def test_stores_that_do_not_fit_are_refused():
     adversarial["label"].values[1] = 7
     with pytest.raises(FreqmapsError, match="'s2' has label 2 among the essential maps and 7"):
         matrix_dataset(essential, adversarial, MatrixSettings())
+
+
+# --- other bases -----------------------------------------------------------------------------------------------------
+
+
+def based(basis, of="essential", n=4, **parameters):
+    """Maps of a basis as the engine makes them, with random entries."""
+    images = torch.rand(n, 3, 8, 8, generator=torch.Generator().manual_seed(n))
+    layout = components.load("basis", basis)(**parameters).bind(small_net(3).eval(), images).layout
+    rng = np.random.default_rng(len(of))
+    flags, numbers = np.ones(n, bool), np.zeros(n, np.int64)
+    drawn = rng.random((n, *layout.shape), dtype=np.float32) / 2
+    if basis == "fourier_complex":
+        drawn[:, :, 0, 0, 1] = 0
+    made = Maps(drawn, layout, numbers, np.ones(n), flags, flags)
+    attrs = {"of": of, "objective": "cross_entropy", "parameters": {}, "basis": basis, "basis_parameters": parameters}
+    store = to_dataset(made, [f"s{i}" for i in range(n)], numbers, numbers, attrs)
+    MAPS.validate(store, "test")
+    return store
+
+
+BASES = components.names("basis")
+
+
+def tiny(basis):
+    return components.find("basis", basis).constants["TINY"]
+
+
+@pytest.mark.parametrize("basis", BASES)
+def test_maps_of_every_basis_become_rows(basis, tmp_path):
+    first, second = based(basis, **tiny(basis)), based(basis, "adversarial", **tiny(basis))
+    shape = list(first["map"].shape[1:])
+    found = matrix_dataset(concatenate([first]), second, MatrixSettings())
+    write(tmp_path / "store.zarr.zip", found, MATRICES)
+    back = read(tmp_path / "store.zarr.zip", MATRICES)
+    assert list(back.attrs["shape"]) == shape
+    assert back.attrs["basis"] == basis
+    np.testing.assert_array_equal(back["essential"].values, first["map"].values.reshape(4, -1))
+    np.testing.assert_array_equal(back["adversarial"].values, second["map"].values.reshape(4, -1))
+
+
+@pytest.mark.parametrize("basis", BASES)
+def test_planes_of_every_basis_are_pooled_plane_by_plane_and_tables_are_not(basis):
+    first, second = based(basis, **tiny(basis)), based(basis, "adversarial", **tiny(basis))
+    if first.attrs["layout"] == "table":
+        with pytest.raises(
+            FreqmapsError, match=f"maps of basis '{basis}' cannot be pooled by mean, .* set pool to none$"
+        ):
+            matrix_dataset(first, second, MatrixSettings(pool="mean", size=4))
+        return
+    found = matrix_dataset(first, second, MatrixSettings(pool="mean", size=4))
+    assert list(found.attrs["shape"]) == [*first["map"].shape[1:-2], 4, 4]
+    values = first["map"].values.reshape(4, -1, 8, 8).astype(np.float64)
+    blocks = sum(values[..., i::2, j::2] for i in (0, 1) for j in (0, 1)) / 4
+    np.testing.assert_allclose(found["essential"].values, blocks.reshape(4, -1), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("basis", "pool", "message"),
+    [
+        ("wavelet", "max", "cannot be pooled by max, .* set pool to none$"),
+        ("fourier_complex", "max", "complex numbers have no largest one; set pool to none or mean"),
+    ],
+)
+def test_what_has_no_neighbours_or_no_order_is_not_pooled(basis, pool, message):
+    first, second = based(basis), based(basis, "adversarial")
+    with pytest.raises(FreqmapsError, match=message):
+        matrix_dataset(first, second, MatrixSettings(pool=pool, size=4))
+
+
+@pytest.mark.parametrize(
+    ("other", "parameters"), [("phase", {}), ("dct", {}), ("fourier_complex", {}), ("wavelet", {"levels": 1})]
+)
+def test_maps_of_two_bases_are_not_compared(other, parameters):
+    with pytest.raises(FreqmapsError, match=rf"are of basis {other}.* of fourier; give maps of one setting"):
+        matrix_dataset(based("fourier"), based(other, "adversarial", **parameters), MatrixSettings())
+
+
+def test_maps_of_two_settings_of_one_basis_are_not_compared():
+    with pytest.raises(FreqmapsError, match=r"wavelet \(levels=2\), shard 0 of wavelet \(levels=1\);"):
+        concatenate([based("wavelet", levels=1), based("wavelet", levels=2)])
 
 
 def test_settings_are_read_from_the_source():

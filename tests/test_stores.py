@@ -103,6 +103,37 @@ BREACHES = {
 }
 
 
+def complex_maps(dataset):
+    """The same as complex maps: the amplitude as the real part, nothing as the imaginary part."""
+    both = xr.concat([dataset["map"], 0 * dataset["map"]], dim="part").transpose("sample", "part", ...)
+    made = dataset.drop_vars("map").assign(map=both).assign_coords(part=["real", "imaginary"])
+    return made.assign_attrs(layout="complex_frequencies")
+
+
+def on_a_grid(dataset):
+    """The same over rows and columns."""
+    made = dataset.drop_vars(["ky", "kx"]).rename(ky="row", kx="column")
+    return made.assign_coords(row=np.arange(8), column=np.arange(8)).assign_attrs(layout="plane")
+
+
+BREACHES |= {
+    "unknown layout": (lambda d: d.assign_attrs(layout="plain"), "no layout 'plain' of maps stores; did you mean 'pla"),
+    "another layout": (lambda d: d.assign_attrs(layout="plane"), "variable 'row' is missing|has dims"),
+    "a table without labels": (lambda d: on_a_grid(d).assign_attrs(layout="table"), "variable 'level' is missing"),
+    "parts swapped": (lambda d: complex_maps(d).isel(part=[1, 0]), "'part' must be real, imaginary"),
+    "outside the disc": (lambda d: complex_maps(d).pipe(lambda c: c.assign(map=c["map"] * 0 + 0.8)), "modulus 1.13"),
+}
+
+
+@pytest.mark.parametrize("layout", [complex_maps, on_a_grid])
+def test_every_layout_is_written_and_read(tmp_path, layout):
+    dataset = layout(map_dataset())
+    write(tmp_path / "m.zarr.zip", dataset, MAPS)
+    assert np.array_equal(read(tmp_path / "m.zarr.zip", MAPS)["map"].values, dataset["map"].values)
+    plain = read_arrays(tmp_path / "m.zarr.zip", MAPS, ["map"])
+    assert np.array_equal(plain["map"], dataset["map"].values)
+
+
 @pytest.mark.parametrize("breach", BREACHES)
 def test_contract_is_kept_on_write_and_nothing_is_left(tmp_path, breach):
     change, message = BREACHES[breach]

@@ -1,6 +1,7 @@
 """Optimise the frequency maps of one range of samples and write the map store."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,11 +9,14 @@ from numpy.typing import NDArray
 
 from freqmaps.device import pick
 from freqmaps.job import Job, Progress, main
-from freqmaps.maps import MapSettings, compute_maps, select_adversarial, select_essential, to_dataset
+from freqmaps.maps import MapSettings, compute_maps, mean_size, select_adversarial, select_essential, to_dataset
 from freqmaps.maps.selection import shuffle_perturbation
 from freqmaps.models import Classifier, load_classifier, predict
 from freqmaps.stores import MAPS, write
 from freqmaps.stores.selection import Samples, attacked, select
+
+#: What a map multiplies unless the config says otherwise.
+FOURIER: dict[str, Any] = {"kind": "fourier", "parameters": {}}
 
 
 def run(job: Job) -> dict[str, object]:
@@ -21,7 +25,7 @@ def run(job: Job) -> dict[str, object]:
     job.options["device_used"] = str(device)
     classifier = load_classifier(job.input("checkpoint"), device)
     samples, targets = _eligible(job, classifier, device)
-    objective = job.parameters["objective"]
+    objective, basis = job.parameters["objective"], job.parameters.get("basis", FOURIER)
     result = compute_maps(
         classifier,
         samples.images,
@@ -29,12 +33,15 @@ def run(job: Job) -> dict[str, object]:
         objective["kind"],
         objective["parameters"],
         MapSettings(**job.parameters["settings"]),
+        basis_name=basis["kind"],
+        basis_params=basis["parameters"],
         device=device,
         batch=job.options.get("batch"),
         state=job.partial,
         progress=Progress("maps", len(targets)),
     )
     attributes = {"of": job.parameters["of"], "objective": objective["kind"], "parameters": job.parameters["settings"]}
+    attributes |= {"basis": basis["kind"], "basis_parameters": basis["parameters"]}
     store = to_dataset(result, samples.ids, samples.labels, targets, attributes | job.attributes())
     write(job.folder / "store.zarr.zip", store, MAPS)
     return {
@@ -42,7 +49,7 @@ def run(job: Job) -> dict[str, object]:
         "n_converged": int(result.converged.sum()),
         "n_keeps_prediction": int(result.keeps_prediction.sum()),
         "median_steps": float(store["steps"].median()) if len(targets) else None,
-        "mean_of_map": float(store["map"].mean()) if len(targets) else None,
+        "mean_of_map": mean_size(store) if len(targets) else None,
     }
 
 

@@ -4,7 +4,7 @@ Importing this package imports no torch.
 """
 
 from freqmaps.maps._compute import Maps, compute_maps
-from freqmaps.maps._dataset import to_dataset
+from freqmaps.maps._dataset import mean_size, to_dataset
 from freqmaps.maps.planes import to_full, to_half
 from freqmaps.maps.selection import select_adversarial, select_essential
 from freqmaps.maps.settings import MapSettings
@@ -13,6 +13,7 @@ __all__ = [
     "MapSettings",
     "Maps",
     "compute_maps",
+    "mean_size",
     "select_adversarial",
     "select_essential",
     "to_dataset",

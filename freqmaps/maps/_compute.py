@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from freqmaps import components
 from freqmaps.maps._state import Arrays, Saved, fingerprint
+from freqmaps.maps.layouts import Layout
 from freqmaps.maps.settings import MapSettings
 
 if TYPE_CHECKING:
@@ -26,9 +28,9 @@ class Maps:
     Attributes
     ----------
     map
-        (n, c, h, w // 2 + 1) float32 in [0, 1]: half planes; :func:`freqmaps.maps.to_full` unfolds them.
-    width
-        Pixels per row of the images.
+        (n, ...) float32, as they are made: for amplitudes, half planes (c, h, w // 2 + 1) in [0, 1].
+    layout
+        How they lie; ``layout.to_store(map)`` gives them with the axes ``layout.dims``, full planes for amplitudes.
     steps
         (n,) int64: optimisation steps made.
     loss
@@ -40,7 +42,7 @@ class Maps:
     """
 
     map: NDArray[np.float32]
-    width: int
+    layout: Layout
     steps: NDArray[np.int64]
     loss: NDArray[np.float64]
     converged: NDArray[np.bool_]
@@ -55,6 +57,8 @@ def compute_maps(
     objective_params: Mapping[str, Any],
     settings: MapSettings,
     *,
+    basis_name: str = "fourier",
+    basis_params: Mapping[str, Any] = MappingProxyType({}),
     device: str | torch.device = "auto",
     batch: int | None = None,
     state: Path | None = None,
@@ -73,7 +77,9 @@ def compute_maps(
     objective_name, objective_params
         A component of ``freqmaps/maps/objectives`` (or ``module:function``) and its parameters.
     settings
-        Learning rate and stopping rule.
+        Learning rate, its schedule, and the stopping rule.
+    basis_name, basis_params
+        A component of ``freqmaps/maps/bases`` (or ``module:function``) and its parameters.
     device, batch
         Where, and how many at once; None finds a number from the free memory.
     state
@@ -85,13 +91,19 @@ def compute_maps(
     Raises
     ------
     FreqmapsError
-        Shapes or targets do not fit, a loss is not finite, or memory does not hold one image.
+        Shapes or targets do not fit, the basis does not fit the images or the network, a loss is not finite, or memory
+        does not hold one image.
     """
-    from freqmaps.maps._engine import optimise_maps
+    import torch
+
+    from freqmaps.device import pick
+    from freqmaps.maps._engine import optimise_maps, plan_for
 
     pictures = np.ascontiguousarray(images, dtype=np.float32)
     classes = np.ascontiguousarray(targets, dtype=np.int64)
-    mark = fingerprint(model, pictures, classes, objective_name, objective_params, settings) if state else ""
+    named = (objective_name, objective_params, settings, basis_name, basis_params)
+    mark = fingerprint(model, pictures, classes, *named) if state else ""
+    basis = components.load("basis", basis_name)(**basis_params)
     saved = Saved(state, mark)
     groups = saved.load()
     try:
@@ -101,6 +113,7 @@ def compute_maps(
             classes,
             components.load("objective", objective_name)(**objective_params),
             settings,
+            basis=basis,
             device=device,
             batch=batch,
             only=_missing(groups, len(pictures)),
@@ -111,7 +124,8 @@ def compute_maps(
             saved.add(arrays)
     finally:
         saved.flush()
-    return _in_order(groups, pictures.shape)
+    layout = plan_for(model, basis, torch.from_numpy(pictures), pick(device)).layout
+    return _in_order(groups, len(pictures), layout)
 
 
 def _missing(groups: Iterable[Arrays], n: int) -> NDArray[np.int64]:
@@ -121,11 +135,10 @@ def _missing(groups: Iterable[Arrays], n: int) -> NDArray[np.int64]:
     return np.flatnonzero(~made).astype(np.int64)
 
 
-def _in_order(groups: Iterable[Arrays], shape: tuple[int, ...]) -> Maps:
-    n, c, h, w = shape
+def _in_order(groups: Iterable[Arrays], n: int, layout: Layout) -> Maps:
     result = Maps(
-        map=np.ones((n, c, h, w // 2 + 1), dtype=np.float32),
-        width=w,
+        map=np.ones((n, *layout.shape), dtype=np.float32),
+        layout=layout,
         steps=np.zeros(n, dtype=np.int64),
         loss=np.zeros(n, dtype=np.float64),
         converged=np.zeros(n, dtype=bool),

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from freqmaps.errors import FreqmapsError
 from freqmaps.maps._compute import Maps
-from freqmaps.maps.planes import to_full
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,12 +33,14 @@ def to_dataset(
     labels, targets
         (n,) ground truth, and the classes that the maps keep.
     attrs
-        Must have ``of`` (``essential`` or ``adversarial``), ``objective`` and ``parameters``.
+        Must have ``of`` (``essential`` or ``adversarial``), ``objective`` and ``parameters``; ``basis`` and
+        ``basis_parameters`` if the basis is not ``fourier``.
 
     Returns
     -------
     xr.Dataset
-        Dims ``sample, channel, ky, kx``: full planes, origin in the middle, with the signed frequencies as coordinates.
+        Dims ``sample, channel, ky, kx`` for amplitudes: full planes, origin in the middle, with the signed frequencies
+        as coordinates. Other bases have the axes of their layout, which the attribute ``layout`` names.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def to_dataset(
     """
     import xarray as xr
 
-    n, _, h, _ = maps.map.shape
+    n = len(maps.map)
     if not n == len(sample_ids) == len(labels) == len(targets):
         raise FreqmapsError(
             f"maps: {n} maps, {len(sample_ids)} ids, {len(labels)} labels and {len(targets)} targets; "
@@ -56,7 +57,7 @@ def to_dataset(
         )
     return xr.Dataset(
         {
-            "map": (("sample", "channel", "ky", "kx"), to_full(maps.map, maps.width)),
+            "map": (("sample", *maps.layout.dims), maps.layout.to_store(maps.map)),
             "target": ("sample", np.asarray(targets, dtype=np.int64)),
             "label": ("sample", np.asarray(labels, dtype=np.int64)),
             "steps": ("sample", maps.steps),
@@ -66,8 +67,15 @@ def to_dataset(
         },
         coords={
             "sample": ("sample", np.array([str(s) for s in sample_ids], dtype=object)),
-            "ky": np.arange(h, dtype=np.int64) - h // 2,
-            "kx": np.arange(maps.width, dtype=np.int64) - maps.width // 2,
+            **maps.layout.coordinates(),
         },
-        attrs={"kind": "maps", **attrs},
+        attrs={"kind": "maps", "basis": "fourier", "basis_parameters": {}, "layout": maps.layout.name, **attrs},
+    )
+
+
+def mean_size(store: xr.Dataset) -> float:
+    """Return the mean of |M| over all maps of a store and all their coefficients, each counted once."""
+    values = store["map"].values
+    return float(
+        (np.hypot(values[:, 0], values[:, 1]) if "part" in store["map"].dims else values).mean(dtype=np.float64)
     )

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from freqmaps import components
 from freqmaps.device import is_out_of_memory, pick, release
 from freqmaps.errors import FreqmapsError
 from freqmaps.maps._frozen import freeze, plain_copy
@@ -22,9 +23,9 @@ from freqmaps.maps._memory import (
     give_freed_memory_back,
     keep_freed_memory,
 )
-from freqmaps.maps._slots import Slots, advance, filtered
+from freqmaps.maps._slots import Slots, advance
+from freqmaps.maps.bases._api import Basis, Plan
 from freqmaps.maps.objectives._api import Objective
-from freqmaps.maps.planes import multiplicity
 from freqmaps.maps.settings import MapSettings
 
 #: Steps between two looks at which images have stopped: a look waits for a GPU, and costs nothing on a CPU.
@@ -43,7 +44,7 @@ class FinishedMaps:
     index
         (k,) int64: their places in the images given.
     map
-        (k, c, h, w // 2 + 1) float32 in [0, 1]: half planes, see :mod:`freqmaps.maps.planes`.
+        (k, ...) float32, as the basis's layout has them: for amplitudes, half planes (c, h, w // 2 + 1) in [0, 1].
     steps
         (k,) int64: steps made.
     loss
@@ -69,6 +70,7 @@ def optimise_maps(
     objective: Objective,
     settings: MapSettings,
     *,
+    basis: Basis | None = None,
     device: str | torch.device = "auto",
     batch: int | None = None,
     only: NDArray[np.int64] | None = None,
@@ -76,8 +78,9 @@ def optimise_maps(
 ) -> Iterator[FinishedMaps]:
     """Find the map of each image, and yield maps as they finish, in any order.
 
-    Each image's trajectory is that of its own gradient descent on the full plane: M starts at 1; x_F = Re F⁻¹(M ⊙ F x)
-    (Basile et al., eq. 1); Adam on the objective; M clamped to [0, 1] after each step; the stopping rule of
+    Each image's trajectory is that of its own gradient descent on all coefficients: M starts where it changes nothing;
+    x_F is the image with its coefficients times M (for amplitudes, Re F⁻¹(M ⊙ F x): Basile et al., eq. 1); Adam on the
+    objective; M put back into its range after each step; the stopping rule of
     :class:`~freqmaps.maps.settings.MapSettings`. The batch, its order and the device change it by rounding only.
 
     Parameters
@@ -91,7 +94,10 @@ def optimise_maps(
     objective
         What to minimise, from :mod:`freqmaps.maps.objectives`.
     settings
-        Learning rate and stopping rule.
+        Learning rate, its schedule, and the stopping rule.
+    basis
+        The coefficients that a map multiplies, from :mod:`freqmaps.maps.bases`; None: amplitudes of the Fourier
+        transform.
     device
         ``auto`` (CUDA, else MPS, else CPU) or a torch device.
     batch
@@ -104,7 +110,8 @@ def optimise_maps(
     Raises
     ------
     FreqmapsError
-        Shapes or targets do not fit, a loss is not finite (names the image), or not even one image fits in memory.
+        Shapes or targets do not fit, the basis does not fit the images or the network, a loss is not finite (names the
+        image), or not even one image fits in memory.
     """
     where = pick(device)
     pictures = torch.as_tensor(images, dtype=torch.float32)
@@ -113,7 +120,14 @@ def optimise_maps(
     waiting = range(len(pictures)) if only is None else only.tolist()
     if len(waiting) == 0:
         return iter(())
-    return _Run(model, pictures, classes, waiting, objective, settings, where, batch, progress).groups()
+    chosen = basis or components.load("basis", "fourier")()
+    return _Run(model, pictures, classes, waiting, objective, chosen, settings, where, batch, progress).groups()
+
+
+def plan_for(model: nn.Module, basis: Basis, images: Tensor, device: torch.device) -> Plan:
+    """Return the plan of a basis for a network and images (n, c, h, w), of which there may be none."""
+    example = images[:1] if len(images) else images.new_zeros(1, *images.shape[1:])
+    return basis.bind(plain_copy(model, device), example.to(device))
 
 
 def _check(images: Tensor, targets: Tensor, settings: MapSettings, batch: int | None) -> None:
@@ -147,6 +161,7 @@ class _Run:
         targets: Tensor,
         waiting: Sequence[int],
         objective: Objective,
+        basis: Basis,
         settings: MapSettings,
         device: torch.device,
         batch: int | None,
@@ -157,9 +172,9 @@ class _Run:
         if device.type == "cpu":
             keep_freed_memory()
         self.plain = plain_copy(model, device)
-        self.net = freeze(self.plain, images[:2].to(device))
-        self.batch = batch or fitting_batch(self.net, images[:1].to(device))
-        self.weight = torch.from_numpy(multiplicity(*images.shape[-2:])).to(device)
+        self.net = freeze(self.plain, images[:2].to(device), fold=basis.folds)
+        self.plan = basis.bind(self.plain, images[:1].to(device))
+        self.batch = batch or fitting_batch(self.net, images[:1].to(device), self.plan.numbers)
         self.check_every = CHECK_EVERY.get(device.type, CHECK_EVERY_ELSEWHERE)
         self.queue = deque(waiting)
         self.slots: Slots | None = None
@@ -184,7 +199,7 @@ class _Run:
             self._fill()
             assert self.slots is not None
             for _ in range(self.check_every):
-                advance(self.slots, self.net, self.objective, self.weight, self.images.shape[-1], self.settings)
+                advance(self.slots, self.net, self.objective, self.plan, self.settings)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -212,7 +227,8 @@ class _Run:
         with torch.no_grad():
             logits = self.plain(images)
             _check_classes(target, logits.shape[1])
-            return Slots.start(images, target, self.objective.prepare(logits, target), self.settings.window)
+            context = self.objective.prepare(logits, target)
+            return Slots.start(self.plan, images, target, context, self.settings.window)
 
     def _keep(self, rows: NDArray[np.int64]) -> None:
         assert self.slots is not None
@@ -247,7 +263,8 @@ class _Run:
 
     def _finished(self, slots: Slots, index: NDArray[np.int64]) -> FinishedMaps:
         with torch.no_grad():
-            answer = self.plain(filtered(slots, self.images.shape[-1])).argmax(dim=1)
+            filtered = self.plan.synthesise(slots.coefficients, slots.map)
+            answer = self.plan.logits(self.plain, filtered, slots.coefficients).argmax(dim=1)
         return FinishedMaps(
             index=index,
             map=slots.map.cpu().numpy(),

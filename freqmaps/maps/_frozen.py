@@ -20,7 +20,7 @@ def plain_copy(model: nn.Module, device: torch.device) -> nn.Module:
     return copy.deepcopy(model).to(device).eval().requires_grad_(False)
 
 
-def freeze(model: nn.Module, probe: Tensor) -> nn.Module:
+def freeze(model: nn.Module, probe: Tensor, *, fold: bool = True) -> nn.Module:
     """Return a network with the same logits as ``model`` whose input gradient is cheaper.
 
     Batch norm is folded into the convolutions before it, and weights lie channels last. Where the network cannot be
@@ -32,9 +32,11 @@ def freeze(model: nn.Module, probe: Tensor) -> nn.Module:
         Any network from images to logits; left unchanged.
     probe
         (n, c, h, w) float32 images on the model's device, on which both are compared.
+    fold
+        False keeps every layer as it is.
     """
     plain = plain_copy(model, probe.device)
-    folded = _folded(plain, probe)
+    folded = _folded(plain, probe) if fold else plain
     # Convolutions run about a fifth faster so; the first one turns its contiguous input by itself.
     return folded.to(memory_format=torch.channels_last)
 

@@ -63,12 +63,20 @@ def saved_bytes(net: nn.Module, image: Tensor) -> int:
     return sum(sizes.values())
 
 
-def fitting_batch(net: nn.Module, image: Tensor) -> int:
-    """Return how many images to optimise together on the device of ``image``, one of them, shape (1, c, h, w)."""
+def fitting_batch(net: nn.Module, image: Tensor, numbers: int | None = None) -> int:
+    """Return how many images to optimise together.
+
+    Parameters
+    ----------
+    net, image
+        The network, and one of the images, (1, c, h, w), on the device.
+    numbers
+        How many numbers the coefficients of one image are; None: as many as its pixels.
+    """
     device = image.device
     activations = saved_bytes(net, image)
-    # Activations and their gradients; spectrum, map, two moments, gradient and scratch, transforms.
-    per_image = 2 * activations + 16 * image.numel() * image.element_size()
+    # Activations and their gradients; coefficients, map, two moments, gradient and scratch, transforms.
+    per_image = 2 * activations + 16 * (numbers or image.numel()) * image.element_size()
     fits = max(1, int(SHARE.get(device.type, 0.4) * free_bytes(device) / per_image))
     if device.type != "cpu":
         return min(fits, MAX_BATCH)

@@ -35,9 +35,12 @@ def fingerprint(
     objective: str,
     parameters: Mapping[str, Any],
     settings: MapSettings,
+    basis: str,
+    basis_parameters: Mapping[str, Any],
 ) -> str:
     """Return a digest of all that the maps depend on: a state with another one is none of theirs."""
-    digest = hashlib.sha256(json.dumps([objective, dict(parameters), asdict(settings)], sort_keys=True).encode())
+    named = [objective, dict(parameters), asdict(settings), basis, dict(basis_parameters)]
+    digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode())
     digest.update(type(model).__name__.encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

@@ -7,19 +7,21 @@ plane* has the layout of ``rfft2``: shape (..., h, w // 2 + 1), origin in the co
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from freqmaps.errors import FreqmapsError
 
 
-def to_full(half: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    """Return the full plane of a point-symmetric half plane.
+def to_full(half: NDArray[Any], width: int) -> NDArray[Any]:
+    """Return the full plane of a point-symmetric half plane (of a Hermitian one, if it is complex).
 
     Parameters
     ----------
     half
-        Shape (..., h, width // 2 + 1), any float dtype.
+        Shape (..., h, width // 2 + 1), any real or complex dtype.
     width
         Number of pixels per row of the image, which the half plane does not tell.
 
@@ -35,20 +37,21 @@ def to_full(half: NDArray[np.float32], width: int) -> NDArray[np.float32]:
     """
     if half.ndim < 2 or half.shape[-1] != width // 2 + 1:
         raise FreqmapsError(f"a half plane of shape {half.shape} does not belong to images of width {width}")
-    # The entry at (ky, -kx) is the one at (-ky, kx): rows in reverse order, but for row 0, and columns reversed.
+    # The entry at (ky, -kx) is (the conjugate of) that at (-ky, kx): rows in reverse order, but for row 0, and columns
+    # reversed.
     missing = np.arange((width - 1) // 2, 0, -1)
     rows = -np.arange(half.shape[-2]) % half.shape[-2]
-    mirrored = half[..., rows, :][..., missing]
+    mirrored = half[..., rows, :][..., missing].conj()
     return np.fft.fftshift(np.concatenate([half, mirrored], axis=-1), axes=(-2, -1))
 
 
-def to_half(full: NDArray[np.float32]) -> NDArray[np.float32]:
+def to_half(full: NDArray[Any]) -> NDArray[Any]:
     """Return the half plane of a full plane: the inverse of :func:`to_full`.
 
     Parameters
     ----------
     full
-        Shape (..., h, w), point symmetric (not checked: the entries of negative ``kx`` are dropped).
+        Shape (..., h, w), point symmetric or Hermitian (not checked: the entries of negative ``kx`` are dropped).
     """
     return np.fft.ifftshift(full, axes=(-2, -1))[..., : full.shape[-1] // 2 + 1]
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 RANGES = {
     "learning_rate": (0.0, 10.0),
+    "warmup": (0.0, 1.0),
     "min_steps": (-1, 1_000_000_000),
     "max_steps": (-1, 1_000_000_000),
     "window": (0, 1_000_000),
@@ -20,18 +21,22 @@ class MapSettings:
     """How a map is optimised, and when it is finished.
 
     The defaults are those of Basile et al. (section III; the stopping rule is their code's). For the single-image masks
-    of Karantzas et al.: ``learning_rate=0.2, schedule="one_cycle", stop="quiet", max_steps=20000``.
+    of Karantzas et al.: ``learning_rate=0.2, schedule="one_cycle", stop="quiet", min_steps=0, max_steps=20000``. Their
+    code spreads the cycle over two hundred times as many steps as it makes, so that its rate stays between 0.008 and
+    0.010: nearly ``learning_rate=0.008, schedule="constant"``.
 
     Attributes
     ----------
     learning_rate
-        Adam's step, or the largest one of the cycle; Adam's other constants are 0.9, 0.999 and 1e-8.
+        Adam's step, or the largest one of the cycle.
     schedule
-        ``constant``, or ``one_cycle``: each map has its own position in a cycle over the ``max_steps + 1`` steps that
-        it may make, with the rates of torch's OneCycleLR: a cosine up from a 25th of the largest over the first 30 %,
-        and a cosine down to a 250 000th. ASSUME: Adam's first constant does not move with the cycle (K22 is silent).
+        ``constant``: neither the rate nor Adam's first beta, 0.9, moves. ``one_cycle``: each map has its own position
+        in a cycle over the ``max_steps + 1`` steps that it may make; along cosines, the rate goes up from 1/25 and down
+        to 1/250000, and the first beta from 0.95 to 0.85 and back: what torch's OneCycleLR does unless told not to.
+    warmup
+        Share of the cycle in which the rate rises. The papers do not say; Karantzas et al.'s code has 0.1.
     stop
-        ``settled``: when the loss has settled; ``quiet``: when it has stayed settled for ``patience`` steps running,
+        ``settled``: when the loss has settled. ``quiet``: when it has stayed settled for ``patience`` steps running,
         and the image filtered by the map as it stands is classified as the target.
     min_steps
         No map is tested for convergence before it has made more than this many steps.
@@ -40,13 +45,16 @@ class MapSettings:
         whose counter is tested after the step, the last step has number ``max_steps + 1``.
     window, tolerance
         Settled: the loss differs by less than ``tolerance`` from the mean of the last ``window`` losses, its own
-        included. ASSUME: this is what K22, which has no words on it, would call quiet.
+        included. ASSUME: Karantzas et al., who do not say, would call this quiet. Their code looks at two successive
+        steps, between which the squared change of the loss must move by at most 1e-6 and the relative norm by at most
+        1e-5: ``window=2, tolerance=5e-7`` says the same of their weighted sum, the loss.
     patience
         With ``quiet``: how many settled steps in a row; one that is not settled starts the count anew.
     """
 
     learning_rate: float = 0.01
     schedule: Literal["constant", "one_cycle"] = "constant"
+    warmup: float = 0.1
     stop: Literal["settled", "quiet"] = "settled"
     min_steps: int = 500
     max_steps: int = 5000

@@ -16,8 +16,6 @@ from freqmaps.matrices.settings import MatrixSettings
 if TYPE_CHECKING:
     import xarray as xr
 
-_GRID = ("channel", "ky", "kx")
-
 
 def concatenate(shards: Sequence[xr.Dataset]) -> xr.Dataset:
     """Put the shards of a map store together along ``sample``, in the order given.
@@ -25,7 +23,7 @@ def concatenate(shards: Sequence[xr.Dataset]) -> xr.Dataset:
     Raises
     ------
     FreqmapsError
-        There is none, or shards differ in their frequencies or channels, or in what they are maps of.
+        There is none, or shards differ in their basis, their axes, or in what they are maps of.
     """
     import xarray as xr
 
@@ -65,7 +63,7 @@ def matrix_dataset(essential: xr.Dataset, adversarial: xr.Dataset, settings: Mat
     Raises
     ------
     FreqmapsError
-        The two are swapped, differ in shape or in a sample's label, or cannot be pooled to the size asked for.
+        The two are swapped, differ in basis, shape or in a sample's label, or cannot be pooled as asked for.
     """
     import xarray as xr
 
@@ -84,6 +82,7 @@ def matrix_dataset(essential: xr.Dataset, adversarial: xr.Dataset, settings: Mat
             "kind": "matrices",
             "shape": _shape(essential, settings),
             "pool": settings.pool,
+            "basis": essential.attrs.get("basis", "fourier"),
             "only_essential": len(only_e),
             "only_adversarial": len(only_a),
             "not_kept": not_kept,
@@ -102,12 +101,26 @@ def _check_sides(essential: xr.Dataset, adversarial: xr.Dataset) -> None:
 
 
 def _check_same(one: xr.Dataset, other: xr.Dataset, other_name: str, one_name: str) -> None:
-    shapes = [tuple(store.sizes[axis] for axis in _GRID) for store in (one, other)]
-    if shapes[0] != shapes[1] or not all(np.array_equal(one[k].values, other[k].values) for k in ("ky", "kx")):
+    bases = [_basis(store) for store in (one, other)]
+    if bases[0] != bases[1]:
         raise FreqmapsError(
-            f"matrices: {other_name} have shape {shapes[1]} (channel, ky, kx), {one_name} {shapes[0]}, or other "
-            "frequencies; give maps of one dataset and model"
+            f"matrices: {other_name} are of basis {bases[1]}, {one_name} of {bases[0]}; give maps of one setting"
         )
+    axes = one["map"].dims[1:]
+    shapes = [store["map"].shape[1:] for store in (one, other)]
+    labels = [axis for axis in axes if axis in one.coords]
+    if shapes[0] != shapes[1] or not all(np.array_equal(one[k].values, other[k].values) for k in labels):
+        raise FreqmapsError(
+            f"matrices: {other_name} have shape {shapes[1]} ({', '.join(map(str, axes))}), {one_name} {shapes[0]}, or "
+            "other frequencies; give maps of one dataset and model"
+        )
+
+
+def _basis(store: xr.Dataset) -> str:
+    """Name a store's basis and its parameters."""
+    parameters = store.attrs.get("basis_parameters", {})
+    listed = ", ".join(f"{name}={value}" for name, value in sorted(parameters.items()))
+    return f"{store.attrs.get('basis', 'fourier')}{f' ({listed})' if listed else ''}"
 
 
 def _check_labels(samples: NDArray[np.object_], one: NDArray[np.int64], other: NDArray[np.int64]) -> None:
@@ -139,10 +152,19 @@ def _chosen(
 
 def _matrix(store: xr.Dataset, rows: NDArray[np.int64], settings: MatrixSettings) -> NDArray[np.float32]:
     maps = store["map"].values[rows]
-    return pool(maps, None, "mean") if settings.pool == "none" else pool(maps, settings.size, settings.pool)
+    if settings.pool == "none":
+        return pool(maps, None, "mean")
+    layout = store.attrs.get("layout")
+    if layout == "table" or (layout == "complex_frequencies" and settings.pool == "max"):
+        why = "neighbours in them mean nothing" if layout == "table" else "complex numbers have no largest one"
+        raise FreqmapsError(
+            f"matrices.pool: maps of basis '{store.attrs.get('basis')}' cannot be pooled by {settings.pool}, as {why}; "
+            f"set pool to {'none' if layout == 'table' else 'none or mean'}"
+        )
+    return pool(maps, settings.size, settings.pool)
 
 
 def _shape(store: xr.Dataset, settings: MatrixSettings) -> list[int]:
-    """Channels and frequencies per axis of what a row holds: (channel, ky, kx)."""
-    channels, height, width = (store.sizes[axis] for axis in _GRID)
-    return [channels, height, width] if settings.pool == "none" else [channels, settings.size, settings.size]
+    """Sizes of the axes of what a row holds: for amplitudes (channel, ky, kx)."""
+    shape = list(store["map"].shape[1:])
+    return shape if settings.pool == "none" else [*shape[:-2], settings.size, settings.size]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -11,28 +12,30 @@ from freqmaps.errors import FreqmapsError
 
 
 def pool(maps: NDArray[np.float32], size: int | None, how: Literal["mean", "max"]) -> NDArray[np.float32]:
-    """Pool maps over squares of neighbouring frequencies and flatten them.
+    """Pool maps over squares of neighbouring coefficients and flatten them.
 
     Parameters
     ----------
     maps
-        (n, c, h, w) float32.
+        (n, ..., h, w) float32: channels, or parts and channels, before the plane.
     size
-        Frequencies per axis afterwards; must divide h and w. None keeps all.
+        Coefficients per axis afterwards; must divide h and w. None keeps all.
     how
         ``mean`` averages over each square (in float64), ``max`` takes the largest.
 
     Returns
     -------
     ndarray
-        (n, c * size * size) float32, or (n, c * h * w) without pooling; channel first, then ky, then kx.
+        (n, c * size * size) float32, or (n, c * h * w) without pooling, in the order of the axes; c is all that stands
+        before the plane.
 
     Raises
     ------
     FreqmapsError
         ``size`` does not divide the maps' height and width.
     """
-    n, c, h, w = maps.shape
+    n, h, w = maps.shape[0], *maps.shape[-2:]
+    c = math.prod(maps.shape[1:-2])
     if size is None or (h, w) == (size, size):
         return np.ascontiguousarray(maps, dtype=np.float32).reshape(n, c * h * w)
     if size < 1 or h % size or w % size:

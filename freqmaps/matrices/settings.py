@@ -15,10 +15,11 @@ class MatrixSettings:
     Attributes
     ----------
     pool
-        ``none`` keeps every frequency; ``mean`` averages neighbouring frequencies down to ``size`` (the paper, for
-        Imagenette); ``max`` takes the largest (the authors' code).
+        ``none`` keeps every coefficient; ``mean`` averages neighbouring ones down to ``size`` (the paper, for
+        Imagenette); ``max`` takes the largest (the authors' code; not for complex maps). Maps of a basis whose
+        neighbours mean nothing, such as wavelets, cannot be pooled.
     size
-        Frequencies per axis after pooling; must divide those of the maps. Ignored without pooling.
+        Coefficients per axis after pooling; must divide those of the maps. Ignored without pooling.
     only_kept
         Use only samples of which both filtered images are still classified as the map's target (the authors' code).
     only_converged

@@ -132,8 +132,8 @@ def _zeros(inputs: Inputs, names: Mapping[str, str]) -> tuple[float, bool]:
         whole &= len(ids) <= MAPS_READ
         if not ids:
             continue
-        values = one.maps(samples=ids[:MAPS_READ], variables=["map"])["map"].values
-        zeros += int((values <= ZERO).sum())
+        values = one.maps(samples=ids[:MAPS_READ], variables=["map"], basis=None)["map"].values
+        zeros += int((np.abs(values) <= ZERO).sum())
         entries += values.size
     return (zeros / entries if entries else NAN), whole
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from zarr.storage import ZipStore
 
 from freqmaps.errors import StoreError
-from freqmaps.stores.contract import Contract
+from freqmaps.stores.contract import Contract, Variable
 
 
 def read_arrays(path: Path, contract: Contract, names: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -39,15 +39,16 @@ def read_arrays(path: Path, contract: Contract, names: Sequence[str]) -> dict[st
         group = zarr.open_group(ZipStore(path, mode="r"), mode="r", use_consolidated=False)
         if group.attrs.get("kind") != contract.kind:
             raise StoreError(f"{path}: expected a {contract.kind} store, found {group.attrs.get('kind')!r}")
-        return {name: _array(group, name, contract, path) for name in names}
+        expected = contract.expected(group.attrs.asdict(), str(path))
+        return {name: _array(group, name, expected[name], path) for name in names}
     except (zipfile.BadZipFile, OSError, ValueError, KeyError, RuntimeError) as error:
         raise StoreError(
             f"{path}: corrupt or not whole ({error}); delete its folder and run the target that makes it again"
         ) from error
 
 
-def _array(group: zarr.Group, name: str, contract: Contract, path: Path) -> NDArray[Any]:
-    variable, source = contract.variables[name], group[name]
+def _array(group: zarr.Group, name: str, variable: Variable, path: Path) -> NDArray[Any]:
+    source = group[name]
     if not isinstance(source, zarr.Array):
         raise StoreError(f"{path}: '{name}' is no array")
     dims: Any = getattr(source.metadata, "dimension_names", None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from freqmaps.errors import StoreError
+from freqmaps.errors import StoreError, nearest
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,13 +38,33 @@ class Variable:
 
 @dataclass(frozen=True)
 class Contract:
-    """A kind of store: its variables and coordinates, required attributes, and any further check."""
+    """A kind of store: its variables and coordinates, required attributes, and any further check.
+
+    Where a kind has several layouts, ``layouts`` has, by the value of the attribute ``layout``, the variables that only
+    that layout has, or has otherwise than ``variables`` says. A store without the attribute has the first one.
+    """
 
     kind: str
     variables: Mapping[str, Variable]
     attributes: tuple[str, ...] = ()
     optional: Mapping[str, Variable] = field(default_factory=dict)
     further: Callable[[xr.Dataset], str | None] | None = None
+    layouts: Mapping[str, Mapping[str, Variable]] = field(default_factory=dict)
+
+    def expected(self, attributes: Mapping[str, Any], where: str) -> Mapping[str, Variable]:
+        """Return the variables that a store with these attributes must have.
+
+        Raises
+        ------
+        StoreError
+            Its layout is not one of this kind.
+        """
+        if not self.layouts:
+            return self.variables
+        name = attributes.get("layout", next(iter(self.layouts)))
+        if name not in self.layouts:
+            raise StoreError(f"{where}: no layout '{name}' of {self.kind} stores; {nearest(str(name), self.layouts)}")
+        return {**self.variables, **self.layouts[name]}
 
     def validate(self, dataset: xr.Dataset, where: str, *, values: bool = True) -> None:
         """Check a dataset against the contract.
@@ -69,7 +89,7 @@ class Contract:
         missing = [a for a in self.attributes if a not in dataset.attrs]
         if missing:
             raise StoreError(f"{where}: attributes missing: {', '.join(missing)}")
-        for name, variable in self.variables.items():
+        for name, variable in self.expected(dataset.attrs, where).items():
             if name not in dataset.variables:
                 raise StoreError(f"{where}: variable '{name}' is missing from this {self.kind} store")
             self._check(dataset[name], variable, f"{where}: '{name}'", values)

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 _SAMPLE = ("sample",)
 _IMAGE = ("sample", "channel", "y", "x")
-_MAP = ("sample", "channel", "ky", "kx")
 _GROUP = ("group",)
 _HISTORY = ("group", "epoch")
 _INTEGER = ("int64", "int32", "int16")
@@ -51,14 +50,20 @@ ADVERSARIAL = Contract(
     attributes=("attack", "parameters", "epsilon", "norm"),
 )
 
-#: One map per sample, over the full plane of signed frequencies, origin in the middle. ``ky``, ``kx``: cycles per
-#: image. ``target``: the class that the map must keep; ``steps``: optimisation steps; ``loss``: at the last step.
+_PLANE = {"ky": Variable(("ky",), _INTEGER[:2]), "kx": Variable(("kx",), _INTEGER[:2])}
+_GRID = Variable(("sample", "channel", "row", "column"), ("float32",), limits=(0.0, 1.0))
+_TABLE = ("row", "column")
+
+#: One map per sample. ``target``: the class that the map must keep; ``steps``: optimisation steps; ``loss``: at the
+#: last step. The attribute ``basis`` (and ``basis_parameters``) says what a map multiplies, ``fourier`` if absent;
+#: ``layout`` says how its entries lie:
+#: ``frequencies``, over the full plane of signed frequencies (``ky``, ``kx``, cycles per image), origin in the middle;
+#: ``complex_frequencies``, the same, with the real and the imaginary ``part``, of modulus at most 1;
+#: ``plane``, over the coefficients of another transform, neighbours beside each other (``row``, ``column``: their
+#: numbers); ``table``, over coefficients whose neighbours mean nothing, labelled one by one.
 MAPS = Contract(
     kind="maps",
     variables={
-        "map": Variable(_MAP, ("float32",), limits=(0.0, 1.0)),
-        "ky": Variable(("ky",), ("int64", "int32")),
-        "kx": Variable(("kx",), ("int64", "int32")),
         "target": Variable(_SAMPLE, _INTEGER),
         "label": Variable(_SAMPLE, _INTEGER),
         "steps": Variable(_SAMPLE, _INTEGER),
@@ -68,7 +73,20 @@ MAPS = Contract(
         "sample": Variable(_SAMPLE, ("str",)),
     },
     attributes=("of", "objective", "parameters"),
-    further=lambda ds: _frequencies_fit(ds),
+    further=lambda ds: _frequencies_fit(ds) or _in_the_disc(ds),
+    layouts={
+        "frequencies": {
+            "map": Variable(("sample", "channel", "ky", "kx"), ("float32",), limits=(0.0, 1.0)),
+            **_PLANE,
+        },
+        "complex_frequencies": {
+            "map": Variable(("sample", "part", "channel", "ky", "kx"), ("float32",), limits=(-1.0, 1.0)),
+            "part": Variable(("part",), ("str",)),
+            **_PLANE,
+        },
+        "plane": {"map": _GRID, "row": Variable(("row",), _INTEGER), "column": Variable(("column",), _INTEGER)},
+        "table": {"map": _GRID, "level": Variable(_TABLE, _INTEGER), "orientation": Variable(_TABLE, ("str",))},
+    },
 )
 
 #: One map per group of samples, planes as in ``MAPS``. ``group``: ``all`` or ``class-3``, then ``-start-1`` where there
@@ -136,7 +154,7 @@ def _float_images_fit(ds: xr.Dataset) -> str | None:
 
 
 def _frequencies_fit(ds: xr.Dataset) -> str | None:
-    for axis in ("ky", "kx"):
+    for axis in {"ky", "kx"} & set(ds.dims):
         n = ds.sizes[axis]
         if not np.array_equal(ds[axis].values, np.arange(n) - n // 2):
             return f"'{axis}' must run over the signed frequencies {-(n // 2)}..{(n - 1) // 2} in order"
@@ -146,3 +164,13 @@ def _frequencies_fit(ds: xr.Dataset) -> str | None:
 def _groups_differ(ds: xr.Dataset) -> str | None:
     names = ds["group"].values
     return None if len(np.unique(names)) == len(names) else "groups are not unique"
+
+
+def _in_the_disc(ds: xr.Dataset) -> str | None:
+    if "part" not in ds.dims:
+        return None
+    if ds["part"].values.tolist() != ["real", "imaginary"]:
+        return f"'part' must be real, imaginary; found {', '.join(map(str, ds['part'].values))}"
+    values = ds["map"].values
+    largest = float(np.hypot(values[:, 0], values[:, 1]).max(initial=0.0))
+    return None if largest <= 1 + 1e-6 else f"'map' has entries of modulus {largest:g}, allowed is at most 1"

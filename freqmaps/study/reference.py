@@ -18,6 +18,7 @@ _SECTIONS = {
     "attack": ("attacks", ()),
     "objective": ("maps.<name>.objective", ()),
     "pairing": ("pairings", ()),
+    "basis": ("maps.<name>.basis", ()),
     "metric": ("metrics", ("seed",)),
     "evaluation": ("evaluations", ("seed",)),
     "item": ("items", ()),

@@ -41,9 +41,11 @@ class Objective(Protocol):
         Parameters
         ----------
         m
-            (b, c, h, w // 2 + 1) float32 in [0, 1]: the maps' half planes. Not to be changed.
+            (b, c, h, w // 2 + 1) float32 in [0, 1]: the maps' half planes; of other bases, (b, c, rows, columns); of
+            complex maps, |M|. Not to be changed.
         weight
-            (h, w // 2 + 1) float32: how often each entry stands in the full plane (1 or 2).
+            (h, w // 2 + 1) float32: how many coefficients each entry stands for: in half planes, how often it stands in
+            the full plane (1 or 2).
 
         Returns
         -------

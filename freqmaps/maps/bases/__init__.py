@@ -1,0 +1,1 @@
+"""Bases: the coefficients of an image that a map multiplies, one per file."""
