@@ -22,6 +22,7 @@ PARTS = ("stores", "idcor", "maps", "group_maps", "orchestration")
 BOUNDS = {
     "maps_vs_one_at_a_time": (">=", 6.0),
     "maps_step_vs_bare_gradient": ("<=", 1.15),
+    "masks_vs_one_at_a_time": (">=", 1.0),
     "maps_agreement_median_cosine": (">=", 0.999),
     "group_maps_whole_epoch_vs_bare_gradient": ("<=", 1.2),
     "group_maps_class_epoch_vs_bare_gradient": ("<=", 1.2),

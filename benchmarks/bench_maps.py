@@ -2,13 +2,15 @@
 
 Speed: ResNet-20 at 32×32, 64 images, its weights random (a step costs the same whatever they are); both sides make a
 fixed number of steps, and what is compared is the time per image and step: 100 steps of the whole batch, its start
-included, against 300 steps of one image. Agreement: the network is first trained for some seconds, so that its maps
-have the structure that makes them converge.
+included, against 300 steps of one image. The same, in fewer steps, for the single-image masks of K22: VGG11, gray, its
+objective and schedule, images of 128×128. A step of every basis is compared with the bare gradient, too. Agreement: the
+network is first trained for some seconds, so that its maps have the structure that makes them converge.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +26,9 @@ from freqmaps.maps import MapSettings, to_full
 from freqmaps.maps._engine import _Run, optimise_maps
 
 PENALTY = 0.5
+OVERHEAD = "maps_step_vs_bare_gradient"
+#: Bases of images; ``features`` is left out, as its network is cut and has another bare gradient.
+BASES = ("fourier", "fourier_complex", "phase", "dct", "wavelet")
 
 
 def one_at_a_time(
@@ -99,12 +104,72 @@ def speed(device: torch.device, images: int, steps: int, single_steps: int, repe
     }
 
 
-def step_overhead(device: torch.device, images: int, repetitions: int) -> dict[str, float]:
+def masks_one_at_a_time(model: nn.Module, image: torch.Tensor, target: int, steps: int) -> None:
+    """Make some steps of K22's mask of an image as published code does: a second look for the prediction at each."""
+    image = image[None]
+    mask = torch.ones_like(image, requires_grad=True)
+    adam = torch.optim.Adam([mask], lr=0.2)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 0.2, total_steps=20_001, pct_start=0.1)
+    wanted = torch.tensor([target], device=image.device)
+    with torch.no_grad():
+        unfiltered = nn.functional.cross_entropy(model(image), wanted)
+    for _ in range(steps):
+        adam.zero_grad()
+        change = nn.functional.cross_entropy(model(torch.fft.ifft2(mask * torch.fft.fft2(image)).real), wanted)
+        loss = torch.exp((change - unfiltered) ** 2) + 0.07 * mask.abs().sum() / mask.numel()
+        loss.backward()  # type: ignore[no-untyped-call]
+        adam.step()
+        cycle.step()
+        mask.data.clamp_(0, 1)
+        with torch.no_grad():
+            loss.item(), model(torch.fft.ifft2(mask * torch.fft.fft2(image)).real).argmax().item()
+
+
+def masks(device: torch.device, images: int, steps: int, single_steps: int, repeats: int) -> dict[str, float]:
+    """Return seconds per image and step of K22's single-image masks, both ways, and their ratio."""
+    torch.manual_seed(0)
+    model = components.load("model", "vgg11_bn")(classes=5, channels=1, size=128).to(device).eval()
+    model.requires_grad_(False)
+    x = torch.rand(images, 1, 128, 128, device=device)
+    t = model(x).argmax(dim=1)
+    objective = components.load("objective", "invariance")()
+
+    def batch() -> None:
+        settings = MapSettings(
+            learning_rate=0.2, schedule="one_cycle", stop="quiet", min_steps=steps, max_steps=steps - 1
+        )
+        list(optimise_maps(model, x, t, objective, settings, device=device, batch=images))
+
+    def single() -> None:
+        masks_one_at_a_time(model, x[0], int(t[0]), single_steps)
+
+    single(), batch()
+    rounds = [(seconds(single, device), seconds(batch, device)) for _ in range(repeats)]
+    alone = statistics.median(s for s, _ in rounds) / single_steps
+    together = statistics.median(b for _, b in rounds) / (images * steps)
+    return {
+        "masks_vs_one_at_a_time": alone / together,
+        "masks_images": float(images),
+        "masks_ms_per_image_and_step": 1e3 * together,
+        "masks_one_at_a_time_ms_per_step": 1e3 * alone,
+    }
+
+
+def bases(device: torch.device, images: int, repetitions: int) -> dict[str, float]:
+    """Return what a whole step of each basis costs, in bare gradients."""
+    return {
+        f"maps_step_vs_bare_gradient_{name}": step_overhead(device, images, repetitions, name)[OVERHEAD]
+        for name in BASES[1:]
+    }
+
+
+def step_overhead(device: torch.device, images: int, repetitions: int, basis: str = "fourier") -> dict[str, float]:
     """Return the median ratio of a whole step to the bare input gradient of the same frozen network, interleaved."""
     model, x = resnet20(10, 3, device), torch.rand(images, 3, 32, 32, device=device)
     t = torch.zeros(images, dtype=torch.int64, device=device)
     objective = components.load("objective", "cross_entropy")(penalty=PENALTY)
-    run = _Run(model, x, t, range(images), objective, MapSettings(), device, images, None)
+    chosen = components.load("basis", basis)()
+    run = _Run(model, x, t, range(images), objective, chosen, MapSettings(), device, images, None)
 
     def bare() -> None:
         for _ in range(run.check_every):
@@ -117,7 +182,7 @@ def step_overhead(device: torch.device, images: int, repetitions: int) -> dict[s
 
     pairs = [(seconds(bare, device), seconds(whole, device)) for _ in range(repetitions + 3)][3:]
     return {
-        "maps_step_vs_bare_gradient": float(np.median([w / b for b, w in pairs])),
+        OVERHEAD: float(np.median([w / b for b, w in pairs])),
         "maps_step_ms": 1e3 * float(np.median([w for _, w in pairs])) / run.check_every,
     }
 
@@ -143,12 +208,16 @@ def agreement(device: torch.device, images: int, settings: MapSettings) -> dict[
 
 
 def run(device: str = "auto") -> dict[str, float]:
-    """Return all figures; about two minutes on two cores."""
+    """Return all figures; about five minutes on two cores."""
     on_gpu = torch.cuda.is_available() and device in ("auto", "cuda")
     where = torch.device("cuda" if on_gpu else "cpu")
     return {
         **speed(where, images=4096 if on_gpu else 64, steps=100, single_steps=300, repeats=3),
         **step_overhead(where, images=4096 if on_gpu else 64, repetitions=20 if on_gpu else 60),
+        **bases(where, images=4096 if on_gpu else 64, repetitions=20),
+        **masks(
+            where, images=256 if on_gpu else 8, steps=20 if on_gpu else 4, single_steps=40 if on_gpu else 4, repeats=3
+        ),
         **agreement(where, images=12, settings=MapSettings(max_steps=800)),
     }
 

@@ -67,12 +67,12 @@ def _slice(stores: list[Path]) -> tuple[int, int]:
 
 def _maps() -> np.ndarray:
     from benchmarks.networks import trained_resnet20
-    from freqmaps.maps import MapSettings, compute_maps, to_full
+    from freqmaps.maps import MapSettings, compute_maps
 
     network, images, labels = trained_resnet20(n=64)
     settings = MapSettings(min_steps=500, max_steps=600)
     made = compute_maps(network, images, labels, "cross_entropy", {"penalty": 0.5}, settings, device="cpu")
-    return to_full(made.map, made.width)
+    return made.layout.to_store(made.map)
 
 
 def _dataset(maps: np.ndarray, first: int) -> xr.Dataset:
