@@ -153,7 +153,7 @@ class Inputs:
         has = found.attrs.get("basis", "fourier")
         if "map" in found and basis not in (None, has):
             raise FreqmapsError(
-                f"the maps of {_shown(names)} have basis '{has}', and what is asked for needs '{basis}'; "
+                f"these maps ({_shown(names)}) have basis '{has}', and what is asked for needs '{basis}'; "
                 f"name a map setting with basis {basis}"
             )
         return found

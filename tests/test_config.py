@@ -51,6 +51,12 @@ MISTAKES = {
     ),
     "unknown map setting": (changed(maps={"ce": {"penaltee": 3}}), "unknown key 'penaltee'; did you mean 'penalty'?"),
     "unknown objective": (changed(maps={"ce": {"objective": "cross"}}), "no objective named 'cross'; did you mean"),
+    "unknown basis": (changed(maps={"ce": {"basis": "dtc"}}), "maps.ce.basis: no basis named 'dtc'; did you mean"),
+    "unknown parameter of a basis": (
+        changed(maps={"ce": {"basis": {"kind": "wavelet", "level": 2}}}),
+        "maps.ce.basis: basis 'wavelet' has no parameter 'level'; did you mean 'levels'?",
+    ),
+    "basis without what it needs": (changed(maps={"ce": {"basis": "features"}}), "'features' needs 'layer' (str)"),
     "unknown architecture": (
         changed(models={"small-cnn": {"architecture": "smallcnn"}}),
         "models.small-cnn: no model named 'smallcnn'; did you mean 'small_cnn'?",
@@ -82,6 +88,10 @@ MISTAKES = {
         "items[0] (B25-T1).attacks: no run has attack 'cw'",
     ),
     "item whose results nobody makes": (in_run(maps=[]), "which no run asks for"),
+    "item whose maps have another basis": (
+        changed(maps={"ce": {"basis": "dct"}}, items=[{"item": "B25-F1", "select": {"maps": "ce"}}]),
+        "items[0]: item 'B25-F1' needs results of stage 'maps' and basis fourier, which no run asks for",
+    ),
     "a path for a name": (changed(datasets={"../../etc": {"kind": "digits"}}), "is not a name"),
 }  # fmt: skip
 
@@ -116,6 +126,17 @@ def test_studies_are_valid_but_for_data_that_is_not_here(overlay):
 def test_a_budget_may_exceed_1_in_l2_but_not_in_linf():
     given = changed(attacks={"pgd-4_16": {"norm": "l2", "epsilon": 2.5}})
     assert study(given).graph.nodes
+
+
+def test_a_map_setting_has_the_basis_that_it_names():
+    def bases(**given):
+        nodes = [n for n in study(changed(items=[], **given)).graph.nodes.values() if n.names.get("maps") == "ce"]
+        return {str(n.spec["parameters"]["basis"]) for n in nodes if n.stage == "maps"}
+
+    assert bases() == {"{'kind': 'fourier', 'parameters': {}}"}
+    assert bases(maps={"ce": {"basis": {"kind": "wavelet", "levels": 2}}}) == {
+        "{'kind': 'wavelet', 'parameters': {'wavelet': 'haar', 'levels': 2}}"
+    }
 
 
 def test_a_key_given_twice_is_an_error(tmp_path):

@@ -1,7 +1,6 @@
 """Optimise the frequency maps of one range of samples and write the map store."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +14,6 @@ from freqmaps.models import Classifier, load_classifier, predict
 from freqmaps.stores import MAPS, write
 from freqmaps.stores.selection import Samples, attacked, select
 
-#: What a map multiplies unless the config says otherwise.
-FOURIER: dict[str, Any] = {"kind": "fourier", "parameters": {}}
-
 
 def run(job: Job) -> dict[str, object]:
     """Map the range's eligible samples: correctly classified, and for all but essential maps successfully attacked."""
@@ -25,7 +21,7 @@ def run(job: Job) -> dict[str, object]:
     job.options["device_used"] = str(device)
     classifier = load_classifier(job.input("checkpoint"), device)
     samples, targets = _eligible(job, classifier, device)
-    objective, basis = job.parameters["objective"], job.parameters.get("basis", FOURIER)
+    objective, basis = job.parameters["objective"], job.parameters["basis"]
     result = compute_maps(
         classifier,
         samples.images,

@@ -19,6 +19,7 @@ CAPTION = (
 )
 KIND = "figure"
 NEEDS = ("datasets", "attacks", "maps")
+BASES = ("fourier",)
 
 _HEADS = ("clean $x$", "adversarial $x_A$", "$x$ through $M_{EF}$", "$x_A$ through $M_{AF}$")
 

@@ -38,6 +38,7 @@ CAPTION = (
 )
 KIND = "figure"
 NEEDS = ("datasets", "attacks", "maps")
+BASES = ("fourier",)
 
 
 def build(

@@ -17,6 +17,7 @@ CAPTION = (
 )
 KIND = "figure"
 NEEDS = ("datasets", "attacks", "maps")
+BASES = ("fourier",)
 
 
 def build(

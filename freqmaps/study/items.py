@@ -55,7 +55,9 @@ def add_item(
     nodes = _used([n for n in graph.nodes.values() if _wanted(n, component, parameters, select)])
     for stage in component.constants["NEEDS"]:
         if not any(n.stage == stage for n in nodes):
-            raise ConfigError(f"{where}: item '{name}' needs results of stage '{stage}', which no run asks for")
+            bases = component.constants.get("BASES", ()) if stage == "maps" else ()
+            kind = f" and basis {' or '.join(bases)}" if bases else ""
+            raise ConfigError(f"{where}: item '{name}' needs results of stage '{stage}'{kind}, which no run asks for")
     spec = {
         "item": name,
         "parameters": parameters,
@@ -99,6 +101,8 @@ def _wanted(
         if matrices["pairing"]["kind"] not in constants.get("PAIRINGS", ("matched",)):
             return False
     if node.stage == "maps" and spec["of"] not in constants.get("MAPS_OF", ("essential", "adversarial")):
+        return False
+    if node.stage == "maps" and spec["basis"]["kind"] not in constants.get("BASES", (spec["basis"]["kind"],)):
         return False
     if node.stage == "evaluation" and spec["evaluation"]["kind"] not in constants.get("EVALUATIONS", ()):
         return False

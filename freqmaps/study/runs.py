@@ -137,6 +137,7 @@ class Run:
         self, made: Made, setting: str, kind: str, of: str, shards: Shards, attacked: list[Node] | None
     ) -> list[Node]:
         spec, parts = self._setting("maps", setting, "freqmaps.maps.settings", "MapSettings")
+        spec["basis"], basis = self._basis(setting)
         noise = keys.seed(self.config["seed"], "maps", *made.names.values(), of) if kind == "noise" else None
         nodes = []
         for number, (shard, start, stop) in enumerate(shards):
@@ -147,7 +148,7 @@ class Run:
                 self.graph.add(
                     "maps", made.names | {"maps": setting, "of": of, "range": shard},
                     spec | {"of": kind, "samples": _samples(shard, start, stop)}, inputs,
-                    parts=[*parts, *self.networks.model_parts(made.names["model"])], seed=noise,
+                    parts=[*parts, basis, *self.networks.model_parts(made.names["model"])], seed=noise,
                     options=options(self.config, "maps"),
                 )
             )  # fmt: skip
@@ -201,9 +202,16 @@ class Run:
         }
         return spec, [component]
 
+    def _basis(self, setting: str) -> tuple[dict[str, Any], components.Component]:
+        """Resolve what the maps of a setting multiply."""
+        where = f"maps.{setting}.basis"
+        kind, parameters = split_kind(self.config["maps"][setting]["basis"])
+        component = components.find("basis", kind, where)
+        return {"kind": kind, "parameters": components.fill(component, parameters, where=where)}, component
+
 
 #: Keys of a section that are not the optimisation's.
-_OWN = (("group_maps", "of"), ("group_maps", "samples"))
+_OWN = (("maps", "basis"), ("group_maps", "of"), ("group_maps", "samples"))
 
 
 def _samples(name: str, start: int, stop: int) -> dict[str, Any]:
