@@ -9,7 +9,7 @@ from freqmaps.errors import ConfigError, FreqmapsError
 from freqmaps.group_maps import GroupMapSettings, Pictures, select_clean, select_misled
 from freqmaps.group_maps._adam import rate_and_beta
 from freqmaps.group_maps._batches import Minibatches
-from freqmaps.group_maps._filter import uniform
+from freqmaps.group_maps._noise import uniform
 from freqmaps.group_maps._stop import Stopping
 from freqmaps.maps import to_full
 from tests.group_map_cases import (

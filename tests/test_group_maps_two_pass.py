@@ -6,7 +6,7 @@ import torch
 
 from freqmaps.errors import FreqmapsError
 from freqmaps.group_maps import Pictures, class_maps, to_dataset
-from freqmaps.group_maps._filter import uniform
+from freqmaps.group_maps._noise import uniform
 from freqmaps.group_maps.two_pass import SoftTwoPass, TwoPass
 from freqmaps.maps import to_full
 from tests.group_map_cases import accuracy_through, learned_net, make, pictures, settings

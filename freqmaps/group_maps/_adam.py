@@ -9,12 +9,8 @@ import torch
 from torch import Tensor
 
 from freqmaps.group_maps.settings import GroupMapSettings
-
-#: Of torch's OneCycleLR: the first rate is the largest / 25, the last the first / 10 000; the momentum's extremes.
-_START, _END = 25.0, 1e4
-_MOMENTUM = (0.95, 0.85)
-_BETAS = (0.9, 0.999)
-_EPSILON = 1e-8
+from freqmaps.maps._adam import BETAS, CYCLED_BETA, CYCLED_RATE, corrected, direction
+from freqmaps.maps._slots import wide_float
 
 
 def rate_and_beta(settings: GroupMapSettings, step: int, total: int) -> tuple[float, float]:
@@ -31,13 +27,11 @@ def rate_and_beta(settings: GroupMapSettings, step: int, total: int) -> tuple[fl
     """
     top = settings.learning_rate
     if settings.schedule == "constant":
-        return top, _BETAS[0]
-    peak, (high, low) = settings.warmup * total - 1.0, _MOMENTUM
-    if step < peak:
-        part = step / peak
-        return _cosine(top / _START, top, part), _cosine(high, low, part)
-    part = (step - peak) / (total - 1.0 - peak)
-    return _cosine(top, top / _START / _END, part), _cosine(low, high, part)
+        return top, BETAS[0]
+    peak = settings.warmup * total - 1.0
+    leg, part = (0, step / peak) if step < peak else (1, (step - peak) / (total - 1.0 - peak))
+    rate, beta = (_cosine(values[leg], values[leg + 1], part) for values in (CYCLED_RATE, CYCLED_BETA))
+    return top * rate, beta
 
 
 def _cosine(start: float, end: float, part: float) -> float:
@@ -53,7 +47,7 @@ def adam_step(
     rates: Sequence[float],
     betas: Sequence[float],
 ) -> None:
-    """Make one step of Adam (Kingma & Ba, algorithm 1) in place, then project the maps on [0, 1].
+    """Make one step of Adam in place, then project the maps on [0, 1].
 
     Parameters
     ----------
@@ -62,14 +56,7 @@ def adam_step(
     steps, rates, betas
         p numbers each: the step's number, from 1; the learning rate; the first moment's decay.
     """
-    decay = _column(betas, maps)
-    rate = _column([r / (1 - b**t) for r, b, t in zip(rates, betas, steps, strict=True)], maps)
-    root = _column([math.sqrt(1 - _BETAS[1] ** t) for t in steps], maps)
-    first.lerp_(gradient, 1 - decay)
-    second.mul_(_BETAS[1]).addcmul_(gradient, gradient, value=1 - _BETAS[1])
-    move = first / (second.sqrt() / root + _EPSILON)
-    maps.sub_(move.mul_(rate)).clamp_(0, 1)
-
-
-def _column(values: Sequence[float], like: Tensor) -> Tensor:
-    return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None, None, None]
+    wide = wide_float(maps.device)
+    step, rate, beta = (torch.tensor(v, dtype=wide, device=maps.device) for v in (steps, rates, betas))
+    move = direction(first, second, gradient, step, torch.empty_like(gradient), beta)
+    maps.sub_(move.mul_(corrected(rate, step, maps, beta))).clamp_(0, 1)

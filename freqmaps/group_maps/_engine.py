@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from freqmaps.errors import FreqmapsError
 from freqmaps.group_maps._adam import adam_step, rate_and_beta
 from freqmaps.group_maps._batches import Minibatches
-from freqmaps.group_maps._filter import filtered, mirror_, towards_map, uniform
+from freqmaps.group_maps._noise import uniform
 from freqmaps.group_maps._pool import Chunks, Pool
 from freqmaps.group_maps._progress import HISTORY, ZERO, Progressed, Tally
 from freqmaps.group_maps.selection import Pictures
 from freqmaps.group_maps.settings import GroupMapSettings
 from freqmaps.maps._frozen import freeze, plain_copy
+from freqmaps.maps._half_planes import filtered, mirrored_, towards_map
 from freqmaps.maps._memory import fitting_batch, free_bytes, keep_freed_memory
 from freqmaps.maps.objectives._api import Objective
 from freqmaps.maps.planes import multiplicity
@@ -182,7 +183,7 @@ class Run:
             tensors = (self.state.map, self.state.first, self.state.second)
             maps, first, second = (t.index_select(0, live) for t in tensors)
             penalty, gradient = self.objective.penalty(maps, self.weight)
-            gradient += mirror_(data.index_select(0, live), self.shape[-1])
+            gradient += mirrored_(data.index_select(0, live), self.shape[-1])
             tally.add_penalty(live, penalty)
             done = self.state.steps[batch.live]
             plan = [
@@ -207,7 +208,7 @@ class Run:
             loss = self.objective.loss(logits, target, pool.context.index_select(0, there))
             (towards_image,) = torch.autograd.grad((loss * batch.share[part]).sum(), image)
         with torch.no_grad():
-            each = towards_map(towards_image, spectra)
+            each = towards_map(towards_image, spectra, self.shape[-1])
             right = logits.argmax(dim=1) == target
             tally.add(kind, owner, loss.detach() * batch.share[part], right)
             data.index_add_(0, owner, each)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from freqmaps.errors import FreqmapsError
-from freqmaps.group_maps._filter import filtered
+from freqmaps.maps._half_planes import filtered
 
 if TYPE_CHECKING:
     import numpy as np
