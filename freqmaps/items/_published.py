@@ -60,7 +60,7 @@ def beside(
     differs = _differences(entry, row, inputs, names, ours)
     if differs:
         return columns | {"within_tolerance": "", "scope": "differs: " + "; ".join(differs)}
-    return columns | {"within_tolerance": _verdict(entry["tolerance"], row["values"], ours), "scope": AS_PUBLISHED}
+    return columns | {"within_tolerance": verdict(entry["tolerance"], row["values"], ours), "scope": AS_PUBLISHED}
 
 
 def same(ours: Any, theirs: Any) -> bool:
@@ -102,9 +102,9 @@ def _differences(
     found = []
     for wanted in entry["scope"]:
         results = inputs.related(wanted["stage"], names)
-        difference = _difference(wanted, results[0] if results else None)
-        if difference:
-            found.append(difference)
+        differs = difference(wanted, results[0] if results else None)
+        if differs:
+            found.append(differs)
     _, parameters = attack_of(inputs, names) or ("", {})
     for key, value in (row["match"]["parameters"] | row.get("also", {})).items():
         if not same(parameters.get(key), value):
@@ -119,7 +119,8 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _difference(wanted: Mapping[str, Any], result: Result | None) -> str:
+def difference(wanted: Mapping[str, Any], result: Result | None) -> str:
+    """Return how a result's component differs from one of the scope's, or an empty text."""
     role, label = wanted["role"], wanted["label"]
     found = result.component(role) if result else None
     if found is None:
@@ -131,7 +132,8 @@ def _difference(wanted: Mapping[str, Any], result: Result | None) -> str:
     return f"{role} {kind} with {', '.join(wrong)} (published: {label})" if wrong else ""
 
 
-def _verdict(tolerance: Mapping[str, float], theirs: Mapping[str, float], ours: Mapping[str, float]) -> str:
+def verdict(tolerance: Mapping[str, float], theirs: Mapping[str, float], ours: Mapping[str, float]) -> str:
+    """Return ``yes`` if our values lie within the tolerance of the published ones, else ``no:`` and which do not."""
     outside = [
         key
         for key, value in theirs.items()

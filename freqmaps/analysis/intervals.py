@@ -1,0 +1,134 @@
+"""Intervals of means over few networks, and of a change in accuracy on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import comb, isnan, nan, sqrt
+from statistics import NormalDist, fmean, stdev
+
+from freqmaps.errors import FreqmapsError
+
+
+@dataclass(frozen=True)
+class MeanInterval:
+    """A mean, the values' standard deviation, and the mean's interval.
+
+    Attributes
+    ----------
+    mean
+        NaN without a value.
+    sd
+        With n - 1; NaN below two values.
+    low, high
+        Bounds of Student's interval, NaN below two values.
+    n
+        Values that are not NaN.
+    """
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> MeanInterval:
+    """Return ``mean ± t s / sqrt(n)``, Student's interval with n - 1 degrees of freedom; NaN values are left out.
+
+    Parameters
+    ----------
+    values
+        One number per network, say. Two of them give an interval twelve times as wide as their standard error, as
+        they should: two say little about how far a third may lie.
+    confidence
+        Two-sided coverage in (0, 1).
+    """
+    known = [float(v) for v in values if not isnan(v)]
+    n = len(known)
+    if n < 2:
+        return MeanInterval(known[0] if known else nan, nan, nan, nan, n)
+    from scipy.special import stdtrit  # what reads no interval does not wait for SciPy
+
+    mean, sd = fmean(known), stdev(known)
+    half = float(stdtrit(n - 1, 0.5 + confidence / 2)) * sd / sqrt(n)
+    return MeanInterval(mean, sd, mean - half, mean + half, n)
+
+
+@dataclass(frozen=True)
+class PairedChange:
+    """The change of an accuracy on the same images, from without to with something.
+
+    Attributes
+    ----------
+    change
+        ``(gained - lost) / n``, in [-1, 1]; NaN if there is no image.
+    low, high
+        Bounds of Tango's interval.
+    p_value
+        McNemar's exact test, two-sided, of "as many are gained as lost"; 1 if there are none of either.
+    """
+
+    change: float
+    low: float
+    high: float
+    p_value: float
+
+
+def paired_change(lost: int, gained: int, n: int, confidence: float = 0.95) -> PairedChange:
+    """Return the change of an accuracy with the interval that its pairing allows.
+
+    Images that are right both times, or wrong both times, say nothing about the change, so the interval is far
+    narrower than those of the two accuracies. It is the score interval of Tango (Statistics in Medicine 17, 1998,
+    891): all Δ with ``|gained - lost - n Δ| <= z sqrt(n (2 q + Δ (1 - Δ)))``, where q is the restricted maximum
+    likelihood estimate of the probability of a loss. It is not empty where nothing changed.
+
+    Parameters
+    ----------
+    lost, gained
+        Images right without and wrong with it, and the other way round; ``lost + gained <= n``.
+    n
+        Images.
+    confidence
+        Two-sided coverage in (0, 1).
+
+    Raises
+    ------
+    FreqmapsError
+        Counts that cannot be.
+    """
+    if min(lost, gained) < 0 or lost + gained > n:
+        raise FreqmapsError(f"{lost} lost and {gained} gained of {n} images cannot be; give counts of disjoint images")
+    if n == 0:
+        return PairedChange(nan, nan, nan, nan)
+    z, change = NormalDist().inv_cdf(0.5 + confidence / 2), (gained - lost) / n
+
+    def beyond(delta: float) -> float:
+        spread = n * (2 * _loss_rate(lost, gained, n, delta) + delta * (1 - delta))
+        return abs(gained - lost - n * delta) - z * sqrt(max(spread, 0.0))
+
+    return PairedChange(change, _root(beyond, change, -1.0), _root(beyond, change, 1.0), _mcnemar(lost, gained))
+
+
+def _loss_rate(lost: int, gained: int, n: int, delta: float) -> float:
+    """Return the most likely probability of a loss if that of a gain is larger by ``delta`` (Tango's equation 6)."""
+    b = -gained - lost + (2 * n - gained + lost) * delta
+    c = -lost * delta * (1 - delta)
+    return (sqrt(max(b * b - 8 * n * c, 0.0)) - b) / (4 * n)
+
+
+def _root(beyond: Callable[[float], float], inside: float, outside: float) -> float:
+    """Return where ``beyond`` turns positive between a point of the interval and an end of the range, by halving."""
+    if beyond(outside) <= 0:
+        return outside
+    for _ in range(60):
+        middle = (inside + outside) / 2
+        inside, outside = (inside, middle) if beyond(middle) > 0 else (middle, outside)
+    return inside
+
+
+def _mcnemar(lost: int, gained: int) -> float:
+    """Return the two-sided binomial p-value of ``gained`` among all that changed, in whole numbers."""
+    changed = lost + gained
+    tail = sum(comb(changed, k) for k in range(min(lost, gained) + 1))
+    return min(1.0, 2 * tail / 2**changed)
