@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from freqmaps.analysis.intervals import mean_interval, paired_change
+from freqmaps.analysis.intervals import difference_interval, mean_interval, paired_change
 from freqmaps.errors import FreqmapsError
 
 Z = stats.norm.ppf(0.975)
@@ -27,6 +27,26 @@ def test_a_mean_of_one_or_none_has_no_interval():
     assert isnan(none.mean) and none.n == 0
     same = mean_interval([2.0, 2.0, 2.0])
     assert (same.low, same.high, same.sd) == (2.0, 2.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [([1.0, 2.0], [0.5, 0.9]), ([3.0, 4.0, 4.5], [1.0, 9.0]), ([1.0, nan, 2.0], [2.0, 2.0])]
+)
+def test_a_difference_interval_is_welchs(a, b):
+    known = [[v for v in values if not isnan(v)] for values in (a, b)]
+    expected = stats.ttest_ind(*known, equal_var=False).confidence_interval(0.95)
+    found = difference_interval(a, b)
+    assert (found.low, found.high) == pytest.approx(tuple(expected))
+    assert found.mean == pytest.approx(np.mean(known[0]) - np.mean(known[1]))
+    assert found.sd == pytest.approx(np.sqrt(np.var(known[0], ddof=1) + np.var(known[1], ddof=1)))
+
+
+def test_a_difference_of_too_few_or_equal_values():
+    few = difference_interval([1.0], [0.5, 0.7])
+    assert few.mean == pytest.approx(0.4) and isnan(few.low) and isnan(few.sd) and few.n == 1
+    assert isnan(difference_interval([], [1.0]).mean)
+    same = difference_interval([2.0, 2.0], [1.5, 1.5])
+    assert (same.mean, same.low, same.high, same.sd) == (0.5, 0.5, 0.5, 0.0)
 
 
 def score(lost, gained, n, delta):

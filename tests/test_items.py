@@ -18,6 +18,8 @@ from freqmaps.items._published import AS_PUBLISHED, published
 from freqmaps.results import Inputs
 from freqmaps.statistics import wilson
 from freqmaps.stores import MAPS, read, write
+from freqmaps.study.graph import PATHS
+from tests import synthetic_k22
 from tests import synthetic_study as study
 
 
@@ -29,6 +31,11 @@ def results(tmp_path_factory):
 @pytest.fixture(scope="module")
 def inputs(results):
     return Inputs(results)
+
+
+@pytest.fixture(scope="module")
+def masks(tmp_path_factory):
+    return Inputs(synthetic_k22.make(tmp_path_factory.mktemp("masks"), ("plain", "pgd-at"), starts=1))
 
 
 @pytest.fixture(scope="module")
@@ -344,13 +351,14 @@ def test_first_per_class_handles_one_class():
 
 
 @pytest.mark.parametrize("item", components.names("item"))
-def test_every_item_keeps_the_contract(item, inputs, tmp_path):
+def test_every_item_keeps_the_contract(item, inputs, masks, tmp_path):
     component = components.find("item", item)
     constants = component.constants
     assert constants["KIND"] in ("table", "figure") and constants["TITLE"] and constants["CAPTION"].endswith(".")
-    stages = {"datasets", "training", "attacks", "maps", "matrices", "correlation"}
-    assert set(constants["NEEDS"]) <= stages
+    assert set(constants["NEEDS"]) <= set(PATHS)
     assert ("METRICS" in constants) == ("correlation" in constants["NEEDS"])
+    assert ("EVALUATIONS" in constants) == ("evaluation" in constants["NEEDS"])
     parameters = components.resolve("item", item, {}, where=item)
-    needed = Inputs([r for r in inputs.results if r.stage in constants["NEEDS"]])
+    given = masks if {"group_maps", "evaluation"} & set(constants["NEEDS"]) else inputs
+    needed = Inputs([r for r in given.results if r.stage in constants["NEEDS"]])
     assert study.make_item(item, needed, parameters, tmp_path) == constants["KIND"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import comb, isnan, nan, sqrt
-from statistics import NormalDist, fmean, stdev
+from statistics import NormalDist, fmean, stdev, variance
 
 from freqmaps.errors import FreqmapsError
 
@@ -44,15 +44,55 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> MeanInte
     confidence
         Two-sided coverage in (0, 1).
     """
-    known = [float(v) for v in values if not isnan(v)]
+    known = _known(values)
     n = len(known)
     if n < 2:
         return MeanInterval(known[0] if known else nan, nan, nan, nan, n)
+    mean, sd = fmean(known), stdev(known)
+    half = _student(n - 1, confidence) * sd / sqrt(n)
+    return MeanInterval(mean, sd, mean - half, mean + half, n)
+
+
+def difference_interval(first: Sequence[float], second: Sequence[float], confidence: float = 0.95) -> MeanInterval:
+    """Return the difference of two means with Welch's interval; NaN values are left out.
+
+    Networks of two regimes share no random number, whatever their seeds are called, so they are not paired.
+
+    Parameters
+    ----------
+    first, second
+        One number per network of either regime.
+    confidence
+        Two-sided coverage in (0, 1).
+
+    Returns
+    -------
+    MeanInterval
+        ``mean``: of first less that of second; ``sd``: of the difference between one network of either; ``n``: the
+        smaller count. Bounds and ``sd`` are NaN unless both have two values.
+    """
+    a, b = _known(first), _known(second)
+    n = min(len(a), len(b))
+    if n < 2:
+        return MeanInterval(fmean(a) - fmean(b) if n else nan, nan, nan, nan, n)
+    mean, spread = fmean(a) - fmean(b), (variance(a) / len(a), variance(b) / len(b))
+    sd, error = sqrt(variance(a) + variance(b)), sqrt(sum(spread))
+    if error == 0:
+        return MeanInterval(mean, sd, mean, mean, n)
+    # Welch and Satterthwaite's degrees of freedom.
+    freedom = sum(spread) ** 2 / (spread[0] ** 2 / (len(a) - 1) + spread[1] ** 2 / (len(b) - 1))
+    half = _student(freedom, confidence) * error
+    return MeanInterval(mean, sd, mean - half, mean + half, n)
+
+
+def _known(values: Sequence[float]) -> list[float]:
+    return [float(v) for v in values if not isnan(v)]
+
+
+def _student(freedom: float, confidence: float) -> float:
     from scipy.special import stdtrit  # what reads no interval does not wait for SciPy
 
-    mean, sd = fmean(known), stdev(known)
-    half = float(stdtrit(n - 1, 0.5 + confidence / 2)) * sd / sqrt(n)
-    return MeanInterval(mean, sd, mean - half, mean + half, n)
+    return float(stdtrit(freedom, 0.5 + confidence / 2))
 
 
 @dataclass(frozen=True)
@@ -131,4 +171,4 @@ def _mcnemar(lost: int, gained: int) -> float:
     """Return the two-sided binomial p-value of ``gained`` among all that changed, in whole numbers."""
     changed = lost + gained
     tail = sum(comb(changed, k) for k in range(min(lost, gained) + 1))
-    return min(1.0, 2 * tail / 2**changed)
+    return min(1.0, float(2 * tail / 2**changed))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,7 +46,9 @@ def compute(
     -------
     list of dict
         Columns ``masks_of`` (the training whose network the map was learned on), ``of``, ``group``, ``filter``
-        (``none``, ``map``, ``complement``, ``shuffled``), and those of every evaluation.
+        (``none``, ``map``, ``complement``, ``shuffled``), those of every evaluation, and ``lost`` and ``gained``: how
+        many images are right without the filter and wrong with it, and the other way round. An interval of the change
+        in accuracy rests on these: :func:`freqmaps.analysis.intervals.paired_change`.
     """
     labels, images = network.samples.labels, network.samples.images
     plain = network.predict(images) == labels
@@ -58,11 +60,16 @@ def compute(
         for group, label, mask in zip(store["group"].values, store["label"].values, store["map"].values, strict=True):
             members = np.arange(len(labels)) if label < 0 else np.flatnonzero(labels == label)
             what = where | {"group": str(group)}
-            rows.append(accuracy(plain[members], **what, filter="none"))
+            rows.append(_row(plain[members], plain[members], what | {"filter": "none"}))
             for name, found in _filters(mask[None], generator):
                 right = network.predict(filtered(images[members], found)) == labels[members]
-                rows.append(accuracy(right, **what, filter=name))
+                rows.append(_row(plain[members], right, what | {"filter": name}))
     return rows
+
+
+def _row(before: NDArray[np.bool_], after: NDArray[np.bool_], what: dict[str, Any]) -> Row:
+    changed = {"lost": int((before & ~after).sum()), "gained": int((after & ~before).sum())}
+    return accuracy(after, **what) | changed
 
 
 def _filters(mask: NDArray[np.float32], generator: np.random.Generator) -> list[tuple[str, NDArray[np.float32]]]:
