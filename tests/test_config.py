@@ -162,9 +162,10 @@ def test_resolving_a_study_imports_no_torch_and_is_quick():
     subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=True)
 
 
-def test_a_dry_run_of_a_full_size_study_answers_within_seconds():
+@pytest.mark.parametrize("name", ["b25-cifar10", "k22-imagenette"])
+def test_a_dry_run_of_a_full_size_study_answers_within_seconds(name):
     start = time.perf_counter()
-    words = ["-n", "-q", "--configfile", "studies/b25-cifar10.yaml"]
+    words = ["-n", "-q", "--configfile", f"studies/{name}.yaml"]
     subprocess.run([sys.executable, "-m", "snakemake", *words], cwd=REPOSITORY, capture_output=True, check=True)
     assert time.perf_counter() - start < 30  # 5 s on an idle machine, see benchmarks; this only catches a blow-up
 

@@ -24,13 +24,23 @@ if TYPE_CHECKING:
     from freqmaps.analysis.differences import mask_differences
     from freqmaps.analysis.embedding import ClusterScores, cluster_scores, umap_embedding
     from freqmaps.analysis.exceedance import Exceedance, band_exceedance
+    from freqmaps.analysis.intervals import (
+        MeanInterval,
+        PairedChange,
+        difference_interval,
+        mean_interval,
+        paired_change,
+    )
     from freqmaps.analysis.linear import Separability, half_planes, linear_responses, separability
+    from freqmaps.analysis.profiles import low_share, profile_ranges
     from freqmaps.analysis.stability import Stability, mask_stability, similarities
 
 __all__ = [
     "ACTIVATIONS",
     "ClusterScores",
     "Exceedance",
+    "MeanInterval",
+    "PairedChange",
     "Separability",
     "Stability",
     "activated",
@@ -39,11 +49,16 @@ __all__ = [
     "band_exceedance",
     "cluster_scores",
     "complement_mask",
+    "difference_interval",
     "half_planes",
     "harmonics",
     "linear_responses",
+    "low_share",
     "mask_differences",
     "mask_stability",
+    "mean_interval",
+    "paired_change",
+    "profile_ranges",
     "radial_energy",
     "ring_edges",
     "rings",
@@ -62,6 +77,8 @@ _MODULES |= dict.fromkeys(("sector_angles", "sectors", "shares"), "bands")
 _MODULES |= dict.fromkeys(("ACTIVATIONS", "activated", "harmonics", "share_outside", "wave"), "blueshift")
 _MODULES |= dict.fromkeys(("ClusterScores", "cluster_scores", "umap_embedding"), "embedding")
 _MODULES |= dict.fromkeys(("Exceedance", "band_exceedance"), "exceedance")
+_MODULES |= dict.fromkeys(("MeanInterval", "PairedChange", "difference_interval", "mean_interval"), "intervals")
+_MODULES |= {"paired_change": "intervals", "low_share": "profiles", "profile_ranges": "profiles"}
 _MODULES |= dict.fromkeys(("Separability", "half_planes", "linear_responses", "separability"), "linear")
 _MODULES |= dict.fromkeys(("Stability", "mask_stability", "similarities"), "stability")
 

@@ -42,7 +42,6 @@ def build(
     top: float = 0.1,
     bands: int = 32,
     permutations: int = 999,
-    seed: int = 0,
     dataset: str | None = None,
     model: str | None = None,
     group_maps: str | None = None,
@@ -57,7 +56,7 @@ def build(
         Part of the entries that counts as the largest.
     bands
         Rings of the radial energies.
-    permutations, seed
+    permutations
         Of the regimes, for the p-value.
     dataset, model, group_maps
         The setting; None takes the study's first.
@@ -74,7 +73,7 @@ def build(
     values = np.array([m.values for m in masks.every])
     alike: dict[str, Square] = {m: similarities(values, m, top=top, bands=bands) for m in MEASURES}
     rows = [row for kind in _KINDS for row in _rows(masks, alike, kind)]
-    p_values = _p_values(masks, top=top, bands=bands, permutations=permutations, seed=seed)
+    p_values = _p_values(masks, top=top, bands=bands, permutations=permutations)
     rows = [row | (p_values if row["differ"] == "regime" else {}) for row in rows]
     frame = pd.DataFrame(rows, columns=[*_NAMING, *(f"{m}{end}" for m in MEASURES for end in _ENDS)])
     notes = [*masks.notes(), f"Top: the {top:.0%} largest entries; radial: {bands} rings.", *_sentences(frame)]
