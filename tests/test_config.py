@@ -1,8 +1,8 @@
 """Configs: closed, checked before any work, one sentence that names key, value and nearest name."""
 
+import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -164,10 +164,12 @@ def test_resolving_a_study_imports_no_torch_and_is_quick():
 
 @pytest.mark.parametrize("name", ["b25-cifar10", "k22-imagenette"])
 def test_a_dry_run_of_a_full_size_study_answers_within_seconds(name):
-    start = time.perf_counter()
+    before = os.times()
     words = ["-n", "-q", "--configfile", f"studies/{name}.yaml"]
     subprocess.run([sys.executable, "-m", "snakemake", *words], cwd=REPOSITORY, capture_output=True, check=True)
-    assert time.perf_counter() - start < 30  # 5 s on an idle machine, see benchmarks; this only catches a blow-up
+    after = os.times()
+    taken = after.children_user + after.children_system - before.children_user - before.children_system
+    assert taken < 20  # seconds of CPU, 4 as a rule: this only catches a blow-up, on a busy machine too
 
 
 def test_the_config_reference_is_up_to_date():
