@@ -14,6 +14,7 @@ rule attacks:
         mem_mb=growing(8000),
         runtime=growing(120),
         gpu=gpus,
+        gpu_model=gpu_model,
     params:
         spec=spec_of("attacks"),
         options=options_of("attacks"),

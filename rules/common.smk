@@ -102,6 +102,12 @@ def gpus(wildcards):
     return 0 if STUDY.config["device"] == "cpu" else 1
 
 
+def gpu_model(wildcards):
+    """The kind of GPU that a cluster's profile asks for (`default-resources: gpu_type`), None without one."""
+    kind = workflow.resource_settings.default_resources.get("gpu_type")
+    return kind.raw if kind is not None and gpus(wildcards) else None
+
+
 def growing(first):
     """A resource that grows with every attempt."""
     return lambda wildcards, attempt: first * 2 ** (attempt - 1)

@@ -52,6 +52,7 @@ for ITEM in STUDY.items.values():
             f"{SHOWN}/logs/{ITEM.name}.txt",
         benchmark:
             f"{SHOWN}/logs/{ITEM.name}.tsv"
+        localrule: True
         conda:
             "../envs/cpu.yaml"
         threads: 1

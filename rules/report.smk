@@ -54,6 +54,7 @@ rule report:
         f"{SHOWN}/logs/report.txt",
     benchmark:
         f"{SHOWN}/logs/report.tsv"
+    localrule: True
     conda:
         "../envs/cpu.yaml"
     threads: 1

@@ -14,6 +14,7 @@ rule training:
         mem_mb=growing(8000),
         runtime=growing(240),
         gpu=gpus,
+        gpu_model=gpu_model,
     params:
         spec=spec_of("training"),
         options=options_of("training"),

@@ -1,0 +1,183 @@
+"""A real SLURM cluster of one node, started and stopped by the tests; with accounting where a test asks for it.
+
+SLURM reads its configuration from ``/etc/slurm``: jobs and their steps do not inherit ``SLURM_CONF``. So the cluster is
+for machines that have no other, runs as root, and leaves the folder as it found it. The daemons stay in the foreground
+as children of the tests and are told to end with them, whatever ends the tests.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+CONFIG = Path("/etc/slurm")
+MARK = "# Written by the tests of freqmaps.\n"
+OURS = ("slurm.conf", "gres.conf", "slurmdbd.conf")
+DAEMONS = ("munged", "slurmctld", "slurmd")
+ACCOUNTING = ("slurmdbd", "mariadbd", "mariadb-install-db")
+NODE = "node1"
+
+
+def why_not(accounting: bool = False) -> str | None:
+    """Say why this machine cannot run the cluster, None if it can."""
+    if os.geteuid() != 0:
+        return "starting SLURM's daemons takes root"
+    missing = [d for d in (*DAEMONS, *(ACCOUNTING if accounting else ())) if not shutil.which(d, path=_path())]
+    if missing:
+        return f"{', '.join(missing)}: not installed (Debian: slurm-wlm munge slurmdbd mariadb-server)"
+    foreign = [n for n in OURS if (CONFIG / n).exists() and MARK not in (CONFIG / n).read_text()]
+    return f"{CONFIG / foreign[0]}: this machine belongs to a cluster already" if foreign else None
+
+
+def _path() -> str:
+    return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+
+
+def _port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_for(what: str, ready: Callable[[], object], seconds: float = 60.0) -> object:
+    """Call until it returns something true."""
+    deadline = time.monotonic() + seconds
+    while not (found := ready()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
+        time.sleep(0.1)
+    return found
+
+
+def slurm(*words: object) -> str:
+    """Run one of SLURM's commands and return what it says; nothing if it fails."""
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout if done.returncode == 0 else ""
+
+
+def jobs() -> list[dict[str, str]]:
+    """Return what the controller knows of all jobs, the finished ones too: scontrol's fields by name."""
+    lines = [line for line in slurm("scontrol", "--oneliner", "show", "job").splitlines() if line.startswith("JobId")]
+    return [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
+
+
+class Cluster:
+    """One node with 2 partitions, ``cpu`` (the default) and ``gpu``, and 2 pretended GPUs.
+
+    Parameters
+    ----------
+    folder
+        For keys, sockets, state and logs of the daemons.
+    accounting
+        Whether to keep accounts (slurmdbd on MariaDB), so that ``sacct`` answers.
+    kill_wait
+        Seconds between SIGTERM and SIGKILL for a job that has run out of time.
+    """
+
+    def __init__(self, folder: Path, *, accounting: bool = False, kill_wait: int = 10) -> None:
+        self.folder, self.accounting, self.kill_wait = folder, accounting, kill_wait
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Cluster:
+        try:
+            self._munge()
+            self._configure()
+            if self.accounting:
+                self._accounts()
+            self._daemon("slurmctld", "slurmctld", "-D")
+            self._daemon("slurmd", "slurmd", "-D", "-N", NODE)
+            wait_for("an idle node", lambda: "idle" in slurm("sinfo", "--noheader", "--format=%t"))
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        slurm("scancel", "--signal=KILL", "--full", "--user=root")
+        for daemon in reversed(self.running):
+            daemon.terminate()
+            try:
+                daemon.wait(20)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
+        for name in OURS:
+            (CONFIG / name).unlink(missing_ok=True)
+
+    def log(self, daemon: str) -> str:
+        """Return what a daemon has said."""
+        return (self.folder / f"{daemon}.log").read_text(errors="replace")
+
+    def _daemon(self, name: str, *words: object) -> None:
+        program = shutil.which(str(words[0]), path=_path())
+        line = ["setpriv", "--pdeathsig", "TERM", program, *map(str, words[1:])]
+        with (self.folder / f"{name}.log").open("wb") as log:
+            self.running.append(subprocess.Popen(line, stdout=log, stderr=subprocess.STDOUT, start_new_session=True))
+
+    def _munge(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o755)  # munged trusts no key or socket below a folder that others may write to
+        self.socket, key = self.folder / "munge.socket", self.folder / "munge.key"
+        key.write_bytes(os.urandom(128))
+        key.chmod(0o600)
+        files = {"key-file": key, "socket": self.socket, "pid-file": self.folder / "munged.pid"}
+        files |= {"log-file": self.folder / "munged.txt", "seed-file": self.folder / "munged.seed"}
+        self._daemon("munged", "munged", "--foreground", "--force", *(f"--{k}={v}" for k, v in files.items()))
+        wait_for("munged", lambda: slurm("munge", "--no-input", f"--socket={self.socket}"))
+
+    def _configure(self) -> None:
+        CONFIG.mkdir(exist_ok=True)
+        gpus = [self.folder / f"gpu{i}" for i in range(2)]
+        for gpu in gpus:
+            gpu.touch()
+        (CONFIG / "gres.conf").write_text(MARK + "".join(f"Name=gpu File={gpu}\n" for gpu in gpus))
+        lines = {
+            "ClusterName": "tests", "SlurmctldHost": f"{socket.gethostname()}(127.0.0.1)", "SlurmUser": "root",
+            "SlurmctldPort": _port(), "SlurmdPort": _port(), "AuthType": "auth/munge",
+            "AuthInfo": f"socket={self.socket}", "CredType": "cred/munge", "MpiDefault": "none",
+            "ProctrackType": "proctrack/linuxproc", "TaskPlugin": "task/none", "SelectType": "select/cons_tres",
+            "SelectTypeParameters": "CR_Core_Memory", "SlurmdParameters": "config_overrides", "GresTypes": "gpu",
+            "StateSaveLocation": self.folder / "state", "SlurmdSpoolDir": self.folder / "spool",
+            "SlurmctldPidFile": self.folder / "slurmctld.pid", "SlurmdPidFile": self.folder / "slurmd.pid",
+            "MinJobAge": 3600, "KillWait": self.kill_wait, "ReturnToService": 2, "JobAcctGatherType": "jobacct_gather/none",
+            "SchedulerParameters": "batch_sched_delay=0,sched_interval=2", "SwitchType": "switch/none",
+            "JobCompType": "jobcomp/none",
+        }  # fmt: skip
+        if self.accounting:
+            self.dbd_port = _port()
+            lines |= {"AccountingStorageType": "accounting_storage/slurmdbd", "AccountingStorageHost": "127.0.0.1"}
+            lines |= {"AccountingStoragePort": self.dbd_port, "AccountingStoragePass": self.socket}
+            lines |= {"AccountingStorageTRES": "gres/gpu"}
+        node = f"NodeName={NODE} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 CPUs=16 RealMemory=128000 Gres=gpu:2"
+        text = [f"{key}={value}" for key, value in lines.items()] + [node]
+        text += [f"PartitionName={p} Nodes={NODE} MaxTime=1-0 Default={d}" for p, d in (("cpu", "YES"), ("gpu", "NO"))]
+        (CONFIG / "slurm.conf").write_text(MARK + "\n".join(text) + "\n")
+
+    def _accounts(self) -> None:
+        """Start MariaDB and slurmdbd, and make the cluster known to them."""
+        data, port = self.folder / "mariadb", _port()
+        where = [f"--datadir={data}", f"--socket={self.folder / 'mariadb.socket'}", "--user=root"]
+        install = ["mariadb-install-db", "--no-defaults", *where[:1], *where[2:], "--auth-root-authentication-method=normal"]
+        subprocess.run(install, check=True, capture_output=True, timeout=120)
+        network = [f"--port={port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder / 'mariadb.pid'}"]
+        self._daemon("mariadbd", "mariadbd", "--no-defaults", *where, *network, "--skip-name-resolve")
+        client = ["mariadb", "--no-defaults", where[1], "--user=root", "--execute"]
+        wait_for("MariaDB", lambda: slurm(*client, "select 1"))
+        grant = "create user slurm@'127.0.0.1' identified by 'tests'; grant all on slurm_acct_db.* to slurm@'127.0.0.1';"
+        subprocess.run([*client, grant], check=True, capture_output=True, timeout=30)
+        lines = {
+            "AuthType": "auth/munge", "AuthInfo": f"socket={self.socket}", "DbdHost": "localhost", "DbdAddr": "127.0.0.1",
+            "DbdPort": self.dbd_port, "SlurmUser": "root", "StorageType": "accounting_storage/mysql",
+            "StorageHost": "127.0.0.1", "StoragePort": port, "StorageUser": "slurm", "StoragePass": "tests",
+            "PidFile": self.folder / "slurmdbd.pid",
+        }  # fmt: skip
+        path = CONFIG / "slurmdbd.conf"
+        path.touch(mode=0o600)
+        path.write_text(MARK + "".join(f"{key}={value}\n" for key, value in lines.items()))
+        self._daemon("slurmdbd", "slurmdbd", "-D")
+        wait_for("slurmdbd", lambda: slurm("sacctmgr", "-n", "list", "cluster") or slurm("sacctmgr", "-i", "add", "cluster", "tests"))
