@@ -16,6 +16,7 @@ import logging
 import os
 import shlex
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -95,9 +96,13 @@ def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
     arguments = parser.parse_args()
     _start_logging(arguments.log)
     start = time.time()
+    signal.signal(signal.SIGTERM, _stop)
     try:
         run(arguments)
         log.info("worked for %.2f s", time.time() - start)
+    except _Stopped:
+        log.warning("told to stop (SIGTERM); what is finished is kept, and the next attempt goes on from there")
+        sys.exit(128 + signal.SIGTERM)
     except FreqmapsError as error:
         log.error("%s", error)
         sys.exit(1)
@@ -106,6 +111,16 @@ def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
             raise
         log.error("disk full (%s); free some space and run the same target again", error)
         sys.exit(1)
+
+
+class _Stopped(BaseException):
+    """Somebody asked the job to end: a cluster that takes the node back, or whose time limit is reached."""
+
+
+def _stop(*_: object) -> None:
+    """Unwind on SIGTERM, so that finished work is written before the SIGKILL that follows; once is enough."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise _Stopped
 
 
 def _run_keyed(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Namespace) -> None:

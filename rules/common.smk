@@ -104,7 +104,7 @@ def gpus(wildcards):
 
 def gpu_model(wildcards):
     """The kind of GPU that a cluster's profile asks for (`default-resources: gpu_type`), None without one."""
-    kind = workflow.resource_settings.default_resources.get("gpu_type")
+    kind = (workflow.resource_settings.default_resources or {}).get("gpu_type")
     return kind.raw if kind is not None and gpus(wildcards) else None
 
 

@@ -14,6 +14,7 @@ rule evaluation:
         mem_mb=growing(8000),
         runtime=growing(120),
         gpu=gpus,
+        gpu_model=gpu_model,
     params:
         spec=spec_of("evaluation"),
         options=options_of("evaluation"),

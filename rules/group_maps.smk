@@ -14,6 +14,7 @@ rule group_maps:
         mem_mb=growing(16000),
         runtime=growing(240),
         gpu=gpus,
+        gpu_model=gpu_model,
     params:
         spec=spec_of("group_maps"),
         options=options_of("group_maps"),

@@ -8,12 +8,16 @@ as children of the tests and are told to end with them, whatever ends the tests.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import psutil
+import pytest
 
 CONFIG = Path("/etc/slurm")
 MARK = "# Written by the tests of freqmaps.\n"
@@ -32,6 +36,15 @@ def why_not(accounting: bool = False) -> str | None:
         return f"{', '.join(missing)}: not installed (Debian: slurm-wlm munge slurmdbd mariadb-server)"
     foreign = [n for n in OURS if (CONFIG / n).exists() and MARK not in (CONFIG / n).read_text()]
     return f"{CONFIG / foreign[0]}: this machine belongs to a cluster already" if foreign else None
+
+
+def needed(accounting: bool = False) -> None:
+    """Skip the test where the cluster cannot run; with FREQMAPS_REQUIRE_SLURM=1, as in CI, fail instead."""
+    reason = why_not(accounting)
+    if reason and os.environ.get("FREQMAPS_REQUIRE_SLURM") == "1":
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
 
 
 def _path() -> str:
@@ -60,34 +73,52 @@ def slurm(*words: object) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-def jobs() -> list[dict[str, str]]:
-    """Return what the controller knows of all jobs, the finished ones too: scontrol's fields by name."""
-    lines = [line for line in slurm("scontrol", "--oneliner", "show", "job").splitlines() if line.startswith("JobId")]
-    return [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
+def jobs(**wanted: str) -> list[dict[str, str]]:
+    """Return what the controller knows of all jobs, the finished ones too: scontrol's fields by name, and ``Stage``."""
+    found = []
+    for line in slurm("scontrol", "--oneliner", "show", "job").splitlines():
+        fields = dict(word.split("=", 1) for word in line.split() if "=" in word)
+        named = re.match(r"rule_([a-z_]+?)(_wildcards_|$)", fields.get("Comment", ""))
+        fields["Stage"] = named[1] if named else ""
+        if named and all(fields.get(name) == value for name, value in wanted.items()):
+            found.append(fields)
+    return found
+
+
+def working(folder: Path, stage: str, part: str) -> psutil.Process | None:
+    """Return the process of a stage's script that works for a clone and has a word in its command line."""
+    for process in psutil.process_iter():
+        try:
+            words = process.cmdline()
+        except psutil.Error:
+            continue
+        if words[1:2] == [f"{folder}/workflow_scripts/{stage}.py"] and part in " ".join(words):
+            return process
+    return None
 
 
 class Cluster:
-    """One node with 2 partitions, ``cpu`` (the default) and ``gpu``, and 2 pretended GPUs.
+    """One node with 2 partitions, the default one and another, and 2 pretended GPUs of type ``toy``.
 
     Parameters
     ----------
     folder
         For keys, sockets, state and logs of the daemons.
-    accounting
-        Whether to keep accounts (slurmdbd on MariaDB), so that ``sacct`` answers.
-    kill_wait
-        Seconds between SIGTERM and SIGKILL for a job that has run out of time.
+    partitions
+        Their names. Both hold the node; that jobs go to the right one is what is tested.
+    account
+        Whether to keep accounts (slurmdbd on MariaDB), so that ``sacct`` answers: the name of the only one.
     """
 
-    def __init__(self, folder: Path, *, accounting: bool = False, kill_wait: int = 10) -> None:
-        self.folder, self.accounting, self.kill_wait = folder, accounting, kill_wait
+    def __init__(self, folder: Path, *, partitions: tuple[str, str] = ("cpu", "gpu"), account: str = "") -> None:
+        self.folder, self.partitions, self.account = folder, partitions, account
         self.running: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Cluster:
         try:
             self._munge()
             self._configure()
-            if self.accounting:
+            if self.account:
                 self._accounts()
             self._daemon("slurmctld", "slurmctld", "-D")
             self._daemon("slurmd", "slurmd", "-D", "-N", NODE)
@@ -135,27 +166,27 @@ class Cluster:
         gpus = [self.folder / f"gpu{i}" for i in range(2)]
         for gpu in gpus:
             gpu.touch()
-        (CONFIG / "gres.conf").write_text(MARK + "".join(f"Name=gpu File={gpu}\n" for gpu in gpus))
+        (CONFIG / "gres.conf").write_text(MARK + "".join(f"Name=gpu Type=toy File={gpu}\n" for gpu in gpus))
         lines = {
             "ClusterName": "tests", "SlurmctldHost": f"{socket.gethostname()}(127.0.0.1)", "SlurmUser": "root",
             "SlurmctldPort": _port(), "SlurmdPort": _port(), "AuthType": "auth/munge",
-            "AuthInfo": f"socket={self.socket}", "CredType": "cred/munge", "MpiDefault": "none",
+            "AuthInfo": f"socket={self.socket},cred_expire=5", "CredType": "cred/munge", "MpiDefault": "none",
             "ProctrackType": "proctrack/linuxproc", "TaskPlugin": "task/none", "SelectType": "select/cons_tres",
             "SelectTypeParameters": "CR_Core_Memory", "SlurmdParameters": "config_overrides", "GresTypes": "gpu",
             "StateSaveLocation": self.folder / "state", "SlurmdSpoolDir": self.folder / "spool",
             "SlurmctldPidFile": self.folder / "slurmctld.pid", "SlurmdPidFile": self.folder / "slurmd.pid",
-            "MinJobAge": 3600, "KillWait": self.kill_wait, "ReturnToService": 2, "JobAcctGatherType": "jobacct_gather/none",
+            "MinJobAge": 3600, "KillWait": 10, "ReturnToService": 2, "JobAcctGatherType": "jobacct_gather/none",
             "SchedulerParameters": "batch_sched_delay=0,sched_interval=2", "SwitchType": "switch/none",
             "JobCompType": "jobcomp/none",
         }  # fmt: skip
-        if self.accounting:
+        if self.account:
             self.dbd_port = _port()
             lines |= {"AccountingStorageType": "accounting_storage/slurmdbd", "AccountingStorageHost": "127.0.0.1"}
             lines |= {"AccountingStoragePort": self.dbd_port, "AccountingStoragePass": self.socket}
             lines |= {"AccountingStorageTRES": "gres/gpu"}
-        node = f"NodeName={NODE} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 CPUs=16 RealMemory=128000 Gres=gpu:2"
+        node = f"NodeName={NODE} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 CPUs=16 RealMemory=128000 Gres=gpu:toy:2"
         text = [f"{key}={value}" for key, value in lines.items()] + [node]
-        text += [f"PartitionName={p} Nodes={NODE} MaxTime=1-0 Default={d}" for p, d in (("cpu", "YES"), ("gpu", "NO"))]
+        text += [f"PartitionName={p} Nodes={NODE} MaxTime=1-0 Default={d}" for p, d in zip(self.partitions, ("YES", "NO"))]
         (CONFIG / "slurm.conf").write_text(MARK + "\n".join(text) + "\n")
 
     def _accounts(self) -> None:
@@ -180,4 +211,7 @@ class Cluster:
         path.touch(mode=0o600)
         path.write_text(MARK + "".join(f"{key}={value}\n" for key, value in lines.items()))
         self._daemon("slurmdbd", "slurmdbd", "-D")
-        wait_for("slurmdbd", lambda: slurm("sacctmgr", "-n", "list", "cluster") or slurm("sacctmgr", "-i", "add", "cluster", "tests"))
+        add = ["sacctmgr", "--immediate", "add"]
+        wait_for("slurmdbd", lambda: slurm(*add, "cluster", "tests"))
+        slurm(*add, "account", self.account)
+        slurm(*add, "user", "root", f"account={self.account}")

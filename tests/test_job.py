@@ -30,7 +30,10 @@ def run(job):
         raise ValueError("surprise")
     if mode == "full":
         raise OSError(28, "No space left on device")
-    time.sleep(float(job.parameters.get("seconds", 0)))
+    try:
+        time.sleep(float(job.parameters.get("seconds", 0)))
+    finally:
+        (job.partial / "flushed.txt").write_text("what was finished")
     (job.folder / "out.txt").write_text(str(len(before) + 1))
     return {"n": len(before) + 1}
 
@@ -115,6 +118,22 @@ def test_a_killed_job_leaves_no_manifest_no_lock_and_its_partial_work(tmp_path):
     code, _ = runner.run()
     assert code == 0
     assert manifest.read(runner.output)["headline"] == {"n": 2}
+
+
+def test_a_job_that_is_told_to_stop_writes_what_it_has_finished_and_says_so(tmp_path):
+    runner = Runner(tmp_path, mode="good", seconds=30)
+    process = runner.start()
+    partial = runner.output.parent / "partial"
+    deadline = time.time() + 20
+    while not (partial / "half.txt").exists() and time.time() < deadline:
+        time.sleep(0.05)
+    process.terminate()
+    _, text = process.communicate(timeout=10)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "told to stop" in text.splitlines()[-1]
+    assert "Traceback" not in text
+    assert (partial / "flushed.txt").exists()
+    assert not runner.output.exists()
 
 
 def test_two_at_once_make_it_once(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from torch import nn
 from freqmaps.attacks._api import AttackPlan
 
 DECIDES_NUMBERS = False
+
+log = logging.getLogger(__name__)
 
 
 def fingerprint(model: nn.Module, plan: AttackPlan, seed: int, *arrays: NDArray[Any]) -> str:
@@ -52,6 +55,8 @@ class Finished:
                 continue
             into[rows] = images
             done[rows] = True
+        if done.any():
+            log.info("%s: going on after %d finished samples", self.folder, int(done.sum()))
         return done
 
     def save(self, rows: NDArray[np.int64], images: NDArray[np.float32]) -> None:

@@ -81,6 +81,8 @@ class Saved:
                 found.append(arrays)
             else:
                 log.info("%s: belongs to other work, not used", path)
+        if found:
+            log.info("%s: going on after %d finished maps", self.folder, sum(len(a["index"]) for a in found))
         return found
 
     def add(self, arrays: Arrays) -> None:
