@@ -25,6 +25,8 @@ OURS = ("slurm.conf", "gres.conf", "slurmdbd.conf")
 DAEMONS = ("munged", "slurmctld", "slurmd")
 ACCOUNTING = ("slurmdbd", "mariadbd", "mariadb-install-db")
 NODE = "node1"
+#: More than the machine has: what jobs ask for is recorded, not used.
+SIZE = "CPUs=16 RealMemory=128000 Gres=gpu:toy:2"
 
 
 def why_not(accounting: bool = False) -> str | None:
@@ -184,26 +186,37 @@ class Cluster:
             lines |= {"AccountingStorageType": "accounting_storage/slurmdbd", "AccountingStorageHost": "127.0.0.1"}
             lines |= {"AccountingStoragePort": self.dbd_port, "AccountingStoragePass": self.socket}
             lines |= {"AccountingStorageTRES": "gres/gpu"}
-        node = f"NodeName={NODE} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 CPUs=16 RealMemory=128000 Gres=gpu:toy:2"
-        text = [f"{key}={value}" for key, value in lines.items()] + [node]
-        text += [f"PartitionName={p} Nodes={NODE} MaxTime=1-0 Default={d}" for p, d in zip(self.partitions, ("YES", "NO"))]
+        text = [f"{key}={value}" for key, value in lines.items()]
+        text.append(f"NodeName={NODE} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 {SIZE}")
+        for partition in self.partitions:
+            default = "YES" if partition == self.partitions[0] else "NO"
+            text.append(f"PartitionName={partition} Nodes={NODE} MaxTime=1-0 Default={default}")
         (CONFIG / "slurm.conf").write_text(MARK + "\n".join(text) + "\n")
 
     def _accounts(self) -> None:
         """Start MariaDB and slurmdbd, and make the cluster known to them."""
         data, port = self.folder / "mariadb", _port()
         where = [f"--datadir={data}", f"--socket={self.folder / 'mariadb.socket'}", "--user=root"]
-        install = ["mariadb-install-db", "--no-defaults", *where[:1], *where[2:], "--auth-root-authentication-method=normal"]
+        install = [
+            "mariadb-install-db",
+            "--no-defaults",
+            *where[:1],
+            *where[2:],
+            "--auth-root-authentication-method=normal",
+        ]
         subprocess.run(install, check=True, capture_output=True, timeout=120)
         network = [f"--port={port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder / 'mariadb.pid'}"]
         self._daemon("mariadbd", "mariadbd", "--no-defaults", *where, *network, "--skip-name-resolve")
         client = ["mariadb", "--no-defaults", where[1], "--user=root", "--execute"]
         wait_for("MariaDB", lambda: slurm(*client, "select 1"))
-        grant = "create user slurm@'127.0.0.1' identified by 'tests'; grant all on slurm_acct_db.* to slurm@'127.0.0.1';"
+        grant = (
+            "create user slurm@'127.0.0.1' identified by 'tests'; grant all on slurm_acct_db.* to slurm@'127.0.0.1';"
+        )
         subprocess.run([*client, grant], check=True, capture_output=True, timeout=30)
         lines = {
-            "AuthType": "auth/munge", "AuthInfo": f"socket={self.socket}", "DbdHost": "localhost", "DbdAddr": "127.0.0.1",
-            "DbdPort": self.dbd_port, "SlurmUser": "root", "StorageType": "accounting_storage/mysql",
+            "AuthType": "auth/munge", "AuthInfo": f"socket={self.socket}", "DbdHost": "localhost",
+            "DbdAddr": "127.0.0.1", "DbdPort": self.dbd_port, "SlurmUser": "root",
+            "StorageType": "accounting_storage/mysql",
             "StorageHost": "127.0.0.1", "StoragePort": port, "StorageUser": "slurm", "StoragePass": "tests",
             "PidFile": self.folder / "slurmdbd.pid",
         }  # fmt: skip

@@ -1,10 +1,13 @@
 """Rules: thin, complete, and in step with the layout; the environment in step with pyproject.toml."""
 
+import logging
 import re
 import tomllib
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_partition_file
 
 from freqmaps.study.graph import PATHS
 from tests.workflow import REPOSITORY
@@ -16,7 +19,7 @@ COMPUTING = ("message", "input", "output", "params", "log", "benchmark", "thread
 def rules():
     for file in RULES:
         for block in re.split(r"^ *rule(?=[ :])", file.read_text(), flags=re.MULTILINE)[1:]:
-            if "localrule: True" not in block:
+            if "shell:" in block and "stamp.py" not in block:
                 yield f"{file.name}:{block.split(':')[0].strip() or 'item'}", block
 
 
@@ -30,9 +33,44 @@ def test_every_computing_rule_is_complete(name, block):
     assert "script:" not in block
 
 
-def test_gpu_rules_ask_for_a_gpu():
-    for stage in ("training", "attacks", "maps"):
-        assert "gpu=gpus" in (REPOSITORY / "rules" / f"{stage}.smk").read_text()
+GROWING = re.compile(r"(mem_mb|runtime)=growing\((\d+)\)")
+ON_GPUS = {"training", "attacks", "maps", "group_maps", "evaluation"}
+PROFILE = yaml.safe_load((REPOSITORY / "slurm" / "config.yaml").read_text())
+
+
+def submitted():
+    """Rules that a cluster runs: their names and blocks."""
+    return [(name.split(":")[1], block) for name, block in rules() if "localrule: True" not in block]
+
+
+def test_time_and_memory_grow_with_each_attempt():
+    for name, block in submitted():
+        assert {found[1] for found in GROWING.finditer(block)} == {"mem_mb", "runtime"}, name
+
+
+def test_gpu_rules_ask_for_a_gpu_of_the_kind_that_the_profile_names():
+    asking = {name for name, block in submitted() if "gpu=gpus," in block}
+    assert asking == ON_GPUS
+    for name, block in submitted():
+        assert ("gpu_model=gpu_model," in block) == (name in asking)
+        assert "group:" not in block  # a group asks for the sum of its jobs' GPUs
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_each_job_fits_a_partition_of_its_kind_at_every_attempt(device):
+    partitions = read_partition_file(REPOSITORY / "slurm" / PROFILE["slurm-partition-config"])
+    assert [p.name for p in partitions] == list(PROFILE["partitions"])
+    for name, block in submitted():
+        on_gpu = name in ON_GPUS and device == "auto"
+        for attempt in range(1, PROFILE["retries"] + 2):
+            resources = {key: int(first) * 2 ** (attempt - 1) for key, first in GROWING.findall(block)}
+            job = SimpleNamespace(name=name, threads=2, resources=resources | {"gpu": int(on_gpu)})
+            assert get_best_partition(partitions, job, logging.getLogger()) == ("gpu" if on_gpu else "cpu")
+
+
+def test_the_profile_names_no_rule_and_puts_what_a_site_edits_first():
+    assert list(PROFILE)[:2] == ["partitions", "default-resources"]
+    assert "set-resources" not in PROFILE
 
 
 def test_one_stage_one_name_everywhere():

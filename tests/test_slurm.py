@@ -1,6 +1,7 @@
-"""The profile ``slurm`` on a real cluster of one node: where jobs go, what they hold, and that killed ones go on.
+"""The profile ``slurm`` on a real cluster of one node: where jobs go, what they hold, and that stopped ones go on.
 
-This cluster keeps no accounts: what is said of jobs here is what SLURM's controller recorded.
+One run is disturbed, on a cluster that keeps no accounts: there, SLURM's controller says what jobs did. The other is
+left alone, on a cluster with accounts, other partitions and GPUs of a type, after an edit of the profile's first lines.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections import Counter
 from datetime import datetime
 from itertools import combinations
@@ -26,33 +26,45 @@ from tests.workflow import SNAKEMAKE, clone, snakemake
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 STUDY = ("--configfile", "tests/slurm.yaml")
-# Status polls suited to jobs of seconds; everything else is the profile's.
+# Looks at jobs suited to jobs of seconds; everything else is the profile's.
 QUICK = ("--slurm-init-seconds-before-status-checks", "8")
 ON_GPUS = {"training", "attacks", "maps"}
 ON_CPUS = {"datasets", "matrices", "correlation"}
 PATIENCE = 900.0  # seconds, for a machine that is busy with other things
 
-#: What is done to which job: stage, a part of its results' path, and what shows that it has something to lose.
+#: Which job meets what: its stage, its place among the stage's results, and what shows that it has something to lose.
 DISTURBED = {
-    "cancelled": ("training", "seed0/training", "partial/state.pt"),
-    "requeued": ("maps", "maps/ce/essential/test-0-32", "log.txt"),
-    "killed": ("maps", "maps/ce/essential/test-32-60", "log.txt"),
-    "late": ("maps", "maps/ce/fgsm/test-0-32", "log.txt"),
+    "cancelled": ("training", "", "partial/state.pt"),
+    "requeued": ("maps", "ce/essential/test-0-32", "log.txt"),
+    "killed": ("maps", "ce/essential/test-32-60", "log.txt"),
+    "late": ("maps", "ce/fgsm/test-0-32", "log.txt"),
+}
+#: What a site puts into the first lines of the profile.
+SITE = {
+    "  cpu:": "  normal:",
+    "  gpu:": "  accelerated:",
+    "# slurm_account: my-account": "slurm_account: lab",
+    "# gpu_type: a100": "gpu_type: toy",
 }
 
 
-def has_begun(folder, path, sign):
-    found = next((folder / "results").glob(f"digits/**/{path}/*/{sign}"), None)
-    return found and (sign != "log.txt" or re.search(r"maps [1-9]\d*/", found.read_text()))
+def result(folder, how):
+    """The folder of a disturbed job's result, None before there is one."""
+    stage, place, _ = DISTURBED[how]
+    return next((folder / "results").glob(f"digits/**/{stage}/{place}/*"), None)
+
+
+def has_something_to_lose(folder, how):
+    sign = result(folder, how) and result(folder, how) / DISTURBED[how][2]
+    return sign and sign.exists() and (sign.name != "log.txt" or re.search(r"maps [1-9]\d*/", sign.read_text()))
 
 
 def disturb(folder, how):
     """Freeze a job's process in the middle of its work, then do to the job what happens to jobs."""
-    name, path, _ = DISTURBED[how]
-    process = working(folder, name, path)
+    stage, place, _ = DISTURBED[how]
+    process = working(folder, stage, str(result(folder, how).relative_to(folder)))
     os.kill(process.pid, signal.SIGSTOP)
-    number = next(j["JobId"] for j in jobs(Stage=name, JobState="RUNNING") if path.split("/")[-1] in j["Comment"]
-                  and path.split("/")[-2] in j["Comment"] or name == "training")  # fmt: skip
+    number = next(j["JobId"] for j in jobs(Stage=stage, JobState="RUNNING") if place.replace("/", "_") in j["Comment"])
     if how == "cancelled":
         slurm("scancel", number)
     elif how == "requeued":
@@ -68,13 +80,12 @@ def run_disturbed(folder):
     with (folder / "snakemake.log").open("w") as log:
         line = [*SNAKEMAKE, "--profile", "slurm", "all", *STUDY, *QUICK]
         process = subprocess.Popen(line, cwd=folder, stdout=log, stderr=log)
-    waiting = set(DISTURBED)
+    waiting = sorted(DISTURBED)
 
     def ended():
-        for how in sorted(waiting):
-            if has_begun(folder, *DISTURBED[how][1:]):
-                disturb(folder, how)
-                waiting.remove(how)
+        for how in [h for h in waiting if has_something_to_lose(folder, h)]:
+            disturb(folder, how)
+            waiting.remove(how)
         return process.poll() is not None
 
     try:
@@ -86,50 +97,59 @@ def run_disturbed(folder):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def disturbed(tmp_path_factory):
+    """A clone after the disturbed run, and SLURM's records of it."""
     needed()
-    folder = clone(tmp_path_factory.mktemp("local"))
-    snakemake(folder, "-c2", "all", *STUDY)
-    return folder
+    folder = clone(tmp_path_factory.mktemp("disturbed"))
+    with Cluster(tmp_path_factory.mktemp("slurm")):
+        run_disturbed(folder)
+        return folder, jobs()
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A clone after the disturbed run, and SLURM's records of it."""
-    needed()
-    folder = clone(tmp_path_factory.mktemp("cluster"))
-    with Cluster(tmp_path_factory.mktemp("slurm")):
-        run_disturbed(folder)
-        records = jobs()
-    return folder, records
+def at_a_site(tmp_path_factory):
+    """A clone after the run at another site, SLURM's records of it, and those of its accounts by job."""
+    needed(accounting=True)
+    folder = clone(tmp_path_factory.mktemp("site"))
+    profile = folder / "slurm" / "config.yaml"
+    text = profile.read_text()
+    for ours, theirs in SITE.items():
+        assert text.count(f"{ours}") == 1
+        text = text.replace(ours, theirs)
+    profile.write_text(text)
+    with Cluster(tmp_path_factory.mktemp("slurm"), partitions=("normal", "accelerated"), account="lab"):
+        words = ("--slurm-status-command", "sacct", *STUDY, *QUICK)
+        snakemake(folder, "--profile", "slurm", "all", *words, timeout=PATIENCE)
+        lines = slurm("sacct", "-X", "--parsable2", "--noheader", "--format=JobID,State,Account,Partition,AllocTRES")
+        return folder, jobs(), {line.split("|")[0]: line.split("|")[1:] for line in lines.splitlines()}
 
 
-def test_the_literal_command_makes_everything_from_a_clone(run):
-    folder, records = run
+def test_the_literal_command_makes_everything_from_a_clone(disturbed):
+    folder, records = disturbed
     assert (folder / "results" / "report.html").stat().st_size > 10_000
     assert freqmaps.open(folder / "results").problems() == []
     assert {j["Stage"] for j in records} == ON_GPUS | ON_CPUS  # tables, figures and the report were made locally
 
 
-def test_gpu_jobs_held_a_gpu_in_the_gpu_partition_and_the_others_did_not(run):
-    for job in run[1]:
+def test_gpu_jobs_held_a_gpu_in_the_gpu_partition_and_the_others_did_not(disturbed):
+    for job in disturbed[1]:
         if job["Stage"] in ON_GPUS:
             assert (job["Partition"], job.get("TresPerJob")) == ("gpu", "gres:gpu:1"), job
         else:
             assert (job["Partition"], job.get("TresPerJob")) == ("cpu", None), job
 
 
-def test_shards_ran_side_by_side(run):
+def test_shards_ran_side_by_side(disturbed):
     def time_of(job):
         return [datetime.fromisoformat(job[k]) for k in ("StartTime", "EndTime")]
 
-    shards = [j for j in run[1] if j["Stage"] == "maps"]
+    shards = [j for j in disturbed[1] if j["Stage"] == "maps"]
     pairs = [(time_of(a), time_of(b)) for a, b in combinations(shards, 2) if a["Comment"] != b["Comment"]]
     assert any(max(a[0], b[0]) < min(a[1], b[1]) for a, b in pairs)
 
 
-def test_cancelled_killed_and_late_jobs_were_tried_again_with_more_time_and_memory(run):
-    _, records = run
+def test_cancelled_killed_and_late_jobs_were_tried_again_with_more_time_and_memory(disturbed):
+    _, records = disturbed
     assert Counter(j["JobState"] for j in records if j["Stage"] == "training") == {"CANCELLED": 1, "COMPLETED": 1}
     states = Counter(j["JobState"] for j in records if j["Stage"] == "maps")
     assert states == {"FAILED": 1, "TIMEOUT": 1, "COMPLETED": 4}
@@ -138,27 +158,40 @@ def test_cancelled_killed_and_late_jobs_were_tried_again_with_more_time_and_memo
     assert [j["MinMemoryNode"] for j in (first, second)] == ["8000M", "16000M"]
 
 
-def test_a_preempted_job_goes_back_into_the_queue(run):
-    restarted = [j for j in run[1] if j["Restarts"] != "0"]
+def test_a_preempted_job_goes_back_into_the_queue(disturbed):
+    restarted = [j for j in disturbed[1] if j["Restarts"] != "0"]
     assert [j["JobState"] for j in restarted] == ["COMPLETED"]
     assert "essential_test-0-32" in restarted[0]["Comment"]
 
 
 @pytest.mark.parametrize("how", ["cancelled", "requeued", "late"])
-def test_a_job_that_is_stopped_goes_on_from_what_it_had_finished(run, how):
-    _, path, _ = DISTURBED[how]
-    log = next((run[0] / "results").glob(f"digits/**/{path}/*/log.txt")).read_text()
-    assert log.count("command: python") == 2
-    assert "told to stop (SIGTERM)" in log
-    assert "going on after" in log
+def test_a_job_that_is_stopped_goes_on_from_what_it_had_finished(disturbed, how):
+    assert "going on after" in (result(disturbed[0], how) / "log.txt").read_text()
 
 
-def test_numbers_equal_those_of_an_undisturbed_run(run, undisturbed):
-    stores = sorted((undisturbed / "results").glob("digits/**/maps/**/store.zarr.zip"))
+def test_a_failed_job_shows_why(disturbed):
+    assert "told to stop (SIGTERM); what is finished is kept" in (disturbed[0] / "snakemake.log").read_text()
+
+
+def test_an_edit_of_the_first_lines_of_the_profile_is_all_that_a_site_needs(at_a_site):
+    _, records, accounts = at_a_site
+    assert {j["Stage"] for j in records} == ON_GPUS | ON_CPUS
+    for job in records:
+        state, account, partition, allocated = accounts[job["JobId"]]
+        on_gpu = job["Stage"] in ON_GPUS
+        assert (state, account) == ("COMPLETED", "lab")
+        assert partition == ("accelerated" if on_gpu else "normal")
+        assert ("gres/gpu=1" in allocated) == on_gpu
+        assert job.get("TresPerJob") == ("gres:gpu:toy:1" if on_gpu else None)
+
+
+def test_numbers_do_not_depend_on_what_happened_to_the_jobs(disturbed, at_a_site):
+    folder, other = disturbed[0], at_a_site[0]
+    stores = sorted((folder / "results").glob("digits/**/maps/**/store.zarr.zip"))
     assert len(stores) == 4
     for one in stores:
-        ours, theirs = (read(f, MAPS) for f in (one, run[0] / one.relative_to(undisturbed)))
+        ours, theirs = (read(f, MAPS) for f in (one, other / one.relative_to(folder)))
         assert (ours["sample"] == theirs["sample"]).all()
         assert np.allclose(ours["map"], theirs["map"], atol=1e-4)
-    a, b = (pd.read_csv(d / "results" / "tables" / "B25-T1.csv").select_dtypes("number") for d in (undisturbed, run[0]))
+    a, b = (pd.read_csv(d / "results" / "tables" / "B25-T1.csv").select_dtypes("number") for d in (folder, other))
     assert np.allclose(a, b, atol=1e-4, equal_nan=True)
