@@ -99,6 +99,15 @@ def working(folder: Path, stage: str, part: str) -> psutil.Process | None:
     return None
 
 
+def _stop(daemon: subprocess.Popen[bytes]) -> None:
+    daemon.terminate()
+    try:
+        daemon.wait(20)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait()
+
+
 class Cluster:
     """One node with 2 partitions, the default one and another, and 2 pretended GPUs of type ``toy``.
 
@@ -131,20 +140,13 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        slurm("scancel", "--signal=KILL", "--full", "--user=root")
-        for daemon in reversed(self.running):
-            daemon.terminate()
-            try:
-                daemon.wait(20)
-            except subprocess.TimeoutExpired:
-                daemon.kill()
-                daemon.wait()
-        for name in OURS:
-            (CONFIG / name).unlink(missing_ok=True)
-
-    def log(self, daemon: str) -> str:
-        """Return what a daemon has said."""
-        return (self.folder / f"{daemon}.log").read_text(errors="replace")
+        try:
+            slurm("scancel", "--signal=KILL", "--full", "--user=root")
+            for daemon in reversed(self.running):
+                _stop(daemon)
+        finally:
+            for name in OURS:
+                (CONFIG / name).unlink(missing_ok=True)
 
     def _daemon(self, name: str, *words: object) -> None:
         program = shutil.which(str(words[0]), path=_path())
@@ -172,14 +174,13 @@ class Cluster:
         lines = {
             "ClusterName": "tests", "SlurmctldHost": f"{socket.gethostname()}(127.0.0.1)", "SlurmUser": "root",
             "SlurmctldPort": _port(), "SlurmdPort": _port(), "AuthType": "auth/munge",
-            "AuthInfo": f"socket={self.socket},cred_expire=5", "CredType": "cred/munge", "MpiDefault": "none",
-            "ProctrackType": "proctrack/linuxproc", "TaskPlugin": "task/none", "SelectType": "select/cons_tres",
-            "SelectTypeParameters": "CR_Core_Memory", "SlurmdParameters": "config_overrides", "GresTypes": "gpu",
-            "StateSaveLocation": self.folder / "state", "SlurmdSpoolDir": self.folder / "spool",
-            "SlurmctldPidFile": self.folder / "slurmctld.pid", "SlurmdPidFile": self.folder / "slurmd.pid",
-            "MinJobAge": 3600, "KillWait": 10, "ReturnToService": 2, "JobAcctGatherType": "jobacct_gather/none",
-            "SchedulerParameters": "batch_sched_delay=0,sched_interval=2", "SwitchType": "switch/none",
-            "JobCompType": "jobcomp/none",
+            # A requeued job waits until its old credential is out of date: seconds instead of two minutes.
+            "AuthInfo": f"socket={self.socket},cred_expire=5", "ProctrackType": "proctrack/linuxproc",
+            "TaskPlugin": "task/none", "SelectType": "select/cons_tres", "SelectTypeParameters": "CR_Core_Memory",
+            "SlurmdParameters": "config_overrides", "GresTypes": "gpu", "StateSaveLocation": self.folder / "state",
+            "SlurmdSpoolDir": self.folder / "spool", "SlurmctldPidFile": self.folder / "slurmctld.pid",
+            "SlurmdPidFile": self.folder / "slurmd.pid", "MinJobAge": 3600, "KillWait": 10, "ReturnToService": 2,
+            "SchedulerParameters": "batch_sched_delay=0,sched_interval=2",
         }  # fmt: skip
         if self.account:
             self.dbd_port = _port()
@@ -196,22 +197,15 @@ class Cluster:
     def _accounts(self) -> None:
         """Start MariaDB and slurmdbd, and make the cluster known to them."""
         data, port = self.folder / "mariadb", _port()
-        where = [f"--datadir={data}", f"--socket={self.folder / 'mariadb.socket'}", "--user=root"]
-        install = [
-            "mariadb-install-db",
-            "--no-defaults",
-            *where[:1],
-            *where[2:],
-            "--auth-root-authentication-method=normal",
-        ]
+        where, talk = [f"--datadir={data}", "--user=root"], f"--socket={self.folder / 'mariadb.socket'}"
+        install = ["mariadb-install-db", "--no-defaults", *where, "--auth-root-authentication-method=normal"]
         subprocess.run(install, check=True, capture_output=True, timeout=120)
         network = [f"--port={port}", "--bind-address=127.0.0.1", f"--pid-file={self.folder / 'mariadb.pid'}"]
-        self._daemon("mariadbd", "mariadbd", "--no-defaults", *where, *network, "--skip-name-resolve")
-        client = ["mariadb", "--no-defaults", where[1], "--user=root", "--execute"]
+        self._daemon("mariadbd", "mariadbd", "--no-defaults", *where, talk, *network, "--skip-name-resolve")
+        client = ["mariadb", "--no-defaults", talk, "--user=root", "--execute"]
         wait_for("MariaDB", lambda: slurm(*client, "select 1"))
-        grant = (
-            "create user slurm@'127.0.0.1' identified by 'tests'; grant all on slurm_acct_db.* to slurm@'127.0.0.1';"
-        )
+        user = "slurm@'127.0.0.1'"
+        grant = f"create user {user} identified by 'tests'; grant all on slurm_acct_db.* to {user};"
         subprocess.run([*client, grant], check=True, capture_output=True, timeout=30)
         lines = {
             "AuthType": "auth/munge", "AuthInfo": f"socket={self.socket}", "DbdHost": "localhost",
@@ -224,7 +218,8 @@ class Cluster:
         path.touch(mode=0o600)
         path.write_text(MARK + "".join(f"{key}={value}\n" for key, value in lines.items()))
         self._daemon("slurmdbd", "slurmdbd", "-D")
+        wait_for("slurmdbd", lambda: slurm("sacctmgr", "list", "cluster"))
         add = ["sacctmgr", "--immediate", "add"]
-        wait_for("slurmdbd", lambda: slurm(*add, "cluster", "tests"))
+        slurm(*add, "cluster", "tests")
         slurm(*add, "account", self.account)
         slurm(*add, "user", "root", f"account={self.account}")

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 STUDY = ("--configfile", "tests/slurm.yaml")
 # Looks at jobs suited to jobs of seconds; everything else is the profile's.
 QUICK = ("--slurm-init-seconds-before-status-checks", "8")
-ON_GPUS = {"training", "attacks", "maps"}
+ON_GPUS = {"training", "attacks", "maps", "group_maps", "evaluation"}
 ON_CPUS = {"datasets", "matrices", "correlation"}
 PATIENCE = 900.0  # seconds, for a machine that is busy with other things
 
@@ -114,7 +114,7 @@ def at_a_site(tmp_path_factory):
     profile = folder / "slurm" / "config.yaml"
     text = profile.read_text()
     for ours, theirs in SITE.items():
-        assert text.count(f"{ours}") == 1
+        assert text.count(ours) == 1
         text = text.replace(ours, theirs)
     profile.write_text(text)
     with Cluster(tmp_path_factory.mktemp("slurm"), partitions=("normal", "accelerated"), account="lab"):
