@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+from torch import Tensor
 
 from freqmaps.errors import FreqmapsError
 
@@ -48,3 +51,32 @@ def release(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+def in_parts(function: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
+    """Apply a function to a batch, in halves of it, quarters, ... where memory runs out.
+
+    Parameters
+    ----------
+    function
+        From (n, ...) to (n, ...), each row on its own: a network in eval mode.
+    batch
+        (n, ...).
+
+    Raises
+    ------
+    FreqmapsError
+        Memory does not suffice for one row.
+    """
+    size = max(1, len(batch))
+    while True:
+        try:
+            return torch.cat([function(part) for part in batch.split(size)]) if size < len(batch) else function(batch)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Here, not above: the error's traceback holds the failed batch's tensors.
+        if size == 1:
+            raise FreqmapsError("memory does not suffice for one image; use a machine or a device with more")
+        release(batch.device)
+        size = (size + 1) // 2

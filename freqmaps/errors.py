@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 DECIDES_NUMBERS = False
@@ -30,3 +31,24 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean '{close[0]}'? " if close else ""
     return f"{hint}Valid: {', '.join(names) if names else '(none)'}"
+
+
+#: What the system says when there is no room left; a limit on file sizes or a quota is no room either.
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_AWAY = {errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ENXIO, errno.EHOSTDOWN, errno.ETIMEDOUT}
+
+
+def storage_problem(error: OSError) -> str | None:
+    """Return the sentence for a disk that is full, refuses or does not answer; None for any other error.
+
+    >>> storage_problem(OSError(28, "No space left on device"))
+    'disk full ([Errno 28] No space left on device); free some space and run the same target again'
+    """
+    if error.errno in _FULL:
+        return f"disk full ({error}); free some space and run the same target again"
+    if error.errno in _REFUSED:
+        return f"not permitted ({error}); give yourself the right to read and write there, or name another 'results'"
+    if error.errno in _AWAY:
+        return f"the storage does not answer ({error}); see that it is mounted and run the same target again"
+    return None

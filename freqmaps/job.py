@@ -9,11 +9,11 @@ is complete, so it can be repeated by hand and in a debugger::
 from __future__ import annotations
 
 import argparse
-import errno
 import fcntl
 import json
 import logging
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -26,11 +26,14 @@ from pathlib import Path
 from typing import Any
 
 from freqmaps import manifest as manifests
-from freqmaps.errors import FreqmapsError
+from freqmaps.errors import FreqmapsError, StoreError, storage_problem
 
 DECIDES_NUMBERS = False
 
 log = logging.getLogger("freqmaps")
+
+#: What files and stores are called before their rename: ``.name.<process>``, ``.writing-…``.
+_TEMPORARY = re.compile(r"\.(writing-.+|.+\.\d+)")
 
 
 @dataclass
@@ -94,10 +97,10 @@ def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
     """Run a script: parse its command line (with ``--log``), log, and turn bad input into one sentence."""
     parser.add_argument("--log", type=Path, help="also write the log here")
     arguments = parser.parse_args()
-    _start_logging(arguments.log)
     start = time.time()
     signal.signal(signal.SIGTERM, _stop)
     try:
+        _start_logging(arguments.log)
         run(arguments)
         log.info("worked for %.2f s", time.time() - start)
     except _Stopped:
@@ -107,9 +110,10 @@ def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
         log.error("%s", error)
         sys.exit(1)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        sentence = storage_problem(error)
+        if sentence is None:
             raise
-        log.error("disk full (%s); free some space and run the same target again", error)
+        log.error("%s", sentence)
         sys.exit(1)
 
 
@@ -126,14 +130,34 @@ def _stop(*_: object) -> None:
 def _run_keyed(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Namespace) -> None:
     spec = json.loads(arguments.spec)
     folder = arguments.output.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    job = Job(spec, _roles(spec, arguments.inputs), folder, json.loads(arguments.options))
-    _limit_threads(int(job.options.get("threads") or 0))
-    with _lock(folder):
-        if arguments.output.exists() and manifests.matches(arguments.output, spec):
-            log.info("already made by another run: %s", arguments.output)
-            return
-        _attempt(run, job, arguments.output)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        job = Job(spec, _roles(spec, arguments.inputs), folder, json.loads(arguments.options))
+        _limit_threads(int(job.options.get("threads") or 0))
+        with _lock(folder):
+            if arguments.output.exists() and manifests.matches(arguments.output, spec):
+                log.info("already made by another run: %s", arguments.output)
+                return
+            _clear(folder)
+            _attempt(run, job, arguments.output)
+    except OSError as error:
+        if folder.is_dir():
+            raise
+        raise StoreError(
+            f"{folder}: not there, or gone while the job ran ({error}); mount the results root again, or see what "
+            "stands in its place, and run the same target again"
+        ) from error
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a killed attempt was writing when it died. The lock must be held: nobody else writes here."""
+    for path in folder.iterdir():
+        if not _TEMPORARY.fullmatch(path.name):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) -> None:
@@ -163,17 +187,31 @@ def _roles(spec: Mapping[str, Any], paths: list[Path]) -> dict[str, Any]:
         missing = [k for k in ([keys] if isinstance(keys, str) else keys) if k not in by_key]
         if missing:
             raise FreqmapsError(f"--inputs lacks the result of key {missing[0]} (role '{role}')")
+        for one in [keys] if isinstance(keys, str) else keys:
+            manifests.check(by_key[one])
         roles[role] = by_key[keys] if isinstance(keys, str) else [by_key[k] for k in keys]
     return roles
 
 
+class _LogFile(logging.FileHandler):
+    """A log that a full disk cuts short, without a traceback for each line that is lost."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Pass over what could not be written if the disk is why."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 def _start_logging(path: Path | None) -> None:
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    shown = logging.StreamHandler(sys.stderr)
+    form = "%(asctime)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, handlers=[shown])
     if path:
-        handlers[0].setLevel(logging.WARNING)  # several jobs share a terminal; each has its own log
+        shown.setLevel(logging.WARNING)  # several jobs share a terminal; each has its own log
         path.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(path, encoding="utf-8"))
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers)
+        kept = _LogFile(path, encoding="utf-8")
+        kept.setFormatter(logging.Formatter(form))
+        logging.getLogger().addHandler(kept)
     log.info("command: python %s", shlex.join(sys.argv))
 
 

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import platform
+import shlex
 import subprocess
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -17,12 +18,15 @@ from typing import Any
 
 import freqmaps
 from freqmaps.errors import StoreError
+from freqmaps.study import keys
 
 DECIDES_NUMBERS = False
 
 NAME = "manifest.json"
 _LIBRARIES = ("torch", "torchvision", "foolbox", "numpy", "scipy", "zarr", "xarray", "numba", "scikit-dimension",
               "scikit-learn", "pandas", "snakemake")  # fmt: skip
+#: A manifest's SHA-256 are compared before reading up to this size of a result: a fraction of a second.
+_DIGEST_BYTES = 1 << 28
 _NOT_CONTENT = {NAME, ".lock", "log.txt", "benchmark.tsv"}
 
 
@@ -127,10 +131,11 @@ def read(path: Path) -> dict[str, Any]:
     """
     path = path / NAME if path.is_dir() else path
     try:
-        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+        found: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
+        return found
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no manifest, so this result is not finished; run its target") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, TypeError) as error:  # no text, no JSON, or JSON but no mapping
         raise StoreError(f"{path}: not a whole manifest ({error}); delete the file and run its target") from error
 
 
@@ -140,7 +145,7 @@ def matches(path: Path, spec: Mapping[str, Any]) -> bool:
         found = read(path)
     except StoreError:
         return False
-    same = json.dumps(found["spec"], sort_keys=True) == json.dumps(spec, sort_keys=True)
+    same = json.dumps(found.get("spec"), sort_keys=True) == json.dumps(spec, sort_keys=True)
     return same and not problems(path.parent, found, digests=False)
 
 
@@ -156,3 +161,29 @@ def problems(folder: Path, manifest: Mapping[str, Any], *, digests: bool = True)
         elif digests and sha256(path) != recorded["sha256"]:
             found.append(f"{path}: content differs from its recorded SHA-256")
     return found
+
+
+def check(folder: Path) -> dict[str, Any]:
+    """Check that a result is what its manifest says, before it is read; return the manifest.
+
+    Sizes are compared for all files, SHA-256 up to 256 MB: above that, each chunk that is read has a checksum.
+
+    Raises
+    ------
+    StoreError
+        No whole manifest, one of another result, or a file that is missing, truncated or changed.
+    """
+    found = read(folder)
+    if {"key", "spec", "files"} - found.keys() or {found["key"], keys.key(found["spec"])} != {folder.name}:
+        raise StoreError(
+            f"{folder / NAME}: not the manifest of this result (edited, or of another one); {_remedy(folder)}"
+        )
+    size = sum(recorded["bytes"] for recorded in found["files"].values())
+    wrong = problems(folder, found, digests=size <= _DIGEST_BYTES)
+    if wrong:
+        raise StoreError(f"{wrong[0]}; {_remedy(folder)}")
+    return found
+
+
+def _remedy(folder: Path) -> str:
+    return f"delete its folder (rm -r {shlex.quote(str(folder))}) and run the same target again"

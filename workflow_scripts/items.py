@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from freqmaps import components
+from freqmaps import components, manifest
 from freqmaps.items import Inputs, Table, write_figure, write_table
 from freqmaps.job import entry_point
 
@@ -13,6 +13,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Build the item and write its files to ``tables/`` or ``figures/``."""
     item = json.loads(arguments.item)
     inputs = Inputs.from_folders([path.parent for path in arguments.inputs])
+    for result in inputs.results:
+        manifest.check(result.folder)
     made = components.load("item", item["item"])(inputs, **item["parameters"])
     folder = arguments.shown / ("tables" if isinstance(made, Table) else "figures")
     if isinstance(made, Table):

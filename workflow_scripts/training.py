@@ -21,9 +21,11 @@ def run(job: Job) -> dict[str, object]:
     classifier = build_for_dataset(given["architecture"], parameters, attributes, given["normalise"], seed=job.seed)
     (images, labels), (test_images, test_labels) = split_arrays(dataset)
     history: list[dict[str, object]] = []
+    where = f"model {given['architecture']}"
     if "checkpoint" in job.options:
         load_foreign(job.options["checkpoint"], classifier)
     else:
+        check_classifier(classifier, images[:4], where=where, untrained=True)  # now, not after hours of training
         settings = TrainingSettings(**job.parameters["settings"])
         regime = job.parameters["regime"]
         history = train(
@@ -35,7 +37,7 @@ def run(job: Job) -> dict[str, object]:
             state=job.partial / "state.pt",
             progress=Progress("epoch", settings.epochs),
         )  # fmt: skip
-    check_classifier(classifier, test_images[:16], where=f"model {given['architecture']}")
+    check_classifier(classifier, test_images[:16], where=where)
     loss, accuracy = evaluate(classifier, test_images, test_labels, device=device)
     headline = {"test_accuracy": accuracy, "test_loss": loss, "n_train": len(labels), "n_test": len(test_labels)}
     save_classifier(job.folder, classifier, {"headline": headline, **job.attributes()})

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from freqmaps.device import is_out_of_memory, release
+from freqmaps.device import in_parts, is_out_of_memory
 from freqmaps.errors import FreqmapsError
-from freqmaps.models._predict import BATCH, predict
+from freqmaps.models._predict import predict
 
 
 @contextmanager
@@ -51,11 +51,9 @@ def classify(model: nn.Module, images: NDArray[np.float32], device: torch.device
     Raises
     ------
     FreqmapsError
-        A logit is NaN or infinite.
-    RuntimeError, MemoryError
-        Memory does not suffice for one image.
+        A logit is NaN or infinite, or memory does not suffice for one image.
     """
-    careful = _Careful(model, device).eval()
+    careful = _Careful(model).eval()
     found = predict(careful, images, device=device)
     # Rows after the last image are padding: a network that divides by an image's norm may well answer NaN to them.
     if careful.finite and not torch.cat(careful.finite)[: len(found)].all():
@@ -64,28 +62,18 @@ def classify(model: nn.Module, images: NDArray[np.float32], device: torch.device
 
 
 class _Careful(nn.Module):
-    """A network that takes a batch in parts when memory runs out, and notes which of its answers are finite."""
+    """A network that notes which of its answers are finite."""
 
-    def __init__(self, model: nn.Module, device: torch.device) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model, self.device, self.size = model, device, BATCH
+        self.model = model
         self.finite: list[Tensor] = []
 
     def forward(self, images: Tensor) -> Tensor:
-        while True:
-            try:
-                with _same_kernels():
-                    parts = [self.model(images[i : i + self.size]) for i in range(0, len(images), self.size)]
-                logits = torch.cat(parts)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or self.size == 1:
-                    raise
-                logits = None
-            if logits is not None:
-                self.finite.append(logits.isfinite().all(dim=1).cpu())
-                return logits
-            release(self.device)
-            self.size //= 2
+        with _same_kernels():
+            logits = in_parts(self.model, images)
+        self.finite.append(logits.isfinite().all(dim=1).cpu())
+        return logits
 
 
 def count_classes(model: nn.Module, image: NDArray[np.float32], device: torch.device) -> int:

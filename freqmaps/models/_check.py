@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from freqmaps.device import is_out_of_memory
 from freqmaps.errors import FreqmapsError
 from freqmaps.models._classifier import Classifier
 
@@ -17,7 +18,9 @@ DECIDES_NUMBERS = False
 _NOISE = 1e-3
 
 
-def check_classifier(classifier: Classifier, images: NDArray[Any] | Tensor, *, where: str) -> None:
+def check_classifier(
+    classifier: Classifier, images: NDArray[Any] | Tensor, *, where: str, untrained: bool = False
+) -> None:
     """Check a classifier on a few images; its mode is put back.
 
     Parameters
@@ -28,27 +31,63 @@ def check_classifier(classifier: Classifier, images: NDArray[Any] | Tensor, *, w
         (n, c, h, w), uint8 or float32 in [0, 1], n at least 1.
     where
         What messages call it.
+    untrained
+        Before training: a last layer that starts at zero, whose gradient is zero too, is no mistake.
 
     Raises
     ------
     FreqmapsError
-        The answers are not (n, classes), not finite, probabilities instead of logits, different when asked again or
-        in another batch; or the gradient with respect to the images is zero or not finite.
+        The network does not take such images or writes into them; stays in training mode, or changes its buffers when
+        asked; the answers are not (n, classes), not finite, probabilities instead of logits, different when asked
+        again or in another batch; or the gradient with respect to the images is zero or not finite.
     """
     batch = torch.as_tensor(images).to(classifier.mean.device)
     batch = batch / 255 if batch.dtype == torch.uint8 else batch.float()
-    training = classifier.training
+    modes = [(module, module.training) for module in classifier.modules()]
     classifier.eval()
     try:
-        with torch.enable_grad():
-            asking = batch.detach().requires_grad_()
-            logits = classifier(asking)
-            _check_answers(logits, (len(batch), classifier.recipe.classes), where)
-            _check_gradient(logits, asking, where)
+        _check_mode(classifier, where)
         with torch.no_grad():
-            _check_repeats(classifier, batch, logits.detach(), where)
+            logits = _ask(classifier, batch, where)
+            _check_answers(logits, (len(batch), classifier.recipe.classes), where)
+            _check_repeats(classifier, batch, logits, where)
+        if not untrained:
+            with torch.enable_grad():
+                asking = batch.detach().clone().requires_grad_()
+                _check_gradient(classifier(asking), asking, where)
     finally:
-        classifier.train(training)
+        for module, mode in modes:
+            module.training = mode
+
+
+def _ask(classifier: Classifier, batch: Tensor, where: str) -> Tensor:
+    """Ask once, and see that neither the images nor the network have changed."""
+    given, before = batch.clone(), {name: buffer.clone() for name, buffer in classifier.named_buffers()}
+    try:
+        logits: Tensor = classifier(given)
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
+        reason = " ".join(str(error).split())[:160]
+        raise FreqmapsError(f"{where}: the network does not take images {tuple(batch.shape)} ({reason})") from error
+    if not torch.equal(given, batch):
+        raise FreqmapsError(f"{where}: the network writes into its images; take a copy before an in-place operation")
+    moved = [n for n, buffer in classifier.named_buffers() if not torch.equal(buffer, before.get(n, buffer))]
+    if moved:
+        raise FreqmapsError(
+            f"{where}: the network changes '{moved[0]}' when it is asked in eval mode; let it learn in training mode only"
+        )
+    return logits
+
+
+def _check_mode(classifier: Classifier, where: str) -> None:
+    moody = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
+    stuck = [n for n, m in classifier.named_modules() if isinstance(m, moody) and m.training]
+    if stuck:
+        kind = type(classifier.get_submodule(stuck[0])).__name__
+        raise FreqmapsError(
+            f"{where}: '{stuck[0]}' ({kind}) stays in training mode after eval(); do not override train() or eval()"
+        )
 
 
 def _check_answers(logits: Tensor, shape: tuple[int, int], where: str) -> None:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.backends.cudnn import flags
 
+from freqmaps.device import in_parts
+
 #: Images per forward pass. Batches are padded to it, since kernels are chosen by shape: a sample near the
 #: decision boundary must not change sides with the number of samples asked about.
 BATCH = 64
@@ -33,6 +35,11 @@ def predict(
     -------
     ndarray
         (n,) int64.
+
+    Raises
+    ------
+    FreqmapsError
+        Memory does not suffice for one image.
     """
     tensor = torch.as_tensor(images)
     training = model.training
@@ -43,7 +50,7 @@ def predict(
             for start in range(0, len(tensor), BATCH):
                 part = tensor[start : start + BATCH]
                 padded = torch.cat([part, part.new_zeros(BATCH - len(part), *part.shape[1:])])
-                found.append(model(padded.to(device)).argmax(dim=1)[: len(part)].cpu().numpy())
+                found.append(in_parts(model, padded.to(device)).argmax(dim=1)[: len(part)].cpu().numpy())
     finally:
         model.train(training)
     return np.concatenate(found)

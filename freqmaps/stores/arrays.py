@@ -34,7 +34,7 @@ def read_arrays(path: Path, contract: Contract, names: Sequence[str]) -> dict[st
         As for :func:`freqmaps.stores.read`.
     """
     if not path.is_file():
-        raise StoreError(f"{path}: no such store; run the target that makes it again")
+        raise StoreError(f"{path}: no such store; delete its folder and run the target that makes it again")
     try:
         group = zarr.open_group(ZipStore(path, mode="r"), mode="r", use_consolidated=False)
         if group.attrs.get("kind") != contract.kind:

@@ -101,7 +101,7 @@ def open_store(path: Path, contract: Contract, *, values: bool = False) -> xr.Da
     """
     path = Path(path)
     if not path.is_file():
-        raise StoreError(f"{path}: no such store; run the target that makes it again")
+        raise StoreError(f"{path}: no such store; delete its folder and run the target that makes it again")
     try:
         store = ZipStore(path, mode="r")
         dataset: xr.Dataset = xr.open_zarr(store, consolidated=False, chunks=None)

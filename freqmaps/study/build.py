@@ -50,6 +50,7 @@ def study(raw: Mapping[str, Any]) -> Study:
         Anything that can be known to fail before work starts.
     """
     built = Study(config.check(raw))
+    _check_root(built.root)
     runs = [Run(built.config, built.graph, run, f"runs[{i}]") for i, run in enumerate(built.config["runs"])]
     for run in runs:
         run.add_maps()
@@ -61,3 +62,13 @@ def study(raw: Mapping[str, Any]) -> Study:
         item = add_item(built.config, built.graph, built.items, entry, f"items[{number}]")
         built.items[item.name] = item
     return built
+
+
+def _check_root(root: Path) -> None:
+    """Tell a results root that is not mounted from one that has still to be made."""
+    if root.is_dir():
+        return
+    if root.is_symlink() or root.exists():
+        raise ConfigError(f"results: {root} is no folder (a file, or a link to nothing); is its disk mounted?")
+    if root.is_absolute() and not root.parent.is_dir():
+        raise ConfigError(f"results: no folder {root.parent} to make '{root.name}' in; mount its disk, or make it first")

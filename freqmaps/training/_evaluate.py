@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from freqmaps.device import pick
+from freqmaps.device import in_parts, pick
 from freqmaps.training._data import Images
 
 
@@ -48,7 +48,7 @@ def evaluate(
     total = torch.zeros(2, dtype=torch.float32 if held.device.type == "mps" else torch.float64, device=held.device)
     with torch.no_grad():
         for part, target in held.batches(batch):
-            logits = classifier(part).float()
+            logits = in_parts(classifier, part).float()
             total[0] += F.cross_entropy(logits, target, reduction="sum")
             total[1] += (logits.argmax(dim=1) == target).sum()
     for module, mode in modes:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from freqmaps.device import pick
+from freqmaps.device import is_out_of_memory, pick
 from freqmaps.errors import FreqmapsError
 from freqmaps.models._classifier import Classifier, head
 from freqmaps.training import _schedule, _state
@@ -103,12 +103,25 @@ def train(
     devices = [torch.cuda.current_device() if where.index is None else where.index] if where.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         while run.state.epoch < settings.epochs:
-            record = run.epoch()
+            record = _within_memory(run)
             if state is not None:
                 _state.save(state, run.snapshot(), owner)
             if progress is not None:
                 progress(run.state.epoch, f"test accuracy {record['test_accuracy']:.4f}")
     return run.finish()
+
+
+def _within_memory(run: _Run) -> dict[str, float]:
+    """Train for an epoch. The batch size decides the numbers: where memory is short, the user must choose another."""
+    try:
+        return run.epoch()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise FreqmapsError(
+            f"training: memory does not suffice for batches of {run.settings.batch} on {run.data.device}; lower "
+            "'batch' of this training (and its learning_rate with it), or use a device with more"
+        ) from error
 
 
 def _check_data(data: Images, test: Images, settings: TrainingSettings, classifier: Classifier) -> None:

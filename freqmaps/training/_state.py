@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import os
@@ -60,7 +61,10 @@ def save(path: Path, state: State, owner: str) -> None:
     """Write a state whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        torch.save({"owner": owner, **vars(state)}, temporary)
+        # To memory first: torch tells a full disk as a RuntimeError, a plain write as what it is.
+        content = io.BytesIO()
+        torch.save({"owner": owner, **vars(state)}, content)
+        temporary.write_bytes(content.getbuffer())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
