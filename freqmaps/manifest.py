@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import hashlib
 import importlib.metadata
 import io
@@ -107,6 +108,13 @@ def write_text(path: Path, text: str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def clear_half_written(*paths: Path) -> None:
+    """Remove what killed jobs left of files that they were writing. Nobody else may be writing them."""
+    for path in paths:
+        for half in path.parent.glob(f".{glob.escape(path.name)}.*"):
+            half.unlink(missing_ok=True)
 
 
 def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:

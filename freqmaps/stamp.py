@@ -7,13 +7,12 @@ whether a plain file is current, on any machine, whatever its age.
 
 from __future__ import annotations
 
-import glob
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from freqmaps.manifest import write_text
+from freqmaps.manifest import clear_half_written, write_text
 
 DECIDES_NUMBERS = False
 
@@ -35,8 +34,8 @@ def write_stamp(path: Path, content: Mapping[str, Any], removes: Iterable[Path] 
         other.unlink()
     for file in removes:
         file.unlink(missing_ok=True)
-        for half in file.parent.glob(f".{glob.escape(file.name)}.*"):  # of a job that was killed while it wrote
-            half.unlink(missing_ok=True)
+    clear_half_written(path)
+    clear_half_written(path)
     write_text(path, json.dumps(dict(content), indent=1) + "\n")
 
 

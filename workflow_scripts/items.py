@@ -17,6 +17,7 @@ def run(arguments: argparse.Namespace) -> None:
         manifest.check(result.folder)
     made = components.load("item", item["item"])(inputs, **item["parameters"])
     folder = arguments.shown / ("tables" if isinstance(made, Table) else "figures")
+    folder.mkdir(parents=True, exist_ok=True)
     if isinstance(made, Table):
         write_table(made, folder / f"{item['item']}.csv", folder / f"{item['item']}.tex", inputs.provenance())
     else:

@@ -28,6 +28,7 @@ def write_table(table: Table, csv_path: Path, tex_path: Path, provenance: Mappin
     provenance
         Goes into the sidecar: see :meth:`Inputs.provenance`.
     """
+    manifests.clear_half_written(csv_path, tex_path, csv_path.with_suffix(".json"))
     about = _about(csv_path.stem)
     columns = [asdict(c) for c in table.shown()]
     _write(tex_path, latex(table, title=about["title"], label=tex_path.stem).encode())
@@ -44,6 +45,7 @@ def write_figure(figure: Figure, svg_path: Path, png_path: Path, provenance: Map
 
     from freqmaps.items._style import RESOLUTION, STYLE
 
+    manifests.clear_half_written(svg_path, png_path, svg_path.with_suffix(".json"))
     for path, form, metadata in ((png_path, "png", {"Software": None}), (svg_path, "svg", {"Date": None})):
         temporary = _beside(path)
         try:

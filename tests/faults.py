@@ -1,0 +1,293 @@
+"""Faults made on purpose: a small study whose jobs are run one by one, killed, starved, or given damaged files.
+
+Jobs run by the command lines that Snakemake prints. They are forked from a process that has imported the libraries
+already, so that what is killed at a random moment is the job's work and not the import of torch.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import multiprocessing
+import os
+import re
+import runpy
+import shlex
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from freqmaps import manifest
+from freqmaps.study.graph import PATHS
+from tests.workflow import REPOSITORY, clone, snakemake
+
+NETS = '''
+"""A lab's own network."""
+from torch import nn
+
+
+def tiny(*, classes, channels, size, width: int = 4):
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.Flatten(),
+        nn.Linear(width * size * size, classes),
+    )
+'''
+
+STUDY = {
+    "study": "faults",
+    "device": "cpu",
+    "shard": 24,
+    "threads": dict.fromkeys(PATHS, 1),
+    "datasets": {"ours": {"kind": "image_folder", "root": "images", "test_fraction": 0.5}},
+    "models": {"tiny": {"architecture": "mylab.nets:tiny", "normalise": "dataset"}},
+    "trainings": {"short": {"epochs": 6, "batch": 32, "learning_rate": 0.05}},
+    "attacks": {"pgd": {"kind": "pgd", "epsilon": 0.2, "steps": 10}},
+    "maps": {"ce": {"min_steps": 60, "max_steps": 120, "penalty": 0.01}},
+    "metrics": {"cosine": {"kind": "cosine"}, "svcca": {"kind": "svcca"}},
+    "runs": [
+        {
+            "datasets": ["ours"], "models": ["tiny"], "trainings": ["short"], "attacks": ["pgd"], "maps": ["ce"],
+            "metrics": ["cosine", "svcca"], "samples": {"first": 40},
+        }
+    ],
+    "items": [{"item": "B25-T1", "attacks": ["pgd"]}, {"item": "B25-F1", "attack": "pgd"}],
+}  # fmt: skip
+
+#: Imported before a job is forked.
+PRELOADED = [
+    "tests.faults", "torch", "torchvision", "safetensors.torch", "xarray", "zarr", "pandas", "scipy.linalg",
+    "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.Image", "jinja2",
+    "psutil", "tqdm", "freqmaps.models", "freqmaps.training", "freqmaps.stores.zarrfile", "freqmaps.stores.selection",
+    "freqmaps.maps._engine", "freqmaps.attacks", "freqmaps.matrices", "freqmaps.items", "freqmaps.report",
+]  # fmt: skip
+
+_COMMAND = re.compile(r"python (\S*workflow_scripts/\w+\.py .*)")
+_NOT_NUMBERS = {"log.txt", ".lock", "benchmark.tsv", "report.html", ".output"}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A job's command line."""
+
+    words: tuple[str, ...]
+
+    @property
+    def stage(self) -> str:
+        return Path(self.words[0]).stem
+
+    @property
+    def name(self) -> str:
+        """What tells it from the other jobs: where it writes."""
+        after = {"--output": -2, "--item": 0, "--stamp": -1}
+        for flag, part in after.items():
+            if flag in self.words:
+                value = self.words[self.words.index(flag) + 1]
+                return json.loads(value)["item"] if flag == "--item" else "/".join([self.stage, value.split("/")[part]])
+        return self.stage
+
+    @property
+    def folder(self) -> str | None:
+        """The keyed folder, below the working directory."""
+        if "--output" not in self.words:
+            return None
+        return self.words[self.words.index("--output") + 1].removesuffix("/manifest.json")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended."""
+
+    code: int
+    text: str
+    seconds: float
+
+    @property
+    def killed(self) -> bool:
+        return self.code == -9
+
+    def sentence(self, *parts: str) -> str:
+        """Return the one sentence that a failed job ends with, and check that it is one and has these parts."""
+        assert self.code == 1, f"exit status {self.code}:\n{self.text}"
+        assert "Traceback" not in self.text, self.text
+        errors = [line for line in self.text.splitlines() if " ERROR " in line]
+        assert len(errors) == 1, self.text
+        assert self.text.splitlines()[-1] == errors[0]
+        for part in parts:
+            assert part in errors[0], f"{part!r} is not in: {errors[0]}"
+        return errors[0].partition(" ERROR ")[2]
+
+
+def lab(folder: Path, study: dict = STUDY, nets: str = NETS, n: int = 120) -> Path:
+    """Make a clone with images, a network and a study of its own."""
+    clone(folder)
+    pictures(folder / "images", n)
+    (folder / "mylab").mkdir(exist_ok=True)
+    (folder / "mylab" / "nets.py").write_text(nets)
+    (folder / "ours.yaml").write_text(yaml.safe_dump(study))
+    return folder
+
+
+def pictures(folder: Path, n: int = 120) -> None:
+    """Write real images in class folders: scikit-learn's digits 0 to 3, tinted, as PNG."""
+    from sklearn.datasets import load_digits
+
+    digits, labels = load_digits(return_X_y=True)
+    for i in np.flatnonzero(labels < 4)[:n]:
+        target = folder / f"class{labels[i]}"
+        target.mkdir(parents=True, exist_ok=True)
+        grey = (digits[i].reshape(8, 8) / 16 * 255).astype(np.uint8)
+        Image.fromarray(np.stack([grey, grey // 2, 255 - grey], axis=-1)).save(target / f"{i:04d}.png")
+
+
+@dataclass
+class Workshop:
+    """A lab's clone whose jobs are run one by one."""
+
+    folder: Path
+    commands: list[Command] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, folder: Path, target: str = "all") -> Workshop:
+        """Ask Snakemake for the jobs, in an order that works."""
+        done = snakemake(folder, "-n", "-p", target, "--configfile", "ours.yaml")
+        found = [_COMMAND.search(line) for line in (done.stdout + done.stderr).splitlines()]
+        return cls(folder, [Command(tuple(shlex.split(m[1].partition(" 2> ")[0]))) for m in found if m])
+
+    def elsewhere(self, folder: Path) -> Workshop:
+        """Return a copy with the results so far, for the same commands."""
+        shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns(".snakemake", "__pycache__"))
+        return Workshop(folder, self.commands)
+
+    def run(
+        self,
+        command: Command,
+        *,
+        fault: Callable[..., None] | None = None,
+        given: tuple[object, ...] = (),
+        kill_after: float | None = None,
+    ) -> Outcome:
+        """Run a job, with a fault prepared in its process, or killed after some seconds."""
+        process = _forked().Process(target=_job, args=(self.folder, command.words, fault, given))
+        start = time.monotonic()
+        process.start()
+        process.join(120 if kill_after is None else kill_after)
+        if process.is_alive():
+            process.kill()
+            process.join()
+            assert kill_after is not None, f"{command.name} does not end"
+        seconds = time.monotonic() - start
+        text = (self.folder / ".output").read_text() if (self.folder / ".output").exists() else ""
+        return Outcome(process.exitcode, text, seconds)
+
+    def finish(self, commands: Iterable[Command] | None = None) -> dict[Command, float]:
+        """Run jobs (all, unless told) to their ends; return their seconds."""
+        taken = {}
+        for command in self.commands if commands is None else commands:
+            done = self.run(command)
+            assert done.code == 0, f"{command.name}:\n{done.text}"
+            taken[command] = done.seconds
+        return taken
+
+    def first(self, stage: str, *, containing: str = "") -> Command:
+        return next(c for c in self.commands if c.stage == stage and containing in " ".join(c.words))
+
+    def path(self, command: Command) -> Path:
+        """Return the keyed folder of a job."""
+        return self.folder / command.folder
+
+    def after(self, command: Command) -> list[Command]:
+        """Return the jobs that read a job's result directly."""
+        return [c for c in self.commands if f"{command.folder}/manifest.json" in c.words and c is not command]
+
+    def numbers(self) -> dict[str, object]:
+        """Return all that the study has made, without what may differ: times, logs, dates."""
+        files = (p for p in (self.folder / "results").rglob("*") if p.is_file())
+        kept = [p for p in files if p.name not in _NOT_NUMBERS and p.parent.name != "logs"]
+        return {str(p.relative_to(self.folder)): _content(p) for p in sorted(kept)}
+
+
+def _content(path: Path) -> object:
+    if path.name == "manifest.json":
+        found = manifest.read(path)
+        return {"spec": found["spec"], "headline": found["headline"], "files": sorted(found["files"])}
+    if path.suffix == ".json" and path.parent.name in ("tables", "figures"):
+        return {k: v for k, v in json.loads(path.read_text()).items() if k not in ("provenance", "origin")}
+    if path.suffix == ".csv":
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(io.StringIO(path.read_text()))]
+    return path.read_bytes()
+
+
+def same(one: dict[str, object], other: dict[str, object]) -> None:
+    """Check that two runs made the same files with the same numbers, bit for bit, and left nothing else."""
+    assert one.keys() ^ other.keys() == set()
+    assert [name for name in one if one[name] != other[name]] == []
+
+
+# --- a job in a process of its own
+
+
+def _forked() -> multiprocessing.context.ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
+def _job(folder: Path, words: tuple[str, ...], fault: Callable[..., None] | None, given: tuple[object, ...]) -> None:
+    os.chdir(folder)
+    os.environ["XDG_CACHE_HOME"] = str(folder / ".cache")
+    output = os.open(folder / ".output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.path.insert(0, str(folder))
+    sys.argv = list(words)
+    if fault:
+        fault(*given)
+    runpy.run_path(words[0], run_name="__main__")
+
+
+# --- counting
+
+
+#: What is tried, and what happens then. docs/nothing-lost.md shows this table with the number tried.
+FAULTS = {
+    "SIGKILL at a random moment of a stage": "run again, it ends in the same bytes",
+    "SIGKILL just before or after a rename": "run again, it ends in the same bytes; nothing half-written is left",
+    "SIGKILL in the middle of a job's batches": "it goes on from the finished batches",
+    "SIGKILL of a job under Snakemake, which tries again": "the same bytes",
+    "SIGKILL of Snakemake, with and without its jobs": "`--unlock`, then the same command goes on; the same bytes",
+}
+tally: Counter[str] = Counter()
+
+
+def survived(fault: str, count: int = 1) -> None:
+    """Count faults that ended as they should."""
+    assert fault in FAULTS, f"{fault!r} is not described in tests/faults.py"
+    tally[fault] += count
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workshop, dict[Command, float], dict[str, object]]:
+    """A study run to its end: its workshop, the seconds of each job, and its numbers."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        fresh = Workshop.of(lab(folder / "lab"))
+        warm = _forked().Process(target=str)  # the first job would wait for the imports
+        warm.start()
+        warm.join()
+    done = fresh.elsewhere(folder / "done")
+    seconds = done.finish()
+    return done, seconds, done.numbers()
+
+
+__all__ = ["FAULTS", "REPOSITORY", "Command", "Outcome", "Workshop", "lab", "same", "survived", "undisturbed"]
