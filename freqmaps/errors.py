@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 from collections.abc import Iterable
+from pathlib import Path
 
 DECIDES_NUMBERS = False
 
@@ -37,10 +38,11 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _AWAY = {errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ENXIO, errno.EHOSTDOWN, errno.ETIMEDOUT}
+_ABSENT, _IN_THE_WAY = {errno.ENOENT}, {errno.EEXIST, errno.ENOTDIR}
 
 
 def storage_problem(error: OSError) -> str | None:
-    """Return the sentence for a disk that is full, refuses or does not answer; None for any other error.
+    """Return the sentence for a disk that is full, refuses, does not answer or is gone; None for any other error.
 
     >>> storage_problem(OSError(28, "No space left on device"))
     'disk full ([Errno 28] No space left on device); free some space and run the same target again'
@@ -51,4 +53,9 @@ def storage_problem(error: OSError) -> str | None:
         return f"not permitted ({error}); give yourself the right to read and write there, or name another 'results'"
     if error.errno in _AWAY:
         return f"the storage does not answer ({error}); see that it is mounted and run the same target again"
+    folder = Path(error.filename or "").parent
+    if error.errno in _ABSENT and error.filename and not folder.is_dir():
+        return f"{folder}: no such folder, or gone meanwhile ({error}); mount its disk again and run the same target again"
+    if error.errno in _IN_THE_WAY:
+        return f"{error.filename}: a file, or a link to nothing, where a folder is needed; is its disk mounted?"
     return None

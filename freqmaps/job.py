@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from freqmaps import manifest as manifests
-from freqmaps.errors import FreqmapsError, StoreError, storage_problem
+from freqmaps.errors import FreqmapsError, storage_problem
 
 DECIDES_NUMBERS = False
 
@@ -130,23 +130,16 @@ def _stop(*_: object) -> None:
 def _run_keyed(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Namespace) -> None:
     spec = json.loads(arguments.spec)
     folder = arguments.output.parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        job = Job(spec, _roles(spec, arguments.inputs), folder, json.loads(arguments.options))
-        _limit_threads(int(job.options.get("threads") or 0))
-        with _lock(folder):
-            if arguments.output.exists() and manifests.matches(arguments.output, spec):
-                log.info("already made by another run: %s", arguments.output)
-                return
-            _clear(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    job = Job(spec, _roles(spec, arguments.inputs), folder, json.loads(arguments.options))
+    _limit_threads(int(job.options.get("threads") or 0))
+    with _lock(folder):
+        _clear(folder)
+        if arguments.output.exists() and manifests.matches(arguments.output, spec):
+            log.info("already made by another run: %s", arguments.output)
+        else:
             _attempt(run, job, arguments.output)
-    except OSError as error:
-        if folder.is_dir():
-            raise
-        raise StoreError(
-            f"{folder}: not there, or gone while the job ran ({error}); mount the results root again, or see what "
-            "stands in its place, and run the same target again"
-        ) from error
+        shutil.rmtree(folder / "partial", ignore_errors=True)
 
 
 def _clear(folder: Path) -> None:
@@ -166,7 +159,6 @@ def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) ->
     headline = dict(run(job))
     seconds = {"wall_s": round(time.time() - wall, 3), "cpu_s": round(time.process_time() - cpu, 3)}
     manifests.write(output, job.spec, headline, seconds | {"device": job.options.get("device_used", "cpu")})
-    shutil.rmtree(job.folder / "partial", ignore_errors=True)
     log.info("done in %.1f s: %s", seconds["wall_s"], json.dumps(headline, default=str))
 
 

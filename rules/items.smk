@@ -38,7 +38,7 @@ for ITEM in STUDY.items.values():
             ),
         shell:
             f"python {workflow.basedir}/workflow_scripts/stamp.py --stamp {{output:q}} --content {{params.content:q}}"
-            " --removes {params.removes:q} 2> {log:q}"
+            " --removes {params.removes:q} --log {log:q}"
 
     rule:
         name:

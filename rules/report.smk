@@ -35,7 +35,7 @@ rule stamp_report:
         content=json.dumps({"study": STUDY.config["study"]}),
     shell:
         f"python {workflow.basedir}/workflow_scripts/stamp.py --stamp {{output:q}} --content {{params.content:q}}"
-        " --removes {params.removes:q} 2> {log:q}"
+        " --removes {params.removes:q} --log {log:q}"
 
 
 rule report:

@@ -37,11 +37,11 @@ def lose(root: Path, away: Path, number: int) -> None:
 
 
 def _wrap(before: Callable[[int, str], object], after: Callable[[int, str], object]) -> None:
-    count, lock, here = [0], threading.Lock(), str(Path.cwd())
+    count, lock, here = [0], threading.Lock(), str(Path.cwd() / "results")
 
     def wrapped(call: Callable[..., None], name: str) -> Callable[..., None]:
         def one(*paths: object, **options: object) -> None:
-            # Only what lies in the study's folder: libraries keep caches elsewhere.
+            # Only results: libraries and fingerprints of raw files have caches elsewhere.
             place = os.path.abspath(os.fspath(paths[-1])) if "dir_fd" not in options else ""
             if not place.startswith(here) or threading.get_ident() in inside:
                 return call(*paths, **options)
@@ -50,8 +50,10 @@ def _wrap(before: Callable[[int, str], object], after: Callable[[int, str], obje
             inside.add(threading.get_ident())  # what the fault itself renames is no moment of the job's
             try:
                 before(number, f"{name} {os.path.relpath(place, here)}")
-                call(*paths, **options)
-                after(number, place)
+                try:
+                    call(*paths, **options)
+                finally:  # a file that is not there to be removed is a moment, too
+                    after(number, place)
             finally:
                 inside.discard(threading.get_ident())
 

@@ -53,11 +53,14 @@ STUDY = {
     "trainings": {"short": {"epochs": 6, "batch": 32, "learning_rate": 0.05}},
     "attacks": {"pgd": {"kind": "pgd", "epsilon": 0.2, "steps": 10}},
     "maps": {"ce": {"min_steps": 60, "max_steps": 120, "penalty": 0.01}},
+    "group_maps": {"sets": {"objective": "invariance", "batch": 16, "epochs": 4, "learning_rate": 0.05}},
+    "evaluations": {"filtered": {"kind": "filtered_accuracy", "maps": "ce"}},
     "metrics": {"cosine": {"kind": "cosine"}, "svcca": {"kind": "svcca"}},
     "runs": [
         {
             "datasets": ["ours"], "models": ["tiny"], "trainings": ["short"], "attacks": ["pgd"], "maps": ["ce"],
-            "metrics": ["cosine", "svcca"], "samples": {"first": 40},
+            "metrics": ["cosine", "svcca"], "samples": {"first": 40}, "group_maps": ["sets"],
+            "evaluations": ["filtered"],
         }
     ],
     "items": [{"item": "B25-T1", "attacks": ["pgd"]}, {"item": "B25-F1", "attack": "pgd"}],
@@ -68,10 +71,11 @@ PRELOADED = [
     "tests.faults", "torch", "torchvision", "safetensors.torch", "xarray", "zarr", "pandas", "scipy.linalg",
     "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.Image", "jinja2",
     "psutil", "tqdm", "freqmaps.models", "freqmaps.training", "freqmaps.stores.zarrfile", "freqmaps.stores.selection",
-    "freqmaps.maps._engine", "freqmaps.attacks", "freqmaps.matrices", "freqmaps.items", "freqmaps.report",
+    "freqmaps.maps._engine", "freqmaps.attacks", "freqmaps.group_maps", "freqmaps.evaluation", "freqmaps.matrices", "freqmaps.items", "freqmaps.report",
 ]  # fmt: skip
 
 _COMMAND = re.compile(r"python (\S*workflow_scripts/\w+\.py .*)")
+_WRITTEN = ("--stamp", "--html", "--summary")
 _NOT_NUMBERS = {"log.txt", ".lock", "benchmark.tsv", "report.html", ".output"}
 
 
@@ -209,14 +213,29 @@ class Workshop:
         """Return the jobs that read a job's result directly."""
         return [c for c in self.commands if f"{command.folder}/manifest.json" in c.words and c is not command]
 
+    def shown(self, stage: str) -> list[Command]:
+        """Return the jobs that must run again after a stage: a stamp that is written anew removes what it stands for."""
+        return [c for c in self.commands if c.stage in ("items", "report")] if stage == "stamp" else []
+
+    def made_by(self, command: Command) -> list[Path]:
+        """Return the files that a job has made, of which its log is none."""
+        if command.folder:
+            found = self.path(command).rglob("*")
+            return [p for p in found if p.is_file() and p.name not in _NOT_NUMBERS]
+        if command.stage == "items":
+            shown = [self.folder / "results" / name for name in ("tables", "figures")]
+            return [p for folder in shown for p in folder.glob(f"{command.name}.*")]
+        named = (self.folder / command.words[i + 1] for i, w in enumerate(command.words) if w in _WRITTEN)
+        return [p for p in named if p.exists()]
+
     def numbers(self) -> dict[str, object]:
         """Return all that the study has made, without what may differ: times, logs, dates."""
         files = (p for p in (self.folder / "results").rglob("*") if p.is_file())
         kept = [p for p in files if p.name not in _NOT_NUMBERS and p.parent.name != "logs"]
-        return {str(p.relative_to(self.folder)): _content(p) for p in sorted(kept)}
+        return {str(p.relative_to(self.folder)): content(p) for p in sorted(kept)}
 
 
-def _content(path: Path) -> object:
+def content(path: Path) -> object:
     if path.name == "manifest.json":
         found = manifest.read(path)
         return {"spec": found["spec"], "headline": found["headline"], "files": sorted(found["files"])}
@@ -227,9 +246,17 @@ def _content(path: Path) -> object:
     return path.read_bytes()
 
 
+def undo(shop: Workshop, command: Command) -> None:
+    """Remove what a job has made, with all that lies beside it."""
+    if command.folder:
+        shutil.rmtree(shop.path(command), ignore_errors=True)
+    for path in shop.made_by(command):
+        path.unlink()
+
+
 def same(one: dict[str, object], other: dict[str, object]) -> None:
     """Check that two runs made the same files with the same numbers, bit for bit, and left nothing else."""
-    assert one.keys() ^ other.keys() == set()
+    assert sorted(one.keys() ^ other.keys()) == []
     assert [name for name in one if one[name] != other[name]] == []
 
 
@@ -264,6 +291,20 @@ FAULTS = {
     "SIGKILL just before or after a rename": "run again, it ends in the same bytes; nothing half-written is left",
     "SIGKILL in the middle of a job's batches": "it goes on from the finished batches",
     "SIGKILL of a job under Snakemake, which tries again": "the same bytes",
+    "no room for a file": "one sentence, nothing half-written; with room, it goes on",
+    "disk full in the middle of a study": "one sentence, what is finished is whole; with room, it goes on",
+    "results that may not be written": "one sentence with the file that is refused",
+    "a results root that vanishes": "one sentence; mounted again, it goes on",
+    "a results root that is not mounted": "one sentence before any work; nothing is made in its place",
+    "a flipped bit": "no reader takes it; one sentence with the file and how to have it made again",
+    "a truncated file": "the same",
+    "an empty file": "the same",
+    "a missing file": "the same",
+    "a result edited by hand": "the same",
+    "the result of another in its place": "the same",
+    "a damaged or edited manifest": "the same",
+    "a lost shard": "made again with what reads it, and nothing before it",
+    "clocks that disagree": "nothing is made again: ages decide nothing",
     "SIGKILL of Snakemake, with and without its jobs": "`--unlock`, then the same command goes on; the same bytes",
 }
 tally: Counter[str] = Counter()
@@ -290,4 +331,4 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workshop, dic
     return done, seconds, done.numbers()
 
 
-__all__ = ["FAULTS", "REPOSITORY", "Command", "Outcome", "Workshop", "lab", "same", "survived", "undisturbed"]
+__all__ = ["FAULTS", "REPOSITORY", "Command", "Outcome", "Workshop", "content", "lab", "same", "survived", "undisturbed", "undo"]

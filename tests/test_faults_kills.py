@@ -18,11 +18,11 @@ from freqmaps import manifest
 from freqmaps.stores import ADVERSARIAL, MAPS, read
 from freqmaps.study.graph import PATHS
 from tests import fault_injections as injections
-from tests.faults import REPOSITORY, Workshop, lab, same, survived
+from tests.faults import REPOSITORY, Workshop, lab, same, survived, undo
 from tests.workflow import SNAKEMAKE, due, snakemake
 
-#: More moments than these within the writing of one store are sampled.
-MOMENTS = 6
+#: Of a job's renames, before and after each, so many moments are drawn; the last four, the manifest's, are always tried.
+MOMENTS = 4
 
 
 def check_nothing_passes_as_whole(shop, command):
@@ -53,31 +53,10 @@ def test_killed_at_random_moments(undisturbed, tmp_path, stage):
             if not outcome.killed:  # it was quicker than before
                 undo(shop, command)
         shop.finish([command])
-    shop.finish(after_stamps(shop, stage))
+    shop.finish(shop.shown(stage))
     same(numbers, shop.numbers())
     assert kills >= 2
     survived("SIGKILL at a random moment of a stage", kills)
-
-
-def after_stamps(shop, stage):
-    """A stamp that is written anew removes what it stands for."""
-    return [c for c in shop.commands if c.stage in ("items", "report")] if stage == "stamp" else []
-
-
-def undo(shop, command):
-    """Remove what a job has made."""
-    if command.folder:
-        for path in shop.path(command).rglob("*"):
-            if path.is_file():
-                path.unlink()
-        return
-    for flag in ("--stamp", "--html", "--summary"):
-        if flag in command.words:
-            (shop.folder / command.words[command.words.index(flag) + 1]).unlink()
-    if "--item" in command.words:
-        for folder in ("tables", "figures"):
-            for path in (shop.folder / "results" / folder).glob(f"{command.name}.*"):
-                path.unlink()
 
 
 @pytest.mark.parametrize("stage", sorted(path.stem for path in (REPOSITORY / "workflow_scripts").glob("*.py")))
@@ -97,7 +76,7 @@ def test_killed_before_and_after_each_rename(undisturbed, tmp_path, stage):
             kills += 1
             check_nothing_passes_as_whole(shop, command)
             shop.finish([command])
-        shop.finish(after_stamps(shop, stage))
+        shop.finish(shop.shown(stage))
     same(numbers, shop.numbers())
     survived("SIGKILL just before or after a rename", kills)
 
@@ -109,10 +88,9 @@ def one_of_each_kind(shop, stage):
 
 
 def chosen_moments(lines):
-    """Before and after each rename; of those within a store that is being built, a few."""
-    building = [n for n, line in enumerate(lines) if ".writing-" in line]
-    kept = set(random.Random(len(lines)).sample(building, min(MOMENTS // 2, len(building))))
-    return [2 * n + after for n in range(len(lines)) if n in kept or n not in building for after in (0, 1)]
+    """Some moments before or after a rename, and the last four."""
+    early, last = range(max(0, 2 * len(lines) - 4)), range(max(0, 2 * len(lines) - 4), 2 * len(lines))
+    return [*sorted(random.Random(len(lines)).sample(early, min(MOMENTS, len(early)))), *last]
 
 
 @pytest.mark.parametrize(("stage", "contract"), [("attacks", ADVERSARIAL), ("maps", MAPS)])

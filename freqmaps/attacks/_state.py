@@ -66,6 +66,9 @@ class Finished:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{self.key}-{rows[0]}-{len(rows)}.npz"
         half = path.with_suffix(".half")
-        with half.open("wb") as handle:
-            np.savez(handle, rows=rows, images=images)
-        half.replace(path)
+        try:
+            with half.open("wb") as handle:
+                np.savez(handle, rows=rows, images=images)
+            half.replace(path)
+        finally:
+            half.unlink(missing_ok=True)

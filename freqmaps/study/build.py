@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from freqmaps.errors import ConfigError
 from freqmaps.study import code, config, keys
 from freqmaps.study.comparisons import add_comparisons
 from freqmaps.study.graph import SCRIPTS, Graph, root_relative
