@@ -235,6 +235,15 @@ class Workshop:
         return {str(p.relative_to(self.folder)): content(p) for p in sorted(kept)}
 
 
+#: The file that a stage's readers read first, where it is no store.
+_MAIN = {"training": "model.safetensors", "correlation": "correlation.csv", "evaluation": "evaluation.csv"}
+
+
+def main_file(shop: Workshop, command: Command) -> Path:
+    """Return the file that the readers of a job's result read first."""
+    return shop.path(command) / _MAIN.get(command.stage, "store.zarr.zip")
+
+
 def content(path: Path) -> object:
     if path.name == "manifest.json":
         found = manifest.read(path)
@@ -256,8 +265,10 @@ def undo(shop: Workshop, command: Command) -> None:
 
 def same(one: dict[str, object], other: dict[str, object]) -> None:
     """Check that two runs made the same files with the same numbers, bit for bit, and left nothing else."""
-    assert sorted(one.keys() ^ other.keys()) == []
-    assert [name for name in one if one[name] != other[name]] == []
+    lost, added = sorted(one.keys() - other.keys()), sorted(other.keys() - one.keys())
+    assert not (lost or added), f"lost: {lost}, added: {added}"
+    changed = [name for name in one if one[name] != other[name]]
+    assert not changed, f"changed: {changed}"
 
 
 # --- a job in a process of its own
@@ -305,6 +316,20 @@ FAULTS = {
     "a damaged or edited manifest": "the same",
     "a lost shard": "made again with what reads it, and nothing before it",
     "clocks that disagree": "nothing is made again: ages decide nothing",
+    "NaN, infinity or values outside [0, 1] in images": "one sentence before any work, with the image",
+    "NaN or infinity on its way into a store": "the writer refuses, with variable and index; no store appears",
+    "NaN or infinity in a network's answers": "one sentence",
+    "NaN in weights": "one sentence with the tensor; for a checkpoint of your own before any work",
+    "NaN or infinity in losses": "one sentence with epoch, step and what to lower",
+    "labels or shapes that do not fit": "one sentence before any work",
+    "an empty class": "one sentence before any work",
+    "a typo in the config": "one sentence before any work, with the nearest name",
+    "one test image": "all is made; what cannot be computed is empty",
+    "an attack with no success": "all is made; its maps and matrices are empty, its correlations have n = 0",
+    "no map keeps the prediction": "all is made; matrices that want kept predictions are empty",
+    "images that change or break while a study runs": "one sentence; nothing is made of them",
+    "a network that returns probabilities, is stuck in training mode, ...": "one sentence before its training",
+    "out of memory in the middle": "batches halve and it goes on; where the batch decides the numbers, one sentence",
     "SIGKILL of Snakemake, with and without its jobs": "`--unlock`, then the same command goes on; the same bytes",
 }
 tally: Counter[str] = Counter()
@@ -331,4 +356,4 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workshop, dic
     return done, seconds, done.numbers()
 
 
-__all__ = ["FAULTS", "REPOSITORY", "Command", "Outcome", "Workshop", "content", "lab", "same", "survived", "undisturbed", "undo"]
+__all__ = ["FAULTS", "REPOSITORY", "Command", "Outcome", "Workshop", "content", "lab", "main_file", "same", "survived", "undisturbed", "undo"]

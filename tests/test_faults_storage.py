@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import time
@@ -19,16 +20,10 @@ from freqmaps.study.build import study
 from freqmaps.study.config import read_files
 from freqmaps.study.graph import PATHS
 from tests import fault_injections as injections
-from tests.faults import REPOSITORY, content, same, survived, undo
+from tests.faults import REPOSITORY, content, main_file, same, survived, undo
 from tests.workflow import due
 
 SCRIPTS = sorted(path.stem for path in (REPOSITORY / "workflow_scripts").glob("*.py"))
-#: The file that readers of a stage read first.
-MAIN = {"training": "model.safetensors", "correlation": "correlation.csv", "evaluation": "evaluation.csv"}
-
-
-def main_file(shop, command):
-    return shop.path(command) / MAIN.get(command.stage, "store.zarr.zip")
 
 
 # --- room
@@ -230,7 +225,9 @@ def test_a_table_edited_by_hand_is_not_read(undisturbed, tmp_path, stage):
     shop = done.elsewhere(tmp_path / "c")
     command = shop.first(stage)
     table = main_file(shop, command)
-    table.write_text(table.read_text().replace("0.", "9.", 1))
+    text = table.read_text()
+    table.write_text(re.sub(r"\d(?=\D*$)", lambda digit: str(9 - int(digit[0])), text))
+    assert table.read_text() != text
     for reader in one_of_each_stage(shop.after(command)):
         undo(shop, reader)
         refused(shop, command, reader)
