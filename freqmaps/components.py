@@ -189,7 +189,13 @@ def _parameters(function: ast.FunctionDef) -> dict[str, Parameter]:
 
 
 def resolve(
-    kind: str, name: str, given: Mapping[str, Any], *, where: str, supplied: tuple[str, ...] = ()
+    kind: str,
+    name: str,
+    given: Mapping[str, Any],
+    *,
+    where: str,
+    supplied: tuple[str, ...] = (),
+    beside: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Return all parameters of a component, defaults filled in, after checking names, types and ranges.
 
@@ -203,24 +209,31 @@ def resolve(
         The place in the config, for messages: ``attacks.pgd-8_255``.
     supplied
         Parameters that the workflow provides itself (``classes``, ``channels``, ``size``, ``seed``).
+    beside
+        Other keys that may stand beside them in the config, for the nearest name.
 
     Raises
     ------
     ConfigError
         Unknown or missing parameter, wrong type, number outside its range.
     """
-    return fill(find(kind, name, where), given, where=where, supplied=supplied)
+    return fill(find(kind, name, where), given, where=where, supplied=supplied, beside=beside)
 
 
 def fill(
-    component: Component, given: Mapping[str, Any], *, where: str, supplied: tuple[str, ...] = ()
+    component: Component,
+    given: Mapping[str, Any],
+    *,
+    where: str,
+    supplied: tuple[str, ...] = (),
+    beside: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Do what :func:`resolve` does for a component already found."""
     what = f"{component.kind} '{component.name}'"
     parameters = {k: v for k, v in component.parameters.items() if k not in supplied}
     for key in given:
         if key not in parameters:
-            raise ConfigError(f"{where}: {what} has no parameter '{key}'; {nearest(key, parameters)}")
+            raise ConfigError(f"{where}: {what} has no parameter '{key}'; {nearest(key, [*parameters, *beside])}")
     resolved: dict[str, Any] = {}
     for key, parameter in parameters.items():
         value = given.get(key, parameter.default)

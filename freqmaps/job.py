@@ -109,6 +109,11 @@ def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
     except FreqmapsError as error:
         log.error("%s", error)
         sys.exit(1)
+    except (RuntimeError, MemoryError) as error:
+        if not _out_of_memory(error):
+            raise
+        log.error("memory does not suffice (%s); use a machine or a device with more", " ".join(str(error).split()))
+        sys.exit(1)
     except OSError as error:
         sentence = storage_problem(error)
         if sentence is None:
@@ -125,6 +130,15 @@ def _stop(*_: object) -> None:
     """Unwind on SIGTERM, so that finished work is written before the SIGKILL that follows; once is enough."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise _Stopped
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    """Tell what no stage could help by taking less at once."""
+    if "torch" not in sys.modules:  # nor imported for this question
+        return isinstance(error, MemoryError)
+    from freqmaps.device import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 def _run_keyed(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Namespace) -> None:

@@ -25,7 +25,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+import zarr
 from PIL import Image
+from zarr.storage import ZipStore
 
 from freqmaps import manifest
 from freqmaps.study.graph import PATHS
@@ -75,6 +77,7 @@ PRELOADED = [
 ]  # fmt: skip
 
 _COMMAND = re.compile(r"python (\S*workflow_scripts/\w+\.py .*)")
+_ORIGIN = ("freqmaps", "commit", "dirty")
 _WRITTEN = ("--stamp", "--html", "--summary")
 _NOT_NUMBERS = {"log.txt", ".lock", "benchmark.tsv", "report.html", ".output"}
 
@@ -250,6 +253,10 @@ def content(path: Path) -> object:
         return {"spec": found["spec"], "headline": found["headline"], "files": sorted(found["files"])}
     if path.suffix == ".json" and path.parent.name in ("tables", "figures"):
         return {k: v for k, v in json.loads(path.read_text()).items() if k not in ("provenance", "origin")}
+    if path.name == "store.zarr.zip":
+        return _arrays(path)
+    if path.name == "model.json":
+        return {k: v for k, v in json.loads(path.read_text()).items() if k not in _ORIGIN}
     if path.suffix == ".csv":
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(io.StringIO(path.read_text()))]
     return path.read_bytes()
@@ -261,6 +268,17 @@ def undo(shop: Workshop, command: Command) -> None:
         shutil.rmtree(shop.path(command), ignore_errors=True)
     for path in shop.made_by(command):
         path.unlink()
+
+
+def _arrays(path: Path) -> dict[str, object]:
+    """Return a store's arrays to the last bit, and its attributes without version and commit."""
+    group = zarr.open_group(ZipStore(path, mode="r"), mode="r")
+    attributes = {k: v for k, v in group.attrs.items() if k not in _ORIGIN}
+    return {"attributes": attributes} | {name: _bits(np.asarray(array[...])) for name, array in group.arrays()}
+
+
+def _bits(array: np.ndarray) -> tuple[object, ...]:
+    return (array.shape, str(array.dtype), array.tobytes() if array.dtype.kind in "fiub" else array.tolist())
 
 
 def same(one: dict[str, object], other: dict[str, object]) -> None:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from freqmaps import components, manifest
-from freqmaps.items import Inputs, Table, write_figure, write_table
+from freqmaps.items import Inputs, NothingToShow, Table, blank, write_figure, write_table
 from freqmaps.job import entry_point
 
 
@@ -15,7 +15,10 @@ def run(arguments: argparse.Namespace) -> None:
     inputs = Inputs.from_folders([path.parent for path in arguments.inputs])
     for result in inputs.results:
         manifest.check(result.folder)
-    made = components.load("item", item["item"])(inputs, **item["parameters"])
+    try:
+        made = components.load("item", item["item"])(inputs, **item["parameters"])
+    except NothingToShow as reason:
+        made = blank(components.find("item", item["item"]).constants["KIND"], str(reason))
     folder = arguments.shown / ("tables" if isinstance(made, Table) else "figures")
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(made, Table):

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from freqmaps.device import in_parts, is_out_of_memory
+from freqmaps.device import is_out_of_memory
 from freqmaps.errors import FreqmapsError
 from freqmaps.models._predict import predict
 
@@ -53,27 +53,7 @@ def classify(model: nn.Module, images: NDArray[np.float32], device: torch.device
     FreqmapsError
         A logit is NaN or infinite, or memory does not suffice for one image.
     """
-    careful = _Careful(model).eval()
-    found = predict(careful, images, device=device)
-    # Rows after the last image are padding: a network that divides by an image's norm may well answer NaN to them.
-    if careful.finite and not torch.cat(careful.finite)[: len(found)].all():
-        raise FreqmapsError("the network answers NaN or infinity to finite images; train it again or load another")
-    return found
-
-
-class _Careful(nn.Module):
-    """A network that notes which of its answers are finite."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-        self.finite: list[Tensor] = []
-
-    def forward(self, images: Tensor) -> Tensor:
-        with _same_kernels():
-            logits = in_parts(self.model, images)
-        self.finite.append(logits.isfinite().all(dim=1).cpu())
-        return logits
+    return predict(model, images, device=device)
 
 
 def count_classes(model: nn.Module, image: NDArray[np.float32], device: torch.device) -> int:
@@ -88,7 +68,7 @@ def count_classes(model: nn.Module, image: NDArray[np.float32], device: torch.de
         shape = _logits(model, image, device).shape
     except RuntimeError as error:
         if is_out_of_memory(error):
-            raise
+            raise FreqmapsError("memory does not suffice for one image; use a machine or a device with more") from error
         raise FreqmapsError(f"the network does not take images of shape {image.shape[1:]} ({error})") from error
     if len(shape) != 2:
         raise FreqmapsError(f"the network returns shape {shape} for one image, expected (1, classes)")

@@ -50,7 +50,7 @@ def shuffled(maps: NDArray[np.float32], generator: np.random.Generator) -> NDArr
     mirror = ((2 * (h // 2) - y) % h) * w + (2 * (w // 2) - x) % w
     own = np.flatnonzero(mirror == np.arange(h * w))
     first = np.flatnonzero(mirror > np.arange(h * w))
-    flat = maps.reshape(*maps.shape[:2], -1)
+    flat = maps.reshape(*maps.shape[:2], h * w)
     result = flat.copy()
     for row in range(len(maps)):
         for group in (own, first):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freqmaps.errors import FreqmapsError
+from freqmaps.items._nothing import NothingToShow
 from freqmaps.results import ESSENTIAL, Inputs
 
 _NAMES = ("dataset", "model", "training", "seed", "maps")
@@ -76,7 +77,9 @@ def examples(
     Raises
     ------
     FreqmapsError
-        ``count`` below 1, no maps for these names, or no sample with both maps.
+        ``count`` below 1, or no maps for these names.
+    NothingToShow
+        No sample has both maps.
     """
     if count < 1:
         raise FreqmapsError(f"images: {count} pictures cannot be drawn; ask for at least 1")
@@ -135,7 +138,7 @@ def _choose(inputs: Inputs, names: dict[str, str], count: int) -> tuple[list[str
     essential, attacking = kept[ESSENTIAL], kept[names["attack"]]
     common = [s for s in essential if s in attacking]
     if not common:
-        raise FreqmapsError(f"no sample has both an essential map and an adversarial map of '{names['attack']}'")
+        raise NothingToShow(f"no sample has both an essential map and an adversarial map of '{names['attack']}'")
     keeping = [s for s in common if essential[s] and attacking[s]]
     pool = keeping or common
     chosen = [pool[i] for i in first_per_class(np.array([labels[s] for s in pool]), count)]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.backends.cudnn import flags
 
 from freqmaps.device import in_parts
+from freqmaps.errors import FreqmapsError
 
 #: Images per forward pass. Batches are padded to it, since kernels are chosen by shape: a sample near the
 #: decision boundary must not change sides with the number of samples asked about.
@@ -39,7 +40,7 @@ def predict(
     Raises
     ------
     FreqmapsError
-        Memory does not suffice for one image.
+        A logit is NaN or infinite, or memory does not suffice for one image.
     """
     tensor = torch.as_tensor(images)
     training = model.training
@@ -50,7 +51,12 @@ def predict(
             for start in range(0, len(tensor), BATCH):
                 part = tensor[start : start + BATCH]
                 padded = torch.cat([part, part.new_zeros(BATCH - len(part), *part.shape[1:])])
-                found.append(in_parts(model, padded.to(device)).argmax(dim=1)[: len(part)].cpu().numpy())
+                # Rows after the last image are padding: a network that divides by an image's norm may well answer
+                # NaN to them.
+                logits = in_parts(model, padded.to(device))[: len(part)]
+                if not bool(logits.isfinite().all()):
+                    raise FreqmapsError("the network answers NaN or infinity to images; train it again or load another")
+                found.append(logits.argmax(dim=1).cpu().numpy())
     finally:
         model.train(training)
     return np.concatenate(found)

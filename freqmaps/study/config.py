@@ -145,7 +145,7 @@ def _describe(option: Mapping[str, Any]) -> str:
     if "enum" in option:
         return "one of " + ", ".join(map(str, option["enum"]))
     if option.get("type") == "object":
-        return "a mapping with " + ", ".join(option.get("required", []))
+        return "a mapping with " + ", ".join(map(repr, option.get("required", [])))
     return f"a {option.get('type', 'value')}"
 
 

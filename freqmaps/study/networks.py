@@ -74,7 +74,9 @@ class Networks:
         model = entry(self.config["models"], names["model"], self.where, "model")
         architecture = components.find("model", model["architecture"], where)
         given = {k: v for k, v in model.items() if k not in _MODEL_KEYS}
-        parameters = components.resolve("model", model["architecture"], given, where=where, supplied=_SUPPLIED)
+        parameters = components.resolve(
+            "model", model["architecture"], given, where=where, supplied=_SUPPLIED, beside=_MODEL_KEYS
+        )
         unkeyed = {k: parameters.pop(k) for k in architecture.unkeyed if k in parameters}
         self._check_normalise(model["normalise"], description, where)
         spec: dict[str, Any] = {
@@ -111,7 +113,7 @@ class Networks:
         regime = components.find("regime", kind, where)
         loop = components.settings("freqmaps.training.settings", "TrainingSettings")
         spec["regime"] = {"kind": kind, "parameters": components.resolve("regime", kind, parameters, where=where)}
-        spec["settings"] = components.fill(loop, given, where=where)
+        spec["settings"] = components.fill(loop, given, where=where, beside=("regime",))
         return [regime]
 
     @staticmethod
