@@ -79,7 +79,7 @@ def write(path: Path, spec: Mapping[str, Any], headline: Mapping[str, Any], seco
             **seconds,
             "python": platform.python_version(),
             "machine": platform.machine(),
-            "date": _now(),
+            "date": now(),
             "libraries": libraries(),
         },
         "spec": dict(spec),
@@ -87,7 +87,8 @@ def write(path: Path, spec: Mapping[str, Any], headline: Mapping[str, Any], seco
     write_text(path, json.dumps(manifest, indent=1, default=_plain) + "\n")
 
 
-def _now() -> str:
+def now() -> str:
+    """Return date and time in UTC, as in ``2025-01-31T09:30:00+00:00``."""
     from datetime import UTC, datetime
 
     return datetime.now(UTC).isoformat(timespec="seconds")

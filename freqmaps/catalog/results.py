@@ -9,13 +9,14 @@
 from __future__ import annotations
 
 import collections
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freqmaps import manifest
-from freqmaps.errors import FreqmapsError, StoreError, nearest
+from freqmaps.catalog.rows import COLUMNS, rows
+from freqmaps.catalog.scan import scan
+from freqmaps.errors import FreqmapsError, StoreError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,21 +25,12 @@ if TYPE_CHECKING:
 DECIDES_NUMBERS = False
 
 
-def manifests(root: Path) -> Iterator[dict[str, Any]]:
-    """Yield every finished result's manifest under a root, with its folder under ``folder``, in order of path."""
-    for path in sorted(root.glob(f"*/**/{manifest.NAME}")):
-        if re.fullmatch(r"[0-9a-f]{12}", path.parent.name):
-            yield manifest.read(path) | {"folder": path.parent}
-
-
 class Results:
     """The finished results under a root: all, or those of the study that some config files describe."""
 
     def __init__(self, root: str | Path, study: Sequence[str] | None = None) -> None:
         self.root = Path(root).expanduser()
-        if not self.root.is_dir():
-            raise FreqmapsError(f"{self.root}: no such results root; run a study, or name another folder")
-        self._all = list(manifests(self.root))
+        self._all = _manifests(self.root)
         if study is not None:
             kept = _folders(self.root, study)
             self._all = [found for found in self._all if found["folder"] in kept]
@@ -65,6 +57,12 @@ class Results:
             rows.append(row)
         return pd.DataFrame(rows)
 
+    def catalog(self) -> pd.DataFrame:
+        """Return the catalog of everything under the root, unfinished results too: see :mod:`freqmaps.catalog.rows`."""
+        import pandas as pd
+
+        return pd.DataFrame(rows(scan(self.root)), columns=list(COLUMNS))
+
     def open(self, stage: str, **names: str) -> xr.Dataset:
         """Open the stores of a stage that fit the names, joined along ``sample`` over their ranges.
 
@@ -76,17 +74,10 @@ class Results:
         import xarray as xr
 
         from freqmaps import stores
+        from freqmaps.stores.by_stage import STORE, contract_of
 
-        contract = {
-            "datasets": stores.DATASET,
-            "attacks": stores.ADVERSARIAL,
-            "maps": stores.MAPS,
-            "matrices": stores.MATRICES,
-        }
-        if stage not in contract:
-            raise FreqmapsError(f"stage '{stage}' has no stores; {nearest(stage, contract)}")
-        found = self._one(stage, names)
-        parts = [stores.open_store(f["folder"] / "store.zarr.zip", contract[stage]) for f in found]
+        contract = contract_of(stage)
+        parts = [stores.open_store(f["folder"] / STORE, contract) for f in self._one(stage, names)]
         if len(parts) == 1:
             return parts[0]
         return xr.concat(parts, dim="sample", data_vars="minimal", coords="minimal", compat="override", join="override")
@@ -141,6 +132,15 @@ class Results:
                 f"{len(groups)} results fit {names}: {keys}; name more, or key=..., or freqmaps.open(root, study=...)"
             )
         return sorted(found, key=lambda f: _start(f["spec"]["names"].get("range", "")))
+
+
+def _manifests(root: Path) -> list[dict[str, Any]]:
+    """Return every finished result's manifest under a root, with its folder under ``folder``, in order of path."""
+    found = scan(root)
+    unreadable = next((f.error for f in found if f.error), None)
+    if unreadable:
+        raise StoreError(unreadable)
+    return [f.manifest | {"folder": f.folder} for f in found if f.manifest is not None]
 
 
 def _folders(root: Path, files: Sequence[str]) -> set[Path]:

@@ -1,0 +1,34 @@
+"""The command line: plan, why, gc, list, catalog, verify, export, import, summary, digest, config, rulegraph."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from freqmaps.cli import archive, results, study
+from freqmaps.errors import FreqmapsError
+
+DECIDES_NUMBERS = False
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; errors are one sentence and exit status 1."""
+    given = parser().parse_args(arguments)
+    try:
+        sys.exit(given.run(given))
+    except FreqmapsError as error:
+        print(f"freqmaps: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; each module of this package adds its own."""
+    whole = argparse.ArgumentParser(prog="freqmaps", description=__doc__)
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    for module in (study, results, archive):
+        module.add_commands(commands)
+    return whole

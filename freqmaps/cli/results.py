@@ -1,0 +1,75 @@
+"""Commands about a results root: list, catalog, verify, summary."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from freqmaps.cli._common import Commands, add
+from freqmaps.errors import FreqmapsError
+
+DECIDES_NUMBERS = False
+
+
+def add_commands(commands: Commands) -> None:
+    """Add this module's commands."""
+    listing = add(commands, "list", _list, "list the finished results under a root")
+    listing.add_argument("root", nargs="?", default="results")
+    listing.add_argument("--stage", help="only this stage")
+    catalog = add(
+        commands, "catalog", _catalog,
+        "write a catalog of everything under a root: catalog.csv, and catalog.html to search and sort",
+    )  # fmt: skip
+    catalog.add_argument("--root", default="results", help="the results root")
+    catalog.add_argument("--csv", metavar="FILE", help="write only this table; '-' prints it")
+    catalog.add_argument("--to", type=Path, default=Path("results"), help="folder for catalog.csv and catalog.html")
+    verify = add(commands, "verify", _verify, "check everything under a root: one sentence per problem")
+    verify.add_argument("root", nargs="?", type=Path, default=Path("results"))
+    verify.add_argument("--quick", action="store_true", help="names, keys, sizes and provenance; open no file")
+    verify.add_argument("--allow-missing-inputs", action="store_true",
+                        help="only count inputs that are not under the root")  # fmt: skip
+    add(commands, "summary", _summary, "show Table I of the last run and where its report lies")
+
+
+def _list(given: argparse.Namespace) -> int:
+    from freqmaps.catalog import Results
+
+    print(Results(given.root).list(given.stage).to_string(index=False))
+    return 0
+
+
+def _catalog(given: argparse.Namespace) -> int:
+    from freqmaps import manifest
+    from freqmaps.catalog import page, rows, scan
+
+    if given.csv is None:
+        count = page.write(given.root, given.to)
+        print(f"{count} results under {given.root}: {given.to / 'catalog.html'}, {given.to / 'catalog.csv'}")
+        return 0
+    text = page.csv_text(rows.rows(scan(given.root)))
+    if given.csv == "-":
+        print(text, end="")
+    else:
+        manifest.write_text(Path(given.csv), text)
+    return 0
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from freqmaps.catalog.verify import Verifier
+
+    verifier = Verifier(given.root.expanduser(), content=not given.quick, need_inputs=not given.allow_missing_inputs)
+    count = 0
+    for problem in verifier.problems():
+        print(problem, flush=True)
+        count += 1
+    print(verifier.summary(count))
+    return 1 if count else 0
+
+
+def _summary(given: argparse.Namespace) -> int:
+    summary, report = Path("results/.current/summary.txt"), Path("results/report.html")
+    if not (summary.exists() and report.exists()):
+        raise FreqmapsError("no report yet; run `make run`")
+    print(summary.read_text(encoding="utf-8"))
+    print(f"Report: {report.resolve()}")
+    return 0
