@@ -147,7 +147,7 @@ def _run_keyed(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Name
     folder.mkdir(parents=True, exist_ok=True)
     job = Job(spec, _roles(spec, arguments.inputs), folder, json.loads(arguments.options))
     _limit_threads(int(job.options.get("threads") or 0))
-    with _lock(folder):
+    with locked(folder):
         _clear(folder)
         if arguments.output.exists() and manifests.matches(arguments.output, spec):
             log.info("already made by another run: %s", arguments.output)
@@ -202,7 +202,7 @@ def _roles(spec: Mapping[str, Any], paths: list[Path]) -> dict[str, Any]:
 class _LogFile(logging.FileHandler):
     """A log that a full disk cuts short, without a traceback for each line that is lost."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+    def handleError(self, record: logging.LogRecord) -> None:
         """Pass over what could not be written if the disk is why."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handleError(record)
@@ -229,7 +229,7 @@ def _limit_threads(threads: int) -> None:
 
 
 @contextmanager
-def _lock(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock; a second run of the same result waits. The kernel frees it when a run is killed."""
     path = folder / ".lock"
     with path.open("a") as handle:

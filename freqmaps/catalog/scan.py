@@ -102,7 +102,7 @@ def _read(root: Path, path: str) -> Found:
         read = manifest.read(folder / manifest.NAME)
     except StoreError as error:
         return Found(root, path, sizes, error=str(error))
-    missing = _misses(read)
+    missing = misses(read)
     if missing:
         return Found(root, path, sizes, error=f"{folder / manifest.NAME}: {missing}; delete the file and run its target")
     return Found(root, path, sizes, read)
@@ -117,7 +117,7 @@ def _sizes(folder: str, below: str = "") -> Iterator[tuple[str, int]]:
                 yield f"{below}{entry.name}", entry.stat(follow_symlinks=False).st_size
 
 
-def _misses(read: Any) -> str | None:
+def misses(read: Any) -> str | None:
     """Return what a manifest lacks so that no reader could use it."""
     if not isinstance(read, dict):
         return "not a manifest"

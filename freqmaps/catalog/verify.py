@@ -81,7 +81,7 @@ class Verifier:
         for name in sorted(set(one.sizes) - set(one.manifest["files"]) - BESIDE):
             yield f"{one.folder / name}: a file that its manifest does not name"
         if self.content and not broken:
-            yield from _content(one)
+            yield from content_problems(one)
 
     def summary(self, problems: int) -> str:
         """Return the last line: what was looked at, and how many problems there are."""
@@ -123,7 +123,7 @@ def _description(one: Found) -> Iterator[str]:
             yield f"{one.folder}: made with {name} {recorded[name]}, but its spec says {version}"
 
 
-def _content(one: Found) -> Iterator[str]:
+def content_problems(one: Found) -> Iterator[str]:
     """Open what a result holds: stores against their contract, weights, tables."""
     from freqmaps.stores.by_stage import STORE
 

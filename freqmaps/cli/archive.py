@@ -1,2 +1,84 @@
+"""Commands about archives: export, import."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection
+from pathlib import Path
+
+from freqmaps.archive import Import, choose, write
+from freqmaps.archive.unpack import HERE, NEW, OTHER
+from freqmaps.catalog.scan import scan
+from freqmaps.cli._common import Commands, add, read_study
+from freqmaps.errors import FreqmapsError, nearest
+from freqmaps.study import places
+
 DECIDES_NUMBERS = False
-def add_commands(c): pass
+
+_CHOICES = ("stage", *places.all_fields(), "key")
+
+
+def add_commands(commands: Commands) -> None:
+    """Add this module's commands."""
+    text = "write chosen results, with everything that they were made from, to one archive"
+    export = add(commands, "export", _export, text, config=True)
+    export.add_argument("archive", type=Path, help="the file to write, say ours.zip")
+    export.add_argument("--root", type=Path, help="the results root (default: the config's, or results)")
+    export.add_argument("--items", nargs="+", default=[], metavar="ITEM", help="what these items are made from")
+    export.add_argument("--study", action="store_true", help="only results of config.yaml (and its overlays)")
+    for name in _CHOICES:
+        export.add_argument(f"--{name}", nargs="+", metavar=name.upper(), help=f"only results of this {name}")
+    export.add_argument("--all", action="store_true", help="everything under the root")
+    export.add_argument("--without-inputs", action="store_true", help="leave out what the chosen ones were made from")
+    export.add_argument("--dry-run", "-n", action="store_true", help="list what would be exported")
+    load = add(commands, "import", _import, "check an archive and move its results into a results root")
+    load.add_argument("archive", type=Path)
+    load.add_argument("root", type=Path, help="the results root; made if there is none")
+    load.add_argument("--dry-run", "-n", action="store_true", help="check names, keys and checksums, change nothing")
+
+
+def _export(given: argparse.Namespace) -> int:
+    wanted = {name: set(values) for name in _CHOICES if (values := getattr(given, name))}
+    of_study = given.study or given.items or given.configfile
+    if not (wanted or of_study or given.all):
+        raise FreqmapsError("say what to export: --items, --study, --stage, --dataset, ..., or --all")
+    root, paths = given.root, None
+    if of_study:
+        study = read_study(given.configfile)
+        root = root or study.root
+        paths = _paths(study, given.items)
+    found = scan((root or Path("results")).expanduser())
+    chosen, along = choose(found, wanted, paths, with_inputs=not given.without_inputs)
+    size = sum(one.sizes[name] for one in (*chosen, *along) for name in (one.manifest or {})["files"])
+    told = f"{len(chosen)} results and {len(along)} that they were made from, {size / 1e6:.1f} MB"
+    if given.dry_run:
+        for one in sorted((*chosen, *along), key=lambda o: o.path):
+            print(one.path)
+        print(f"{told}: nothing was written")
+        return 0
+    write(given.archive, chosen, along)
+    print(f"{told}: {given.archive}")
+    return 0
+
+
+def _paths(study: object, items: Collection[str]) -> set[str]:
+    from freqmaps.study.build import Study
+
+    assert isinstance(study, Study)
+    for item in items:
+        if item not in study.items:
+            raise FreqmapsError(f"the config lists no item '{item}'; {nearest(item, study.items)}")
+    if not items:
+        return set(study.graph.nodes)
+    return {node.path for item in items for node in study.items[item].inputs}
+
+
+def _import(given: argparse.Namespace) -> int:
+    counts = Import(given.archive, given.root.expanduser()).run(dry=given.dry_run)
+    done = "would be imported" if given.dry_run else "imported"
+    told = [f"{counts[NEW]} results {done}"]
+    told += [f"{counts[state]} {state}" for state in (HERE, OTHER) if counts[state]]
+    if counts["missing inputs"]:
+        told.append(f"{counts['missing inputs']} of their inputs are not under this root and will be made again")
+    print(f"{given.root}: {'; '.join(told)}")
+    return 0

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from freqmaps.catalog.scan import walk
 from freqmaps.study.build import Study
 
 DECIDES_NUMBERS = False
@@ -39,8 +40,7 @@ def unreferenced(studies: Iterable[Study]) -> list[Garbage]:
 
 
 def _keyed_folders(root: Path) -> list[Path]:
-    """Folders named by a key, recognised by the lock that every job leaves in its own."""
-    return sorted({p.parent for p in root.glob("*/**/.lock")} | {p.parent for p in root.glob("*/**/manifest.json")})
+    return [root / path for path, keyed in walk(root) if keyed] if root.is_dir() else []
 
 
 def _measure(folder: Path) -> Garbage:

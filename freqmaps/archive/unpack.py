@@ -1,0 +1,179 @@
+"""Import an archive: everything is checked first, in a folder of its own; then result by result is moved in."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from freqmaps import manifest
+from freqmaps.archive import check, layout
+from freqmaps.archive.check import Packed
+from freqmaps.catalog.scan import Found, scan
+from freqmaps.catalog.verify import content_problems
+from freqmaps.errors import FreqmapsError
+from freqmaps.job import locked
+
+DECIDES_NUMBERS = False
+
+#: What becomes of a result.
+NEW, HERE, OTHER = "new", "here already", "here already with other bytes, which stay"
+
+
+@dataclass
+class Import:
+    """An import of one archive into one results root.
+
+    Attributes
+    ----------
+    archive
+        The file.
+    root
+        The results root; made if there is none.
+    say
+        Called with a line for each result.
+    """
+
+    archive: Path
+    root: Path
+    say: Callable[[str], None] = print
+
+    def run(self, *, dry: bool = False) -> collections.Counter[str]:
+        """Check the whole archive, and move in what is not there yet; return how many results are of which sort.
+
+        Killed at any time, it leaves whole results and none that are half there; the next run goes on.
+
+        Parameters
+        ----------
+        dry
+            Check names, keys and checksums, change nothing.
+
+        Raises
+        ------
+        FreqmapsError
+            The archive is truncated, damaged, hostile, or does not fit in; or a result of the same key lies damaged
+            under the root. Nothing has been moved in then.
+        """
+        with check.open_archive(self.archive) as archive:
+            results, sums = check.read(archive)
+            states = self._states(results)
+            counts = collections.Counter(states.values())
+            counts["missing inputs"] = len(self._missing(results))
+            new = [one for one in check.order(results) if states[one.path] == NEW]
+            if dry:
+                self._hash(archive, sums)
+            else:
+                self._import(archive, sums, new)
+        for one in results:
+            self.say(f"{states[one.path]:12s}  {one.path}")
+        return counts
+
+    def _states(self, results: list[Packed]) -> dict[str, str]:
+        there = {one.path: one for one in scan(self.root)} if self.root.is_dir() else {}
+        return {one.path: _state(one, there.get(one.path)) for one in results}
+
+    def _missing(self, results: list[Packed]) -> set[str]:
+        """Return the keys of inputs that are neither in the archive nor under the root."""
+        here = {one.key for one in scan(self.root) if one.complete} if self.root.is_dir() else set()
+        return {key for one in results for key in one.inputs} - {one.key for one in results} - here
+
+    def _hash(self, archive: zipfile.ZipFile, sums: dict[str, str]) -> None:
+        for name in sums:
+            _copy(archive, name, sums[name], None)
+
+    def _import(self, archive: zipfile.ZipFile, sums: dict[str, str], new: list[Packed]) -> None:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._fits(sum(one.bytes for one in new))
+            with self._staging() as staging:
+                self._stage(archive, sums, new, staging)
+                for one in new:
+                    self._move(one, staging / one.path)
+        except OSError as error:
+            raise FreqmapsError(
+                f"{error.filename or self.root}: could not be written ({error.strerror or error}); what was moved in "
+                "is whole, import again for the rest"
+            ) from error
+
+    def _fits(self, needed: int) -> None:
+        free = shutil.disk_usage(self.root).free
+        if needed > free:
+            raise FreqmapsError(
+                f"{self.root}: {needed / 1e9:.2f} GB are needed, {free / 1e9:.2f} GB are free; nothing was imported"
+            )
+
+    @contextmanager
+    def _staging(self) -> Iterator[Path]:
+        """Hold a folder below the root, so that moving in is a rename; one import at a time uses it."""
+        holder = self.root / ".import"
+        holder.mkdir(exist_ok=True)
+        with locked(holder):
+            staging = holder / "staged"
+            shutil.rmtree(staging, ignore_errors=True)
+            try:
+                yield staging
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+
+    def _stage(self, archive: zipfile.ZipFile, sums: dict[str, str], new: list[Packed], staging: Path) -> None:
+        """Check every member's SHA-256; write and open the files that are new."""
+        targets = {info.filename: staging / one.path / file for one in new for file, info in one.members.items()}
+        for name, digest in sums.items():
+            _copy(archive, name, digest, targets.get(name))
+        for one in new:
+            recorded = {file: sums[info.filename] for file, info in one.members.items()}
+            if recorded != {file: entry["sha256"] for file, entry in one.manifest["files"].items()}:
+                raise FreqmapsError(
+                    f"{self.archive}: {one.path}: not the files that its manifest records; nothing was imported"
+                )
+            sizes = {file: info.file_size for file, info in one.members.items()}
+            for problem in content_problems(Found(staging, one.path, sizes, one.manifest)):
+                told = problem.replace(f"{staging}/", "")
+                raise FreqmapsError(f"{self.archive}: {told}; nothing was imported")
+
+    def _move(self, one: Packed, staged: Path) -> None:
+        """Move a result in, its manifest last, unless another run has made it meanwhile."""
+        folder = self.root / one.path
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder):
+            if (folder / manifest.NAME).exists():
+                return
+            for file in one.members:
+                os.replace(staged / file, folder / file)
+            manifest.write_text(folder / manifest.NAME, one.text.decode("utf-8"))
+            shutil.rmtree(folder / "partial", ignore_errors=True)
+
+
+def _state(one: Packed, there: Found | None) -> str:
+    if there is None or (there.manifest is None and there.error is None):
+        return NEW
+    if not there.complete or there.manifest is None:
+        raise FreqmapsError(
+            f"{there.folder}: lies damaged under this root; delete the folder and import again "
+            f"(`freqmaps verify {there.root}` says more)"
+        )
+    return HERE if there.manifest["files"] == one.manifest["files"] else OTHER
+
+
+def _copy(archive: zipfile.ZipFile, name: str, digest: str, target: Path | None) -> None:
+    """Read a member, compare its SHA-256, and write it to a file where there is a target."""
+    found = hashlib.sha256()
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with archive.open(name) as source, (target or Path(os.devnull)).open("wb") as sink:
+            while block := source.read(layout.BLOCK):
+                found.update(block)
+                sink.write(block)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise FreqmapsError(
+            f"{archive.filename}: {name} is damaged ({error}); fetch or export the archive again"
+        ) from error
+    if found.hexdigest() != digest:
+        raise FreqmapsError(f"{archive.filename}: {name} differs from its SHA-256; fetch or export the archive again")
