@@ -16,7 +16,7 @@ from pathlib import Path
 
 from freqmaps.manifest import libraries, origin, write_text
 
-PARTS = ("stores", "idcor", "maps", "group_maps", "orchestration")
+PARTS = ("stores", "idcor", "maps", "group_maps", "orchestration", "throughput")
 
 #: What is promised, and on which side of it a figure must lie.
 BOUNDS = {

@@ -6,12 +6,14 @@ import argparse
 from pathlib import Path
 
 from freqmaps.cli._common import Commands, add, read_study
+from freqmaps.errors import FreqmapsError
 
 DECIDES_NUMBERS = False
 
 
 def add_commands(commands: Commands) -> None:
     """Add this module's commands."""
+    _add_plan(commands)
     why = add(
         commands, "why", _why, "say what is due for a target, and which field of which spec changed", config=True
     )
@@ -24,6 +26,47 @@ def add_commands(commands: Commands) -> None:
     digest.add_argument("file", type=Path)
     add(commands, "config", _config, "print the config reference (docs/config.md)")
     add(commands, "rulegraph", _rulegraph, "print the graph of stages (docs/rulegraph.md)", config=True)
+
+
+def _add_plan(commands: Commands) -> None:
+    text = "say how many jobs, GPU-hours, CPU-hours and bytes a study will take, and what is made already"
+    plan = add(commands, "plan", _plan, text, config=True)
+    plan.add_argument("overlays", nargs="*", type=Path, metavar="FILE", help="overlays on config.yaml")
+    plan.add_argument("--device", choices=("cpu", "cuda", "mps"), help="where networks will run")
+    plan.add_argument("--assume", action="append", default=[], metavar="DATASET=train:N,test:N,size:N",
+                      help="a dataset that is not on this machine; also channels:N, classes:N")  # fmt: skip
+    plan.add_argument("--csv", metavar="FILE", help="write the rows as CSV; '-' prints them")
+    plan.add_argument("--json", metavar="FILE", help="write rows and single jobs as JSON; '-' prints them")
+
+
+def _plan(given: argparse.Namespace) -> int:
+    from freqmaps import manifest, plan
+    from freqmaps.study.build import study
+    from freqmaps.study.config import read_files
+
+    config = read_files([Path("config.yaml"), *(p for group in given.configfile for p in group), *given.overlays])
+    for text in given.assume:
+        name, described = _assumed(text)
+        config.setdefault("datasets", {})[name] = described
+    made = plan.plan(study(config), device=given.device)
+    wanted = {"csv": plan.csv_text, "json": plan.json_text}
+    for form, write in wanted.items():
+        target = getattr(given, form)
+        if target not in (None, "-"):
+            manifest.write_text(Path(target), write(made))
+    printed = [write(made) for form, write in wanted.items() if getattr(given, form) == "-"]
+    print("".join(printed) or plan.text(made), end="")
+    return 0
+
+
+def _assumed(text: str) -> tuple[str, dict[str, object]]:
+    """Read ``NAME=train:9469,test:3925,size:224``."""
+    name, _, numbers = text.partition("=")
+    try:
+        described = {key: int(number) for key, number in (part.split(":") for part in numbers.split(","))}
+    except ValueError as error:
+        raise FreqmapsError(f"--assume {text}: expected DATASET=train:N,test:N,size:N") from error
+    return name, {"kind": "freqmaps.study.assumed:describe", **described}
 
 
 def _why(given: argparse.Namespace) -> int:

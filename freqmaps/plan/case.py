@@ -1,0 +1,152 @@
+"""A result as the estimates see it, planned or made: how much work it is, whatever the stage is called."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from freqmaps import components
+from freqmaps.errors import ConfigError
+
+DECIDES_NUMBERS = False
+
+#: Parameters of an attack or a regime that multiply its gradient passes.
+_LOOPS = ("steps", "restarts", "binary_search_steps", "candidates")
+#: ASSUME: maps converge a little after the first test for it (medians of 501 to 518 steps after 500 in all runs so far).
+_SETTLED = 1.03
+#: A training step is three passes' work, an input gradient two.
+_TRAINING = 1.5
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a dataset is: images (channels, size, size), how many in each split."""
+
+    channels: int
+    size: int
+    splits: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def values(self) -> int:
+        """Numbers per image."""
+        return self.channels * self.size**2
+
+
+@dataclass(frozen=True)
+class Network:
+    """An architecture with its parameters."""
+
+    architecture: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def identity(self) -> str:
+        """Text that is the same for the same network."""
+        return json.dumps([self.architecture, dict(self.parameters)], sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One result.
+
+    Attributes
+    ----------
+    stage, spec
+        Which stage, and what decides its content.
+    device
+        ``cuda``, ``mps`` or ``cpu``.
+    shape, network
+        Of its dataset, and of its checkpoint (None: without one).
+    images
+        How many it works on.
+    features
+        Numbers per row of its matrices, after pooling; those of an image where there are none.
+    steps
+        Steps per image that were made, where that is known only afterwards.
+    """
+
+    stage: str
+    spec: Mapping[str, Any]
+    device: str
+    shape: Shape
+    network: Network | None
+    images: float
+    features: float
+    steps: float | None = None
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What its spec sets."""
+        found: Mapping[str, Any] = self.spec.get("parameters", {})
+        return found
+
+    @property
+    def runs_network(self) -> bool:
+        """Whether its seconds are those of a network: it trains one or reads a checkpoint."""
+        return self.stage == "training" or "checkpoint" in self.spec.get("inputs", {})
+
+    @property
+    def component(self) -> tuple[str, Mapping[str, Any]]:
+        """Kind and parameters of the component that it runs: attack, objective, regime, metric; else of the stage."""
+        for name, value in self.parameters.items():
+            if name != "model" and isinstance(value, Mapping) and "kind" in value:
+                return str(value["kind"]), value.get("parameters", {})
+        return str(self.parameters.get("kind", self.stage)), {}
+
+    @property
+    def setting(self) -> str:
+        """Text that is the same for the same component with the same settings."""
+        return json.dumps([*self.component, dict(self.parameters.get("settings", {}))], sort_keys=True)
+
+    @property
+    def loops(self) -> float:
+        """How often the settings say to go through its images: epochs, or steps until a map has settled."""
+        settings = self.parameters.get("settings", {})
+        if self.steps is not None:
+            return self.steps
+        if "epochs" in settings:
+            return float(settings["epochs"])
+        if "max_steps" in settings:
+            least = float(settings.get("min_steps", 0))
+            return min(_SETTLED * least, settings["max_steps"]) if least else float(settings["max_steps"])
+        return 1.0
+
+    @property
+    def gradients(self) -> float:
+        """Its work in input gradients of one image each."""
+        if self.stage == "training":
+            if "settings" not in self.parameters:  # a checkpoint that a user brings is only tested
+                return self.images / 2
+            return self.images * self.loops * (_TRAINING + self._inner(default=0.0))
+        return self.images * self.loops * self._inner(default=1.0)
+
+    def _inner(self, default: float) -> float:
+        """Gradient passes that its component makes per pass."""
+        kind, parameters = self.component
+        loops = [float(parameters[name]) for name in _LOOPS if parameters.get(name)]
+        share = _cost(self.stage, kind)
+        if not loops:
+            return default if share is None else share
+        return math.prod(loops) * (1.0 if share is None else share)
+
+
+@cache
+def _cost(stage: str, kind: str) -> float | None:
+    """Return a component's constant ``COST``: the share of its loops that it usually makes; without loops, its passes."""
+    found = {"attacks": "attack", "training": "regime", "maps": "objective"}.get(stage)
+    try:
+        cost = components.find(found, kind).constants.get("COST") if found else None
+    except ConfigError:  # an own component that an older result was made with
+        return None
+    return None if cost is None else float(cost)
+
+
+def features(matrices: Mapping[str, Any] | None, shape: Shape) -> float:
+    """Return the numbers per row of a matrices result's spec; of an image where there is none."""
+    parameters = {} if matrices is None else matrices.get("parameters", {})
+    pooled = parameters.get("pool", "none") != "none" and "size" in parameters
+    return float(shape.channels * parameters["size"] ** 2 if pooled else shape.values)

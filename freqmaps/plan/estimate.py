@@ -1,0 +1,167 @@
+"""Estimate a study: what each of its results takes, which are there already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from freqmaps import components
+from freqmaps.catalog.scan import scan
+from freqmaps.plan import made
+from freqmaps.plan.case import Case, Network, Shape, features
+from freqmaps.plan.rates import Rates
+from freqmaps.study.build import Study
+from freqmaps.study.graph import Node
+
+DECIDES_NUMBERS = False
+
+#: ASSUME: Python's start, imports, and Snakemake's share of a job; jobs without torch take less.
+START_SECONDS = 3.0
+#: ASSUME: a table or figure, and the report.
+SHOWN_SECONDS, SHOWN_BYTES = 5.0, 5e5
+
+
+@dataclass(frozen=True)
+class Line:
+    """One job.
+
+    Attributes
+    ----------
+    stage, path
+        What it makes: a stage's result at this path below the root, or an item.
+    made
+        Whether it is there.
+    seconds, factor, source
+        Estimated wall time, start-up included; within which factor; what it rests on.
+    gpus, threads
+        What it occupies meanwhile.
+    bytes, bytes_factor, bytes_source
+        On disk; exact where it is made.
+    """
+
+    stage: str
+    path: str
+    made: bool
+    seconds: float
+    factor: float
+    source: str
+    gpus: int
+    threads: int
+    bytes: float
+    bytes_factor: float
+    bytes_source: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a study, and the device that they are estimated for."""
+
+    study: str
+    root: str
+    device: str
+    lines: tuple[Line, ...]
+
+
+def plan(study: Study, *, device: str | None = None, shown: Path = Path("results")) -> Plan:
+    """Estimate every job of a study. Reads manifests under its root, imports no torch, starts nothing.
+
+    Parameters
+    ----------
+    study
+        The study, resolved.
+    device
+        ``cpu``, ``cuda`` or ``mps``: where networks will run. None: as the config says; ``auto`` is a GPU if this
+        machine has one.
+    shown
+        Where tables, figures and the report lie.
+    """
+    where = device or study.config["device"]
+    where = _here() if where == "auto" else where
+    found = {one.path: one for one in scan(study.root)} if study.root.is_dir() else {}
+    estimator = _Estimator(Rates(made.read(list(found.values()))), where)
+    lines = []
+    for node in study.graph.nodes.values():
+        there = found.get(node.path)
+        line = estimator.line(node)
+        if there is not None and there.complete:
+            line = replace(line, made=True, bytes=float(sum(there.sizes.values())), bytes_factor=1.0)
+        lines.append(line)
+    lines += _shown(study, shown, all(line.made for line in lines))
+    return Plan(study.config["study"], str(study.root), where, tuple(lines))
+
+
+def _here() -> str:
+    """Return the device that ``auto`` finds on this machine, as far as one can see without asking torch."""
+    return "cuda" if any(Path(f"/dev/{name}").exists() for name in ("nvidiactl", "nvidia0", "kfd")) else "cpu"
+
+
+class _Estimator:
+    def __init__(self, rates: Rates, device: str) -> None:
+        self.rates, self.device = rates, device
+        self._cases: dict[str, Case] = {}
+        self._shapes: dict[str, Shape] = {}
+
+    def line(self, node: Node) -> Line:
+        case = self.case(node)
+        seconds, size = self.rates.seconds(case), self.rates.bytes(case)
+        on_device = "device" in node.options
+        return Line(
+            node.stage, node.path, False, seconds.value + START_SECONDS, seconds.factor, seconds.source,
+            int(on_device and self.device != "cpu"), int(node.options.get("threads", 1)),
+            size.value, size.factor, size.source,
+        )  # fmt: skip
+
+    def case(self, node: Node) -> Case:
+        if node.path not in self._cases:
+            self._cases[node.path] = self._case(node)
+        return self._cases[node.path]
+
+    def _case(self, node: Node) -> Case:
+        shape = self._shape(node)
+        training, joined = _ancestor(node, "training"), _ancestor(node, "matrices")
+        network: Network | None = None if training is None else made.network_of(training.spec)
+        device = self.device if "device" in node.options else "cpu"
+        width = features(None if joined is None else joined.spec, shape)
+        asked = made.asked_for(node.spec, shape)
+        case = Case(node.stage, node.spec, device, shape, network, 0.0, width)
+        if asked is None:  # what its inputs hold, role by role
+            held = [self.case(one).images for one in node.inputs]
+            return replace(case, images=sum(held) / max(1, len(node.spec["inputs"])))
+        return replace(case, images=asked * self.rates.share(case), steps=self.rates.steps(case))
+
+    def _shape(self, node: Node) -> Shape:
+        dataset = _ancestor(node, "datasets")
+        if dataset is None:
+            return Shape(3, 32)
+        if dataset.path not in self._shapes:
+            given: Mapping[str, Any] = dataset.spec["parameters"]
+            parameters = {**given["parameters"], **dataset.options.get("located", {})}
+            told = components.load("dataset", given["kind"])(**parameters)
+            self._shapes[dataset.path] = Shape(told.channels, told.size, told.splits)
+        return self._shapes[dataset.path]
+
+
+def _ancestor(node: Node, stage: str) -> Node | None:
+    waiting = [node]
+    while waiting:
+        one = waiting.pop(0)
+        if one.stage == stage:
+            return one
+        waiting += one.inputs[:3]
+    return None
+
+
+def _shown(study: Study, shown: Path, results_made: bool) -> list[Line]:
+    """Return the jobs of items and of the report."""
+    there = []
+    for item in study.items.values():
+        files = all((shown / file).exists() for file in item.files.values())
+        there.append((item.name, files and (shown / ".current" / f"{item.name}.{item.key}").exists()))
+    report = results_made and all(made for _, made in there) and (shown / "report.html").exists()
+    told = [("items", name, made) for name, made in there] + [("report", "report.html", report)]
+    return [
+        Line(stage, name, made, SHOWN_SECONDS, 3.0, "default", 0, 1, SHOWN_BYTES, 4.0, "default")
+        for stage, name, made in told
+    ]

@@ -1,0 +1,95 @@
+"""What earlier results took: read from their manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from freqmaps.catalog.scan import Found, inputs
+from freqmaps.plan.case import Case, Network, Shape, features
+
+DECIDES_NUMBERS = False
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished result: what it was, and what it took.
+
+    Attributes
+    ----------
+    case
+        The work, with the numbers of images and steps that it came to.
+    seconds, bytes
+        What it took.
+    asked
+        Images that it was to work on; ``case.images`` are those that were eligible.
+    """
+
+    case: Case
+    seconds: float
+    bytes: int
+    asked: float
+
+
+def read(found: Sequence[Found]) -> list[Made]:
+    """Return what all whole results under a root took; those whose dataset is not there are passed over."""
+    by_key = {one.key: one.manifest for one in found if one.manifest is not None}
+    made = [_made(one.manifest, by_key) for one in found if one.complete and one.manifest]
+    return [one for one in made if one is not None]
+
+
+def _made(manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str, Any]]) -> Made | None:
+    dataset, training = ancestor(manifest, by_key, "datasets"), ancestor(manifest, by_key, "training")
+    seconds = manifest["provenance"].get("wall_s")
+    if dataset is None or not isinstance(seconds, int | float):
+        return None
+    told = dataset["headline"]
+    try:
+        shape = Shape(int(told["channels"]), int(told["size"]), dict(told["n"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+    network = None if training is None else network_of(training["spec"])
+    headline, spec = manifest["headline"], manifest["spec"]
+    asked = asked_for(spec, shape)
+    images = _number(headline.get("n")) or asked or 0.0
+    device = str(manifest["provenance"].get("device", "cpu")).split(":")[0]
+    steps = _number(headline.get("median_steps"))
+    joined = ancestor(manifest, by_key, "matrices")
+    width = features(None if joined is None else joined["spec"], shape)
+    case = Case(manifest["stage"], spec, device, shape, network, images, width, steps)
+    return Made(case, float(seconds), sum(f["bytes"] for f in manifest["files"].values()), asked or images)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def ancestor(
+    manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str, Any]], stage: str
+) -> Mapping[str, Any] | None:
+    """Return the manifest of this stage that a result rests on: its own, or that of an input's input."""
+    waiting = [manifest]
+    while waiting:
+        one = waiting.pop(0)
+        if one["stage"] == stage:
+            return one
+        waiting += [by_key[key] for key in inputs(one["spec"])[:3] if key in by_key]
+    return None
+
+
+def network_of(spec: Mapping[str, Any]) -> Network:
+    """Return the network that a training's spec names."""
+    model = spec.get("parameters", {}).get("model", {})
+    parameters = {k: v for k, v in model.get("parameters", {}).items() if k != "pretrained"}
+    return Network(str(model.get("architecture")), parameters)
+
+
+def asked_for(spec: Mapping[str, Any], shape: Shape) -> float | None:
+    """Return how many images a spec is about; None where its inputs decide that."""
+    samples = spec.get("parameters", {}).get("samples")
+    if isinstance(samples, Mapping):
+        return float(samples["stop"] - samples["start"])
+    if spec["stage"] == "training":
+        return float(shape.splits.get("train", 0))
+    return float(sum(shape.splits.values())) if spec["stage"] == "datasets" else None

@@ -1,0 +1,145 @@
+"""Seconds and bytes of a result: from the most similar ones that are there, else from the table, else guessed."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from freqmaps.plan import table
+from freqmaps.plan.case import Case
+from freqmaps.plan.made import Made
+from freqmaps.plan.table import Rate
+
+DECIDES_NUMBERS = False
+
+#: ASSUME: seconds per number of an image or of a matrix, where a stage runs no network and computes no metric.
+_PER_NUMBER = {"datasets": 5e-8, "matrices": 1e-7}
+#: Bytes per number in a store, after compression, within a factor (docs/results.md: maps .032 of 4 bytes at lambda .1).
+_STORED = {"datasets": (0.96, 1.5), "attacks": (3.2, 1.5), "maps": (0.3, 5.0), "matrices": (0.6, 6.0)}
+_PER_SAMPLE, _PER_JOB = 30.0, 15e3
+
+Similar = Callable[[Case, Case], bool]
+
+
+def _same_network(a: Case, b: Case) -> bool:
+    if not a.runs_network:
+        return True
+    networks = [None if c.network is None else c.network.identity for c in (a, b)]
+    return networks[0] == networks[1] and a.shape.values == b.shape.values
+
+
+#: How alike a finished result is to a planned one: what must agree, within which factor it then speaks for the other.
+_LEVELS: tuple[tuple[str, float, Similar], ...] = (
+    ("same setting", 1.5, lambda a, b: _same_network(a, b) and a.setting == b.setting),
+    ("same kind", 2.0, lambda a, b: _same_network(a, b) and a.component[0] == b.component[0]),
+    ("same network", 2.5, lambda a, b: a.runs_network and _same_network(a, b)),
+)
+
+
+@dataclass
+class Rates:
+    """Estimates for results, from those already made and from the table."""
+
+    made: Sequence[Made]
+
+    def __post_init__(self) -> None:
+        self._by_stage = collections.defaultdict[tuple[str, str], list[Made]](list)
+        for one in self.made:
+            self._by_stage[one.case.stage, one.case.device].append(one)
+        self._answers: dict[tuple[object, ...], Rate] = {}
+
+    def seconds(self, case: Case) -> Rate:
+        """Return the seconds that a result takes, its start-up not counted."""
+        rate = self._known("seconds", case, _work, lambda one: one.seconds, case.runs_network)
+        if rate is not None:
+            return Rate(rate.value * _work(case), rate.factor, rate.source)
+        if case.runs_network:
+            rate = table.gradient_seconds(case.network, case.shape, case.device)
+            return Rate(rate.value * case.gradients, rate.factor, rate.source)
+        if case.stage == "correlation":
+            return table.metric_seconds(case.component[0], case.images, case.features)
+        each = _PER_NUMBER.get(case.stage, max(_PER_NUMBER.values()))
+        return Rate(each * case.images * case.features, 5.0, "default per number stored")
+
+    def bytes(self, case: Case) -> Rate:
+        """Return the bytes that a result takes on disk."""
+        rate = self._known("bytes", case, _stored, lambda one: float(one.bytes), False)
+        if rate is not None:
+            return Rate(rate.value * _stored(case) + _PER_JOB, min(rate.factor, 2.0), rate.source)
+        if case.stage == "training":
+            rate = table.weights(case.network, case.shape)
+            return Rate(4.0 * rate.value + _PER_JOB, rate.factor, f"weights {rate.source}")
+        if case.stage == "correlation":
+            return Rate(_PER_SAMPLE * case.images + _PER_JOB, 2.0, "default per sample")
+        each, factor = _STORED.get(case.stage, (4.0, 10.0))
+        return Rate(
+            each * case.images * case.features + _PER_SAMPLE * case.images + _PER_JOB, factor,
+            "measured compression" if case.stage in _STORED else "unknown, guessed from raw float32",
+        )  # fmt: skip
+
+    def steps(self, case: Case) -> float | None:
+        """Return how many steps per image results of the same settings came to; None where there are none."""
+        alike = [m.case.steps for m in self._by_stage[case.stage, case.device] if m.case.setting == case.setting]
+        known = sorted(steps for steps in alike if steps)
+        return known[len(known) // 2] if known else None
+
+    def share(self, case: Case, names: Sequence[str] = ("dataset", "model", "training", "of")) -> float:
+        """Return the share of the images asked for that was eligible in earlier results of the same network; else 1."""
+        place = [case.spec["names"].get(name) for name in names]
+        alike = [
+            one
+            for one in self._by_stage[case.stage, case.device]
+            if [one.case.spec["names"].get(name) for name in names] == place and one.asked
+        ]
+        asked = sum(one.asked for one in alike)
+        return sum(one.case.images for one in alike) / asked if asked else 1.0
+
+    def _known(
+        self,
+        what: str,
+        case: Case,
+        work: Callable[[Case], float],
+        took: Callable[[Made], float],
+        across: bool,
+    ) -> Rate | None:
+        """Return a rate from the most similar results: what they took by the work that they were, summed."""
+        question = (what, case.stage, case.device, case.setting, case.network and case.network.identity, case.shape.values)
+        if question not in self._answers:
+            self._answers[question] = self._look(case, work, took, across) or Rate(0.0, 0.0, "")
+        found = self._answers[question]
+        return found if found.factor else None
+
+    def _look(
+        self, case: Case, work: Callable[[Case], float], took: Callable[[Made], float], across: bool
+    ) -> Rate | None:
+        there = self._by_stage[case.stage, case.device]
+        for name, factor, alike in _LEVELS:
+            rate = _sum([one for one in there if alike(case, one.case)], work, took)
+            if rate is not None:
+                return Rate(rate, factor, f"results here, {name}")
+        if across:  # a gradient of the same network costs the same in every stage
+            others = [m for (_, device), ms in self._by_stage.items() if device == case.device for m in ms]
+            rate = _sum([o for o in others if o.case.runs_network and _same_network(case, o.case)], work, took)
+            if rate is not None:
+                return Rate(rate, 3.0, "results here, other stages of the network")
+        return None
+
+
+def _sum(some: Sequence[Made], work: Callable[[Case], float], took: Callable[[Made], float]) -> float | None:
+    total = sum(work(one.case) for one in some)
+    return sum(took(one) for one in some) / total if total > 0 else None
+
+
+def _work(case: Case) -> float:
+    """Return what a stage's seconds grow with."""
+    if case.stage == "correlation":
+        return case.images**2 * case.features
+    return case.gradients if case.runs_network else case.images * case.features
+
+
+def _stored(case: Case) -> float:
+    """Return what a stage's bytes grow with; a network's weights are what they are."""
+    if case.stage == "training":
+        return 1.0
+    return case.images * (1.0 if case.stage == "correlation" else case.features)

@@ -1,0 +1,29 @@
+"""A dataset that is not on this machine: so many images of such a size, to plan a study with before it is fetched.
+
+``kind: freqmaps.study.assumed:describe`` in an overlay, or ``freqmaps plan --assume NAME=train:9469,test:3925,size:224``.
+"""
+
+from __future__ import annotations
+
+from freqmaps.datasets._api import Description
+
+DECIDES_NUMBERS = False
+
+RANGES = {"train": (-1, 10**9), "test": (-1, 10**9), "size": (0, 100_000), "classes": (0, 10**6)}
+
+
+def describe(*, train: int = 0, test: int = 0, size: int = 224, channels: int = 3, classes: int = 10) -> Description:
+    """Describe what is assumed; there is nothing to read.
+
+    Parameters
+    ----------
+    train, test
+        Images in each split.
+    size, channels
+        Of the square images.
+    classes
+        How many.
+    """
+    identity = {"assumed": True, "train": train, "test": test, "size": size, "channels": channels, "classes": classes}
+    names = tuple(f"class {number}" for number in range(classes))
+    return Description(identity, {"train": train, "test": test}, names, channels, size, "assumed", "none")
