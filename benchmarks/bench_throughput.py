@@ -1,13 +1,12 @@
-"""What a network's input gradient and training step cost on this device, and a metric: the table that `freqmaps plan` reads.
+"""What an input gradient, a training step and a metric cost on this device: the table that `freqmaps plan` reads.
 
-Per network: floating point operations of one forward pass and number of weights (counted), seconds per image of an input
-gradient of the frozen network and of a training step (timed, one thread on a CPU, the fastest of three). Per metric:
-seconds at two numbers of samples. Only what this device has is measured anew; other devices' figures stay.
+Per network: floating point operations of one forward pass and number of weights (counted), seconds per image of an
+input gradient of the frozen network and of a training step (timed, one thread on a CPU, the fastest of three). Per
+metric: seconds at two numbers of samples. Only what this device has is measured anew; other devices' figures stay.
 """
 
 from __future__ import annotations
 
-import gc
 import json
 import time
 from collections.abc import Callable
@@ -78,8 +77,6 @@ def _network(
         "gradient_s": _fastest(lambda: _gradient(model, images, labels), device) / len(images),
         "training_s": _fastest(lambda: _train(model, images, labels), device) / len(images),
     }
-    del model
-    gc.collect()
     return which | {"flops": counter.get_total_flops() // 2, "weights": weights}, {"label": label} | which | seconds
 
 

@@ -1,4 +1,8 @@
-"""The report: one self-contained page about the current config, stamped like an item."""
+"""The report: one self-contained page about the current config, stamped like an item; and the catalog.
+
+The catalog lists everything under the results root, others' results too, so no rule can know when it is out of date.
+The report writes it, so that it is there; every run that ends, well or not, lists the root again. Nothing asks for it.
+"""
 
 from freqmaps.manifest import sha256
 
@@ -50,6 +54,7 @@ rule report:
     output:
         html=REPORT,
         summary=SUMMARY,
+        catalog=multiext(f"{SHOWN}/catalog", ".html", ".csv"),
     log:
         f"{SHOWN}/logs/report.txt",
     benchmark:
@@ -73,3 +78,14 @@ rule report:
         f"python {workflow.basedir}/workflow_scripts/report.py --config {{params.config:q}} --root {ROOT}"
         " --templates {params.templates:q} --log {log:q} --html {output.html:q} --summary {output.summary:q}"
         " --items {params.files:q} --results {params.results:q}"
+
+
+CATALOG_COMMAND = f"python -m freqmaps.cli catalog --root {ROOT} --to {SHOWN} --if-any"
+
+
+onsuccess:
+    shell(CATALOG_COMMAND)
+
+
+onerror:
+    shell(CATALOG_COMMAND)

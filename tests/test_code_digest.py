@@ -37,7 +37,7 @@ EDITS = {
 
 
 def forget():
-    for function in (code.module_digest, code.imports, code._tree, code._decides_numbers):
+    for function in (code._digest, code.module_digest, code.imports, code._tree, code._decides_numbers):
         function.cache_clear()
 
 

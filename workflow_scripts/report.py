@@ -1,4 +1,4 @@
-"""Make the report of the current config: one self-contained page, and Table I in a few lines for the terminal."""
+"""Make the report of the current config, Table I in a few lines for the terminal, and the catalog beside them."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from freqmaps import manifest
+from freqmaps.catalog.page import write as write_catalog
 from freqmaps.items import Inputs
 from freqmaps.job import entry_point
 from freqmaps.report import build_report, read_item, summary_lines
@@ -29,6 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     has_table = any(item.id == "B25-T1" for item in items)
     summary = summary_lines(pd.read_csv(table)) if has_table else f"study {config['study']}"
     manifest.write_text(arguments.summary, summary + "\n")
+    write_catalog(arguments.root, shown)
 
 
 if __name__ == "__main__":

@@ -167,7 +167,9 @@ def _result(archive: zipfile.ZipFile, path: str, inside: dict[str, zipfile.ZipIn
     here = f"{where}: {path}"
     if places.parse(path) is None:
         raise FreqmapsError(f"{here}: no stage's results lie there; it may come from a newer freqmaps")
-    text = _text(archive, {manifest.NAME: inside[manifest.NAME]} if manifest.NAME in inside else {}, manifest.NAME, here)
+    text = _text(
+        archive, {manifest.NAME: inside[manifest.NAME]} if manifest.NAME in inside else {}, manifest.NAME, here
+    )
     read = _json(text, f"{here}/{manifest.NAME}")
     lacking = misses(read) or _own(read, path)
     if lacking:

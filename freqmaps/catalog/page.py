@@ -64,7 +64,7 @@ def page(listed: Sequence[Mapping[str, Any]], *, root: str, beside: Path | None 
 
 
 def _packed(listed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Write each column as its different values and a number per row: names and parameters repeat thousands of times."""
+    """Write each column as its different values and a number per row: names and parameters repeat by the thousand."""
     packed = {}
     for name in COLUMNS:
         different: dict[str, int] = {}

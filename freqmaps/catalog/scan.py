@@ -104,7 +104,9 @@ def _read(root: Path, path: str) -> Found:
         return Found(root, path, sizes, error=str(error))
     missing = misses(read)
     if missing:
-        return Found(root, path, sizes, error=f"{folder / manifest.NAME}: {missing}; delete the file and run its target")
+        return Found(
+            root, path, sizes, error=f"{folder / manifest.NAME}: {missing}; delete the file and run its target"
+        )
     return Found(root, path, sizes, read)
 
 

@@ -23,6 +23,8 @@ def add_commands(commands: Commands) -> None:
     catalog.add_argument("--root", default="results", help="the results root")
     catalog.add_argument("--csv", metavar="FILE", help="write only this table; '-' prints it")
     catalog.add_argument("--to", type=Path, default=Path("results"), help="folder for catalog.csv and catalog.html")
+    catalog.add_argument("--if-any", action="store_true",
+                         help="say nothing and do nothing where there is no root on this machine")  # fmt: skip
     verify = add(commands, "verify", _verify, "check everything under a root: one sentence per problem")
     verify.add_argument("root", nargs="?", type=Path, default=Path("results"))
     verify.add_argument("--quick", action="store_true", help="names, keys, sizes and provenance; open no file")
@@ -42,9 +44,12 @@ def _catalog(given: argparse.Namespace) -> int:
     from freqmaps import manifest
     from freqmaps.catalog import page, rows, scan
 
+    if given.if_any and not Path(given.root).expanduser().is_dir():
+        return 0
     if given.csv is None:
         count = page.write(given.root, given.to)
-        print(f"{count} results under {given.root}: {given.to / 'catalog.html'}, {given.to / 'catalog.csv'}")
+        if not given.if_any:
+            print(f"{count} results under {given.root}: {given.to / 'catalog.html'}, {given.to / 'catalog.csv'}")
         return 0
     text = page.csv_text(rows.rows(scan(given.root)))
     if given.csv == "-":

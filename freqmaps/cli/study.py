@@ -14,9 +14,7 @@ DECIDES_NUMBERS = False
 def add_commands(commands: Commands) -> None:
     """Add this module's commands."""
     _add_plan(commands)
-    why = add(
-        commands, "why", _why, "say what is due for a target, and which field of which spec changed", config=True
-    )
+    why = add(commands, "why", _why, "say what is due for a target, and which field of which spec changed", config=True)
     why.add_argument("target", nargs="?", default="all", help="an item (B25-T1), a paper (b25), all, or a path")
     gc = add(commands, "gc", _gc, "list results that no given study refers to", config=True)
     gc.add_argument("--study", action="append", default=[], nargs="+", type=Path, metavar="FILE",

@@ -16,7 +16,7 @@ DECIDES_NUMBERS = False
 
 #: Parameters of an attack or a regime that multiply its gradient passes.
 _LOOPS = ("steps", "restarts", "binary_search_steps", "candidates")
-#: ASSUME: maps converge a little after the first test for it (medians of 501 to 518 steps after 500 in all runs so far).
+#: ASSUME: maps converge a little after the first test for it (medians of 501 to 518 steps after 500 in all runs).
 _SETTLED = 1.03
 #: A training step is three passes' work, an input gradient two.
 _TRAINING = 1.5
@@ -136,7 +136,7 @@ class Case:
 
 @cache
 def _cost(stage: str, kind: str) -> float | None:
-    """Return a component's constant ``COST``: the share of its loops that it usually makes; without loops, its passes."""
+    """Return a component's constant ``COST``: the share of its loops that it makes; without loops, its passes."""
     found = {"attacks": "attack", "training": "regime", "maps": "objective"}.get(stage)
     try:
         cost = components.find(found, kind).constants.get("COST") if found else None

@@ -104,7 +104,14 @@ class Rates:
         across: bool,
     ) -> Rate | None:
         """Return a rate from the most similar results: what they took by the work that they were, summed."""
-        question = (what, case.stage, case.device, case.setting, case.network and case.network.identity, case.shape.values)
+        question = (
+            what,
+            case.stage,
+            case.device,
+            case.setting,
+            case.network and case.network.identity,
+            case.shape.values,
+        )
         if question not in self._answers:
             self._answers[question] = self._look(case, work, took, across) or Rate(0.0, 0.0, "")
         found = self._answers[question]

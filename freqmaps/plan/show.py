@@ -100,7 +100,9 @@ def _notes(listed: Sequence[dict[str, Any]]) -> list[str]:
             f"{listed[-1]['unknown']} of {listed[-1]['due']} due jobs rest on a guess: make one result of each kind, "
             "say with a smaller `samples: first`, and ask again."
         )
-    lines.append("CPU h are hours times threads, of jobs on a GPU too. Every image counts as eligible until results tell.")
+    lines.append(
+        "CPU h are hours times threads, of jobs on a GPU too. Every image counts as eligible until results tell."
+    )
     return lines
 
 

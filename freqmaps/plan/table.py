@@ -81,7 +81,11 @@ def _operations(network: Network | None, shape: Shape) -> tuple[float, float, st
         return per_pixel * area, 10.0, "unknown, guessed from the networks known"
     same = network is not None and _is(entry, network)
     scaled = entry["flops"] * area / entry["size"] ** 2
-    return scaled, 1.0 if same else 3.0, "operations counted" if same else f"operations of another {entry['architecture']}"
+    return (
+        scaled,
+        1.0 if same else 3.0,
+        "operations counted" if same else f"operations of another {entry['architecture']}",
+    )
 
 
 def _nearest(network: Network | None, shape: Shape) -> Mapping[str, Any] | None:

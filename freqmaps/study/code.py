@@ -37,6 +37,12 @@ def stage_digest(files: Iterable[Path]) -> str:
     files
         The stage's script and the files of the components it loads by name.
     """
+    return _digest(tuple(files))
+
+
+@cache
+def _digest(files: tuple[Path, ...]) -> str:
+    """Answer once for all shards of a stage: a study of ImageNet's size asks a thousand times."""
     reached: dict[str, str] = {}
     waiting = [Path(f).resolve() for f in files]
     while waiting:

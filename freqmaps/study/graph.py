@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,12 @@ class Node:
     inputs: tuple[Node, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The key of its spec."""
         return keys.key(self.spec)
 
-    @property
+    @cached_property
     def path(self) -> str:
         """Its folder below the results root."""
         return PATHS[self.stage].format(**self.names, key=self.key)
