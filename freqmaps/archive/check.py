@@ -106,6 +106,9 @@ def read(archive: zipfile.ZipFile) -> tuple[list[Packed], dict[str, str]]:
 def _members(archive: zipfile.ZipFile, where: str) -> dict[str, zipfile.ZipInfo]:
     """Return the members by name; only plain files at plain places, stored, each once, and no longer than the file."""
     infos = archive.infolist()
+    # A truncated archive ends inside a store, itself a zip file: its directory does not begin at the beginning.
+    if min((info.header_offset for info in infos), default=1):
+        raise FreqmapsError(f"{where}: not a whole archive (its beginning or end is missing); fetch or export it again")
     for info in infos:
         problem = _unsafe(info)
         if problem:

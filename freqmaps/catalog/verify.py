@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from freqmaps.study import keys, places
 
 DECIDES_NUMBERS = False
 
+#: What a killed run may leave behind: a file not renamed yet, a store not packed yet, a state to go on from.
+_LEFTOVER = re.compile(r"\..+\.\d+$|\.writing-|partial/")
 _PROVENANCE = ("freqmaps", "commit", "dirty", "date", "python", "device", "wall_s", "libraries")
 _SPEC = ("stage", "names", "parameters", "inputs", "code", "libraries")
 
@@ -34,7 +37,8 @@ class Verifier:
     need_inputs
         Whether an input that is not under the root is a problem, or only counted.
     counts
-        ``results``, ``unfinished``, ``uncommitted`` (made with uncommitted changes), ``missing inputs``, ``bytes``.
+        ``results``, ``unfinished``, ``uncommitted`` (made with uncommitted changes), ``missing inputs``, ``leftovers``
+        (files of killed runs), ``bytes``.
     """
 
     root: Path
@@ -79,6 +83,9 @@ class Verifier:
         broken = list(manifest.problems(one.folder, one.manifest, digests=self.content))
         yield from broken
         for name in sorted(set(one.sizes) - set(one.manifest["files"]) - BESIDE):
+            if _LEFTOVER.match(name):
+                self.counts["leftovers"] += 1
+                continue
             yield f"{one.folder / name}: a file that its manifest does not name"
         if self.content and not broken:
             yield from content_problems(one)
@@ -88,7 +95,7 @@ class Verifier:
         told = [f"{self.counts['results']} results, {self.counts['bytes'] / 1e6:.1f} MB"]
         notes = {
             "unfinished": "unfinished", "uncommitted": "made with uncommitted changes",
-            "missing inputs": "inputs not here",
+            "missing inputs": "inputs not here", "leftovers": "files left by killed runs",
         }  # fmt: skip
         told += [f"{self.counts[name]} {text}" for name, text in notes.items() if self.counts[name]]
         return f"{self.root}: {', '.join(told)}: {problems} problem{'' if problems == 1 else 's'}"

@@ -24,10 +24,11 @@ _TRAINING = 1.5
 
 @dataclass(frozen=True)
 class Shape:
-    """What a dataset is: images (channels, size, size), how many in each split."""
+    """What a dataset is: images (channels, size, size), how many in each split, in how many classes."""
 
     channels: int
     size: int
+    classes: int = 10
     splits: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -122,7 +123,24 @@ class Case:
             if "settings" not in self.parameters:  # a checkpoint that a user brings is only tested
                 return self.images / 2
             return self.images * self.loops * (_TRAINING + self._inner(default=0.0))
-        return self.images * self.loops * self._inner(default=1.0)
+        return self.images * self.loops * self._inner(default=1.0) * self._starts
+
+    @property
+    def counted(self) -> bool:
+        """Whether its settings say how many passes it makes; an evaluation's do not."""
+        return self.stage in ("training", "attacks") or "settings" in self.parameters
+
+    @property
+    def rows(self) -> float:
+        """Rows of its store: images, or groups of them."""
+        groups = self.parameters.get("settings", {}).get("groups")
+        if groups is None:
+            return self.images
+        return (self.shape.classes if groups == "class" else 1.0) * self._starts
+
+    @property
+    def _starts(self) -> float:
+        return float(self.parameters.get("settings", {}).get("starts", 1))
 
     def _inner(self, default: float) -> float:
         """Gradient passes that its component makes per pass."""

@@ -139,7 +139,7 @@ class _Estimator:
             given: Mapping[str, Any] = dataset.spec["parameters"]
             parameters = {**given["parameters"], **dataset.options.get("located", {})}
             told = components.load("dataset", given["kind"])(**parameters)
-            self._shapes[dataset.path] = Shape(told.channels, told.size, told.splits)
+            self._shapes[dataset.path] = Shape(told.channels, told.size, len(told.classes), told.splits)
         return self._shapes[dataset.path]
 
 

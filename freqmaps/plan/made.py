@@ -46,7 +46,7 @@ def _made(manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str, Any]]) 
         return None
     told = dataset["headline"]
     try:
-        shape = Shape(int(told["channels"]), int(told["size"]), dict(told["n"]))
+        shape = Shape(int(told["channels"]), int(told["size"]), int(told["classes"]), dict(told["n"]))
     except (KeyError, TypeError, ValueError):
         return None
     network = None if training is None else network_of(training["spec"])

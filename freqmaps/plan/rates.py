@@ -16,8 +16,10 @@ DECIDES_NUMBERS = False
 #: ASSUME: seconds per number of an image or of a matrix, where a stage runs no network and computes no metric.
 _PER_NUMBER = {"datasets": 5e-8, "matrices": 1e-7}
 #: Bytes per number in a store, after compression, within a factor (docs/results.md: maps .032 of 4 bytes at lambda .1).
-_STORED = {"datasets": (0.96, 1.5), "attacks": (3.2, 1.5), "maps": (0.3, 5.0), "matrices": (0.6, 6.0)}
+_STORED = {"datasets": (0.96, 1.5), "attacks": (3.2, 1.5), "maps": (0.3, 5.0), "group_maps": (2.0, 3.0),
+           "matrices": (0.6, 6.0), "evaluation": (0.0, 3.0)}  # fmt: skip
 _PER_SAMPLE, _PER_JOB = 30.0, 15e3
+_TABLES = ("correlation", "evaluation")
 
 Similar = Callable[[Case, Case], bool]
 
@@ -56,6 +58,8 @@ class Rates:
             return Rate(rate.value * _work(case), rate.factor, rate.source)
         if case.runs_network:
             rate = table.gradient_seconds(case.network, case.shape, case.device)
+            if not case.counted:
+                rate = Rate(rate.value, 3.0 * rate.factor, f"passes unknown, guessed as one; {rate.source}")
             return Rate(rate.value * case.gradients, rate.factor, rate.source)
         if case.stage == "correlation":
             return table.metric_seconds(case.component[0], case.images, case.features)
@@ -74,7 +78,7 @@ class Rates:
             return Rate(_PER_SAMPLE * case.images + _PER_JOB, 2.0, "default per sample")
         each, factor = _STORED.get(case.stage, (4.0, 10.0))
         return Rate(
-            each * case.images * case.features + _PER_SAMPLE * case.images + _PER_JOB, factor,
+            each * case.rows * case.features + _PER_SAMPLE * case.images + _PER_JOB, factor,
             "measured compression" if case.stage in _STORED else "unknown, guessed from raw float32",
         )  # fmt: skip
 
@@ -149,4 +153,4 @@ def _stored(case: Case) -> float:
     """Return what a stage's bytes grow with; a network's weights are what they are."""
     if case.stage == "training":
         return 1.0
-    return case.images * (1.0 if case.stage == "correlation" else case.features)
+    return case.rows * (1.0 if case.stage in _TABLES else case.features)

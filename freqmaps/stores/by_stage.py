@@ -12,7 +12,7 @@ DECIDES_NUMBERS = False
 #: The file that holds a stage's store, in its keyed folder.
 STORE = "store.zarr.zip"
 
-#: A contract is called like its stage, but for these.
+#: A contract is of the kind that its stage is called, but for these.
 _KINDS = {"datasets": "dataset", "attacks": "adversarial"}
 
 
