@@ -4,7 +4,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test bench report lint clean-venv env
+.PHONY: run plan test bench report lint clean-venv env
 .DEFAULT_GOAL := run
 
 # The report covers everything, so that making it makes all. Progress bars need a terminal; a log gets lines.
@@ -12,6 +12,10 @@ run report: $(READY)
 	@if [ -t 1 ]; then shown="--logger rich"; else shown="--quiet reason host"; fi; \
 	  $(BIN)/snakemake all --cores $(CORES) $$shown
 	@$(BIN)/freqmaps summary
+
+# What a study will take: make plan, make plan CONFIG=studies/b25-cifar10.yaml
+plan: $(READY)
+	@$(BIN)/freqmaps plan $(CONFIG)
 
 test: $(READY) lint
 	@$(BIN)/python -m pytest

@@ -1,0 +1,153 @@
+"""One small study, run as a workflow: planned before, listed, checked, handed to another lab that goes on from it."""
+
+import csv
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+import freqmaps
+from freqmaps.plan import plan
+from freqmaps.study.build import study
+from freqmaps.study.config import read_files
+from tests.workflow import REPOSITORY, clone, due, snakemake
+
+#: Estimates of a study this small are to be within this factor, before anything is made and after: start-up is most.
+FACTOR = 5.0
+SMALL = ("--configfile", "tests/tiny.yaml", "small.yaml")
+OVERLAY = {
+    "study": "small",
+    "runs": [
+        {
+            "datasets": ["digits"], "models": ["small-cnn"], "trainings": ["standard"], "seeds": [0],
+            "samples": {"split": "test", "first": 60}, "attacks": ["pgd-4_16"], "maps": ["ce"], "metrics": ["cosine"],
+        }
+    ],
+    "items": [{"item": "B25-F3", "attack": "pgd-4_16"}],
+}  # fmt: skip
+
+
+def small_clone(folder):
+    """A clone as another person has it: with a commit, so that results know theirs."""
+    clone(folder)
+    (folder / "small.yaml").write_text(yaml.safe_dump(OVERLAY))
+    author = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    for words in (["init", "-q"], ["add", "."], [*author, "commit", "-q", "-m", "Begin"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    return folder
+
+
+def planned(folder, **changes):
+    config = read_files([folder / "config.yaml", folder / "tests" / "tiny.yaml", folder / "small.yaml"]) | changes
+    return plan(study(config | {"results": str(folder / "results")}), device="cpu", shown=folder / "results")
+
+
+def command(folder, *words, check=True):
+    line = [sys.executable, "-m", "freqmaps.cli", *map(str, words)]
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A finished study, with the plan that was made before."""
+    folder = small_clone(tmp_path_factory.mktemp("lab") / "a")
+    before = planned(folder)
+    snakemake(folder, "-c2", "all", *SMALL)
+    return folder, before
+
+
+def measured(folder):
+    """Seconds of every keyed job, start-up included, as Snakemake measured them; and bytes."""
+    seconds = {}
+    for path in (folder / "results" / "digits").rglob("benchmark.tsv"):
+        seconds[str(path.parent.relative_to(folder / "results"))] = float(path.read_text().splitlines()[1].split()[0])
+    sizes = sum(p.stat().st_size for p in (folder / "results" / "digits").rglob("*") if p.is_file())
+    return seconds, sizes
+
+
+def test_the_plan_before_is_what_it_took(lab):
+    folder, before = lab
+    seconds, size = measured(folder)
+    lines = [line for line in before.lines if line.path in seconds]
+    assert len(lines) == len(seconds) == len([line for line in before.lines if line.stage not in ("items", "report")])
+    assert not any(line.made for line in before.lines)
+    assert 1 / FACTOR < sum(line.seconds for line in lines) / sum(seconds.values()) < FACTOR
+    assert 1 / FACTOR < sum(line.bytes for line in lines) / size < FACTOR
+
+
+def test_the_plan_after_knows_what_is_there_and_learns_from_it(lab):
+    folder, _ = lab
+    assert all(line.made for line in planned(folder).lines)
+    runs = [OVERLAY["runs"][0] | {"seeds": [1]}]
+    again = planned(folder, runs=runs, items=[])
+    due_lines = [line for line in again.lines if not line.made and line.stage != "report"]
+    assert {line.stage for line in due_lines} == {"training", "attacks", "maps", "matrices", "correlation"}
+    assert {line.source for line in due_lines} == {"results here, same setting"}
+    seconds, _ = measured(folder)
+    assert 1 / FACTOR < sum(line.seconds for line in due_lines) / sum(seconds.values()) < FACTOR
+
+
+def test_the_catalog_lies_beside_the_report_and_makes_nothing_due(lab):
+    folder, _ = lab
+    shown = folder / "results"
+    assert 'href="catalog.html"' in (shown / "report.html").read_text()
+    with (shown / "catalog.csv").open(newline="") as handle:
+        listed = list(csv.DictReader(handle))
+    assert {row["folder"] for row in listed} == set(planned_paths(folder))
+    assert {row["complete"] for row in listed} == {"True"}
+    assert due(folder, "all", *SMALL) == set()
+    (shown / "catalog.html").unlink()
+    command(folder, "catalog")
+    assert due(folder, "all", *SMALL) == set()
+
+
+def planned_paths(folder):
+    return [line.path for line in planned(folder).lines if line.stage not in ("items", "report")]
+
+
+def test_others_results_are_listed_at_the_end_of_the_next_run(lab, tmp_path):
+    folder = clone(tmp_path / "c", of=lab[0], results=True, metadata=True)
+    other = next((folder / "results").glob("digits/datasets/*"))
+    (folder / "results" / "theirs" / "datasets").mkdir(parents=True)
+    other.rename(folder / "results" / "theirs" / "datasets" / other.name)
+    snakemake(folder, "-c1", "digits-none", *SMALL, check=False)  # no such target: nothing ran, nothing is listed
+    assert "theirs" not in (folder / "results" / "catalog.csv").read_text()
+    dataset = str(other.relative_to(folder) / "manifest.json")
+    snakemake(folder, "-c1", dataset, *SMALL)
+    assert "theirs/datasets" in (folder / "results" / "catalog.csv").read_text()
+
+
+def test_every_result_of_a_run_is_in_order(lab):
+    assert "0 problems" in command(lab[0], "verify", "results")
+
+
+def test_another_lab_imports_and_goes_on(lab, tmp_path):
+    archive = tmp_path / "ours.zip"
+    told = command(lab[0], "export", archive, "--items", "B25-F3", *SMALL)
+    assert "results and" in told
+    other = small_clone(tmp_path / "b")
+    everything = due(other, "all", *SMALL)
+    command(other, "import", archive, "results")
+    assert "0 problems" in command(other, "verify", "results")
+    left = due(other, "all", *SMALL)
+    assert left == {s for s in everything if s.split("/")[0] in ("matrices", "correlation", "B25-F3", "report")}
+    assert due(other, "B25-F3", *SMALL) == {"B25-F3"}
+    snakemake(other, "-c2", "B25-F3", *SMALL)
+    a, b = (d / "results" / "figures" / "B25-F3.svg" for d in (lab[0], other))
+    assert a.read_text() == b.read_text()
+    overlay = OVERLAY | {"maps": {"ce": {"penalty": 0.3}}}
+    (other / "small.yaml").write_text(yaml.safe_dump(overlay))
+    after = due(other, "all", *SMALL)
+    assert {s.split("/")[0] for s in after} == {"maps", "matrices", "correlation", "B25-F3", "report"}
+    maps = freqmaps.open(str(other / "results")).list("maps")
+    assert len(maps) == 2
+
+
+def test_make_plan_prints_the_table():
+    makefile = (REPOSITORY / "Makefile").read_text()
+    assert "\nplan: $(READY)\n\t@$(BIN)/freqmaps plan $(CONFIG)\n" in makefile
