@@ -9,20 +9,26 @@ import pytest
 import yaml
 
 import freqmaps
+from freqmaps.catalog import scan
 from freqmaps.plan import plan
+from freqmaps.plan.estimate import START_SECONDS
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
 from tests.workflow import REPOSITORY, clone, due, snakemake
 
-#: Estimates of a study this small are to be within this factor, before anything is made and after: start-up is most.
-FACTOR = 5.0
+#: Estimates are to be within this factor: before anything is made (from the table of throughputs), and after (from it).
+FACTOR = 3.0
 SMALL = ("--configfile", "tests/tiny.yaml", "small.yaml")
 OVERLAY = {
     "study": "small",
+    "threads": {"training": 1},  # threads that wait for a busy core count as work
+    "datasets": {"digits": {"test_fraction": 0.4}},
+    "trainings": {"standard": {"epochs": 20}},
+    "maps": {"ce": {"min_steps": 150, "max_steps": 160}},
     "runs": [
         {
             "datasets": ["digits"], "models": ["small-cnn"], "trainings": ["standard"], "seeds": [0],
-            "samples": {"split": "test", "first": 60}, "attacks": ["pgd-4_16"], "maps": ["ce"], "metrics": ["cosine"],
+            "samples": {"split": "test", "first": 300}, "attacks": ["pgd-4_16"], "maps": ["ce"], "metrics": ["cosine"],
         }
     ],
     "items": [{"item": "B25-F3", "attack": "pgd-4_16"}],
@@ -62,12 +68,14 @@ def lab(tmp_path_factory):
 
 
 def measured(folder):
-    """Seconds of every keyed job, start-up included, as Snakemake measured them; and bytes."""
-    seconds = {}
-    for path in (folder / "results" / "digits").rglob("benchmark.tsv"):
-        seconds[str(path.parent.relative_to(folder / "results"))] = float(path.read_text().splitlines()[1].split()[0])
-    sizes = sum(p.stat().st_size for p in (folder / "results" / "digits").rglob("*") if p.is_file())
-    return seconds, sizes
+    """Processor seconds of every keyed job, start-up left out: others may be using the machine too; and bytes."""
+    seconds = {one.path: one.manifest["provenance"]["cpu_s"] for one in scan(folder / "results")}
+    return seconds, sum(sum(one.sizes.values()) for one in scan(folder / "results"))
+
+
+def work(lines):
+    """Estimated seconds without start-up."""
+    return sum(line.seconds - START_SECONDS for line in lines)
 
 
 def test_the_plan_before_is_what_it_took(lab):
@@ -76,7 +84,7 @@ def test_the_plan_before_is_what_it_took(lab):
     lines = [line for line in before.lines if line.path in seconds]
     assert len(lines) == len(seconds) == len([line for line in before.lines if line.stage not in ("items", "report")])
     assert not any(line.made for line in before.lines)
-    assert 1 / FACTOR < sum(line.seconds for line in lines) / sum(seconds.values()) < FACTOR
+    assert 1 / FACTOR < work(lines) / sum(seconds.values()) < FACTOR
     assert 1 / FACTOR < sum(line.bytes for line in lines) / size < FACTOR
 
 
@@ -84,12 +92,13 @@ def test_the_plan_after_knows_what_is_there_and_learns_from_it(lab):
     folder, _ = lab
     assert all(line.made for line in planned(folder).lines)
     runs = [OVERLAY["runs"][0] | {"seeds": [1]}]
+    of_network = {line.path for line in planned(folder).lines if line.stage != "datasets"}
     again = planned(folder, runs=runs, items=[])
     due_lines = [line for line in again.lines if not line.made and line.stage != "report"]
     assert {line.stage for line in due_lines} == {"training", "attacks", "maps", "matrices", "correlation"}
     assert {line.source for line in due_lines} == {"results here, same setting"}
-    seconds, _ = measured(folder)
-    assert 1 / FACTOR < sum(line.seconds for line in due_lines) / sum(seconds.values()) < FACTOR
+    wall = sum(one.manifest["provenance"]["wall_s"] for one in scan(folder / "results") if one.path in of_network)
+    assert work(due_lines) == pytest.approx(wall, rel=0.15)
 
 
 def test_the_catalog_lies_beside_the_report_and_makes_nothing_due(lab):
@@ -100,8 +109,6 @@ def test_the_catalog_lies_beside_the_report_and_makes_nothing_due(lab):
         listed = list(csv.DictReader(handle))
     assert {row["folder"] for row in listed} == set(planned_paths(folder))
     assert {row["complete"] for row in listed} == {"True"}
-    assert due(folder, "all", *SMALL) == set()
-    (shown / "catalog.html").unlink()
     command(folder, "catalog")
     assert due(folder, "all", *SMALL) == set()
 
@@ -115,7 +122,6 @@ def test_others_results_are_listed_at_the_end_of_the_next_run(lab, tmp_path):
     other = next((folder / "results").glob("digits/datasets/*"))
     (folder / "results" / "theirs" / "datasets").mkdir(parents=True)
     other.rename(folder / "results" / "theirs" / "datasets" / other.name)
-    snakemake(folder, "-c1", "digits-none", *SMALL, check=False)  # no such target: nothing ran, nothing is listed
     assert "theirs" not in (folder / "results" / "catalog.csv").read_text()
     dataset = str(other.relative_to(folder) / "manifest.json")
     snakemake(folder, "-c1", dataset, *SMALL)
@@ -131,16 +137,14 @@ def test_another_lab_imports_and_goes_on(lab, tmp_path):
     told = command(lab[0], "export", archive, "--items", "B25-F3", *SMALL)
     assert "results and" in told
     other = small_clone(tmp_path / "b")
-    everything = due(other, "all", *SMALL)
     command(other, "import", archive, "results")
     assert "0 problems" in command(other, "verify", "results")
     left = due(other, "all", *SMALL)
-    assert left == {s for s in everything if s.split("/")[0] in ("matrices", "correlation", "B25-F3", "report")}
-    assert due(other, "B25-F3", *SMALL) == {"B25-F3"}
+    assert {s.split("/")[0] for s in left} == {"matrices", "correlation", "B25-F3", "report"}
     snakemake(other, "-c2", "B25-F3", *SMALL)
     a, b = (d / "results" / "figures" / "B25-F3.svg" for d in (lab[0], other))
     assert a.read_text() == b.read_text()
-    overlay = OVERLAY | {"maps": {"ce": {"penalty": 0.3}}}
+    overlay = OVERLAY | {"maps": {"ce": OVERLAY["maps"]["ce"] | {"penalty": 0.3}}}
     (other / "small.yaml").write_text(yaml.safe_dump(overlay))
     after = due(other, "all", *SMALL)
     assert {s.split("/")[0] for s in after} == {"maps", "matrices", "correlation", "B25-F3", "report"}

@@ -126,10 +126,15 @@ class _Estimator:
         width = features(None if joined is None else joined.spec, shape)
         asked = made.asked_for(node.spec, shape)
         case = Case(node.stage, node.spec, device, shape, network, 0.0, width)
-        if asked is None:  # what its inputs hold, role by role
-            held = [self.case(one).images for one in node.inputs]
-            return replace(case, images=sum(held) / max(1, len(node.spec["inputs"])))
+        if asked is None:
+            return replace(case, images=self._shared(node))
         return replace(case, images=asked * self.rates.share(case), steps=self.rates.steps(case))
+
+    def _shared(self, node: Node) -> float:
+        """Return how many samples all roles of a result's inputs can have in common: those of the smallest."""
+        held = {one.key: self.case(one).images for one in node.inputs}
+        roles = [[given] if isinstance(given, str) else given for given in node.spec["inputs"].values()]
+        return min((sum(held[key] for key in role) for role in roles), default=0.0)
 
     def _shape(self, node: Node) -> Shape:
         dataset = _ancestor(node, "datasets")
