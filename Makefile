@@ -11,6 +11,7 @@ READY := .venv/.ready
 run report: $(READY)
 	@if [ -t 1 ]; then shown="--logger rich"; else shown="--quiet reason host"; fi; \
 	  $(BIN)/snakemake all --cores $(CORES) $$shown
+	@$(BIN)/freqmaps catalog --if-any
 	@$(BIN)/freqmaps summary
 
 # What a study will take: make plan, make plan CONFIG=studies/b25-cifar10.yaml

@@ -1,7 +1,8 @@
 """The report: one self-contained page about the current config, stamped like an item; and the catalog.
 
 The catalog lists everything under the results root, others' results too, so no rule can know when it is out of date.
-The report writes it, so that it is there; every run that ends, well or not, lists the root again. Nothing asks for it.
+The report writes it, so that it is there; every run that had work, ended well or not, lists the root again. Nothing
+asks for it, so it never makes anything due.
 """
 
 from freqmaps.manifest import sha256

@@ -34,3 +34,11 @@ def read_study(overlays: Sequence[Sequence[Path]]) -> Study:
     from freqmaps.study.config import read_files
 
     return study(read_files([Path("config.yaml"), *(p for group in overlays for p in group)]))
+
+
+def configured_root(overlays: Sequence[Sequence[Path]]) -> Path:
+    """Return the results root that ``config.yaml`` with overlays names; ``results`` where there is no config."""
+    from freqmaps.study.config import read_files
+
+    files = [Path("config.yaml"), *(p for group in overlays for p in group)]
+    return Path(read_files(files).get("results", "results") if overlays or files[0].exists() else "results")

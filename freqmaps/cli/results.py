@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from freqmaps.cli._common import Commands, add
+from freqmaps.cli._common import Commands, add, configured_root
 from freqmaps.errors import FreqmapsError
 
 DECIDES_NUMBERS = False
@@ -18,9 +18,9 @@ def add_commands(commands: Commands) -> None:
     listing.add_argument("--stage", help="only this stage")
     catalog = add(
         commands, "catalog", _catalog,
-        "write a catalog of everything under a root: catalog.csv, and catalog.html to search and sort",
+        "write a catalog of everything under a root: catalog.csv, and catalog.html to search and sort", config=True,
     )  # fmt: skip
-    catalog.add_argument("--root", default="results", help="the results root")
+    catalog.add_argument("--root", type=Path, help="the results root (default: the config's)")
     catalog.add_argument("--csv", metavar="FILE", help="write only this table; '-' prints it")
     catalog.add_argument("--to", type=Path, default=Path("results"), help="folder for catalog.csv and catalog.html")
     catalog.add_argument("--if-any", action="store_true",
@@ -44,14 +44,15 @@ def _catalog(given: argparse.Namespace) -> int:
     from freqmaps import manifest
     from freqmaps.catalog import page, rows, scan
 
-    if given.if_any and not Path(given.root).expanduser().is_dir():
+    root = given.root or configured_root(given.configfile)
+    if given.if_any and not root.expanduser().is_dir():
         return 0
     if given.csv is None:
-        count = page.write(given.root, given.to)
+        count = page.write(root, given.to)
         if not given.if_any:
-            print(f"{count} results under {given.root}: {given.to / 'catalog.html'}, {given.to / 'catalog.csv'}")
+            print(f"{count} results under {root}: {given.to / 'catalog.html'}, {given.to / 'catalog.csv'}")
         return 0
-    text = page.csv_text(rows.rows(scan(given.root)))
+    text = page.csv_text(rows.rows(scan(root)))
     if given.csv == "-":
         print(text, end="")
     else:
