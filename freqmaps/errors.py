@@ -55,7 +55,9 @@ def storage_problem(error: OSError) -> str | None:
         return f"the storage does not answer ({error}); see that it is mounted and run the same target again"
     folder = Path(error.filename or "").parent
     if error.errno in _ABSENT and error.filename and not folder.is_dir():
-        return f"{folder}: no such folder, or gone meanwhile ({error}); mount its disk again and run the same target again"
+        return (
+            f"{folder}: no such folder, or gone meanwhile ({error}); mount its disk again and run the same target again"
+        )
     if error.errno in _IN_THE_WAY:
         return f"{error.filename}: a file, or a link to nothing, where a folder is needed; is its disk mounted?"
     return None

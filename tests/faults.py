@@ -258,7 +258,9 @@ def content(path: Path) -> object:
     if path.name == "model.json":
         return {k: v for k, v in json.loads(path.read_text()).items() if k not in _ORIGIN}
     if path.suffix == ".csv":
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(io.StringIO(path.read_text()))]
+        return [
+            {k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(io.StringIO(path.read_text()))
+        ]
     return path.read_bytes()
 
 
@@ -374,4 +376,17 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workshop, dic
     return done, seconds, done.numbers()
 
 
-__all__ = ["FAULTS", "REPOSITORY", "Command", "Outcome", "Workshop", "content", "lab", "main_file", "same", "survived", "undisturbed", "undo"]
+__all__ = [
+    "FAULTS",
+    "REPOSITORY",
+    "Command",
+    "Outcome",
+    "Workshop",
+    "content",
+    "lab",
+    "main_file",
+    "same",
+    "survived",
+    "undisturbed",
+    "undo",
+]

@@ -156,7 +156,9 @@ def test_a_class_without_images(tmp_path):
     (folder / "test" / "empty").mkdir()
     config = read_files([REPOSITORY / "config.yaml"])
     config["datasets"]["digits"] = {"kind": "image_folder", "root": str(folder), "test_fraction": 0.5}
-    with pytest.raises(ConfigError, match=r"^datasets\.digits: class folder .*empty' holds no images; fill or remove it"):
+    with pytest.raises(
+        ConfigError, match=r"^datasets\.digits: class folder .*empty' holds no images; fill or remove it"
+    ):
         study(config)
     survived("an empty class")
 

@@ -72,4 +72,6 @@ def _check_root(root: Path) -> None:
     if root.is_symlink() or root.exists():
         raise ConfigError(f"results: {root} is no folder (a file, or a link to nothing); is its disk mounted?")
     if root.is_absolute() and not root.parent.is_dir():
-        raise ConfigError(f"results: no folder {root.parent} to make '{root.name}' in; mount its disk, or make it first")
+        raise ConfigError(
+            f"results: no folder {root.parent} to make '{root.name}' in; mount its disk, or make it first"
+        )
