@@ -9,9 +9,9 @@ is complete, so it can be repeated by hand and in a debugger::
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import logging
+import logging.handlers
 import os
 import re
 import shlex
@@ -19,13 +19,13 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from freqmaps import manifest as manifests
+from freqmaps import shared_root
 from freqmaps.errors import FreqmapsError, storage_problem
 
 DECIDES_NUMBERS = False
@@ -34,6 +34,8 @@ log = logging.getLogger("freqmaps")
 
 #: What files and stores are called before their rename: ``.name.<process>``, ``.writing-…``.
 _TEMPORARY = re.compile(r"\.(writing-.+|.+\.\d+)")
+#: Environment variable: when Snakemake was started, in seconds since 1970.
+STARTED = "FREQMAPS_STARTED"
 
 
 @dataclass
@@ -71,10 +73,8 @@ class Job:
 
     @property
     def partial(self) -> Path:
-        """Folder for resumable state, created on first use."""
-        path = self.folder / "partial"
-        path.mkdir(parents=True, exist_ok=True)
-        return path
+        """Folder for resumable state, created on first use; a killed run of another user may have left it."""
+        return shared_root.usable(self.folder / "partial")
 
     def input(self, role: str) -> Path:
         """Return the folder of the only input of a role."""
@@ -97,6 +97,7 @@ def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
     """Run a script: parse its command line (with ``--log``), log, and turn bad input into one sentence."""
     parser.add_argument("--log", type=Path, help="also write the log here")
     arguments = parser.parse_args()
+    shared_root.open_to_group(arguments.log or Path())
     start = time.time()
     signal.signal(signal.SIGTERM, _stop)
     try:
@@ -147,11 +148,12 @@ def _run_keyed(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Name
     folder.mkdir(parents=True, exist_ok=True)
     job = Job(spec, _roles(spec, arguments.inputs), folder, json.loads(arguments.options))
     _limit_threads(int(job.options.get("threads") or 0))
-    with locked(folder):
+    with shared_root.lock(folder):
         _clear(folder)
-        if arguments.output.exists() and manifests.matches(arguments.output, spec):
+        if _made_meanwhile(arguments.output, spec):
             log.info("already made by another run: %s", arguments.output)
         else:
+            arguments.output.unlink(missing_ok=True)
             _attempt(run, job, arguments.output)
         shutil.rmtree(folder / "partial", ignore_errors=True)
 
@@ -165,6 +167,15 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def _made_meanwhile(output: Path, spec: Mapping[str, Any]) -> bool:
+    """Whether another run has made the result: by hand, at any time; under Snakemake, since that was started.
+
+    Of what stood before, Snakemake knew: it asks for that again only if it is told to (``--forcerun``).
+    """
+    since = float(os.environ.get(STARTED, "-inf"))
+    return output.exists() and output.stat().st_mtime >= since and manifests.matches(output, spec)
 
 
 def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) -> None:
@@ -199,8 +210,11 @@ def _roles(spec: Mapping[str, Any], paths: list[Path]) -> dict[str, Any]:
     return roles
 
 
-class _LogFile(logging.FileHandler):
-    """A log that a full disk cuts short, without a traceback for each line that is lost."""
+class _LogFile(logging.handlers.WatchedFileHandler):
+    """A log that a full disk cuts short, without a traceback for each line that is lost.
+
+    Watched: Snakemake removes the log of a run of another user when it starts a job for the same result.
+    """
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Pass over what could not be written if the disk is why."""
@@ -226,19 +240,6 @@ def _limit_threads(threads: int) -> None:
     if threads > 0:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
             os.environ[name] = str(threads)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; a second run of the same result waits. The kernel frees it when a run is killed."""
-    path = folder / ".lock"
-    with path.open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("another run is making %s; waiting for it", folder)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 class Progress:

@@ -2,7 +2,7 @@ rule attacks:
     input:
         inputs_of("attacks"),
     output:
-        manifest=beside("attacks", "manifest.json"),
+        **made("attacks"),
     log:
         beside("attacks", "log.txt"),
     benchmark:

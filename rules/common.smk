@@ -3,12 +3,14 @@
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, workflow.basedir)
 
+from freqmaps import job, shared_root
 from freqmaps.errors import FreqmapsError
 from freqmaps.study.build import study
 from freqmaps.study.graph import PATHS
@@ -27,6 +29,8 @@ except FreqmapsError as error:
     raise WorkflowError(str(error)) from None
 
 ROOT = str(STUDY.root)
+shared_root.open_to_group(STUDY.root)
+os.environ.setdefault(job.STARTED, str(time.time()))
 SHOWN = "results"  # tables, figures and the report follow the current config, in the working directory
 
 
@@ -54,12 +58,18 @@ wildcard_constraints:
 
 
 def beside(stage, name):
-    """A file in a stage's keyed folder: the manifest, its log, its benchmark.
+    """A file in a stage's keyed folder: the manifest, its log, its benchmark."""
+    return f"{ROOT}/{PATHS[stage]}/{name}"
+
+
+def made(stage):
+    """The output of a stage.
 
     Only the manifest is an output. It is written last, so it says that the files beside it are whole; and Snakemake
-    passes over what is missing downstream of a job that it repeats although its (ancient) outputs exist.
+    passes over what is missing downstream of a job that it repeats although its (ancient) outputs exist. `update` keeps
+    it from removing, before the job, what another user's run has made since this one looked.
     """
-    return f"{ROOT}/{PATHS[stage]}/{name}"
+    return {"manifest": update(beside(stage, "manifest.json"))}
 
 
 def manifest_of(node):
@@ -68,7 +78,9 @@ def manifest_of(node):
 
 def _found(stage, wildcards):
     try:
-        return STUDY.graph.at(stage, dict(wildcards.items()))
+        node = STUDY.graph.at(stage, dict(wildcards.items()))
+        shared_root.check(STUDY.root, STUDY.graph.nodes, node.path)
+        return node
     except FreqmapsError as error:
         raise WorkflowError(str(error)) from None
 

@@ -2,7 +2,7 @@ rule correlation:
     input:
         inputs_of("correlation"),
     output:
-        manifest=beside("correlation", "manifest.json"),
+        **made("correlation"),
     log:
         beside("correlation", "log.txt"),
     benchmark:

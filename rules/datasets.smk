@@ -2,7 +2,7 @@ rule datasets:
     input:
         inputs_of("datasets"),
     output:
-        manifest=beside("datasets", "manifest.json"),
+        **made("datasets"),
     log:
         beside("datasets", "log.txt"),
     benchmark:

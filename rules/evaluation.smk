@@ -2,7 +2,7 @@ rule evaluation:
     input:
         inputs_of("evaluation"),
     output:
-        manifest=beside("evaluation", "manifest.json"),
+        **made("evaluation"),
     log:
         beside("evaluation", "log.txt"),
     benchmark:

@@ -2,7 +2,7 @@ rule maps:
     input:
         inputs_of("maps"),
     output:
-        manifest=beside("maps", "manifest.json"),
+        **made("maps"),
     log:
         beside("maps", "log.txt"),
     benchmark:

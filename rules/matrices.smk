@@ -2,7 +2,7 @@ rule matrices:
     input:
         inputs_of("matrices"),
     output:
-        manifest=beside("matrices", "manifest.json"),
+        **made("matrices"),
     log:
         beside("matrices", "log.txt"),
     benchmark:

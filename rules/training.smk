@@ -2,7 +2,7 @@ rule training:
     input:
         inputs_of("training"),
     output:
-        manifest=beside("training", "manifest.json"),
+        **made("training"),
     log:
         beside("training", "log.txt"),
     benchmark:

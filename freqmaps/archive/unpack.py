@@ -18,7 +18,7 @@ from freqmaps.archive.check import Packed
 from freqmaps.catalog.scan import Found, scan
 from freqmaps.catalog.verify import content_problems
 from freqmaps.errors import FreqmapsError
-from freqmaps.job import locked
+from freqmaps.shared_root import lock
 
 DECIDES_NUMBERS = False
 
@@ -113,7 +113,7 @@ class Import:
         """Hold a folder below the root, so that moving in is a rename; one import at a time uses it."""
         holder = self.root / ".import"
         holder.mkdir(exist_ok=True)
-        with locked(holder):
+        with lock(holder):
             staging = holder / "staged"
             shutil.rmtree(staging, ignore_errors=True)
             try:
@@ -141,7 +141,7 @@ class Import:
         """Move a result in, its manifest last, unless another run has made it meanwhile."""
         folder = self.root / one.path
         folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder):
+        with lock(folder):
             if (folder / manifest.NAME).exists():
                 return
             for file in one.members:

@@ -21,6 +21,7 @@ import zarr
 from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec, ZstdCodec
 from zarr.storage import LocalStore, ZipStore
 
+from freqmaps import shared_root
 from freqmaps.errors import StoreError
 from freqmaps.stores.contract import Contract
 
@@ -62,6 +63,7 @@ def write_blocks(
     """
     path = Path(path)
     folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    shared_root.like_parent(folder)
     try:
         for block in _whole_chunks(blocks):
             _append(folder / "zarr", block, contract)
