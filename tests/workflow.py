@@ -52,8 +52,13 @@ def snakemake(folder: Path, *words: str, timeout: float = 600, check: bool = Tru
 def due(folder: Path, *words: str) -> set[str]:
     """Return what a dry run would make: a stage with what tells its jobs apart, the items, the report."""
     done = snakemake(folder, "-n", "--printshellcmds", *words)
+    return due_in(done.stdout + done.stderr)
+
+
+def due_in(printed: str) -> set[str]:
+    """Return what the output of a dry run says would be made."""
     found = set()
-    for line in (done.stdout + done.stderr).splitlines():
+    for line in printed.splitlines():
         script = re.search(r"python \S*workflow_scripts/(\w+)\.py ", line)
         if not script or script[1] == "stamp":
             continue

@@ -1,0 +1,298 @@
+"""Several users on one results root: modes, locks, finished results re-used, nothing lost and nothing made twice."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import stat
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from freqmaps import manifest, shared_root
+from freqmaps.errors import StoreError
+from tests.test_job import SCRIPT, Runner
+from tests.users import GROUP, finish, members, needed_users, stop
+from tests.workflow import SNAKEMAKE, clone, due_in, scramble_times
+
+#: The least that has every kind of stage: seven results and a table.
+STUDY = {
+    "study": "shared",
+    "datasets": {"digits": {"kind": "digits", "test_fraction": 0.1}},
+    "trainings": {"standard": {"epochs": 2}},
+    "maps": {"ce": {"min_steps": 10, "max_steps": 10}},
+    "attacks": {"fgsm": {"kind": "fgsm", "epsilon": 0.2}},
+    "metrics": {"svcca": {"kind": "svcca"}},
+    "runs": [
+        {
+            "datasets": ["digits"], "models": ["small-cnn"], "trainings": ["standard"], "samples": {"first": 30},
+            "attacks": ["fgsm"], "maps": ["ce"], "metrics": ["svcca"],
+        }
+    ],
+    "items": [{"item": "B25-T1", "attacks": ["fgsm"]}],
+}  # fmt: skip
+#: The same, and another metric of the same maps.
+MORE = STUDY | {"metrics": STUDY["metrics"] | {"cosine": {"kind": "cosine"}}}
+MORE["runs"] = [STUDY["runs"][0] | {"metrics": ["svcca", "cosine"]}]
+
+
+@pytest.mark.parametrize(
+    ("root_mode", "umask", "expected"),
+    [(0o755, 0o077, 0o027), (0o755, 0o022, 0o022), (0o2770, 0o077, 0o007), (0o2770, 0o022, 0o002), (0o755, 0, 0o002)],
+)
+def test_the_umask_opens_to_the_group_and_never_to_others(tmp_path, root_mode, umask, expected):
+    root = tmp_path / "root"
+    root.mkdir()
+    root.chmod(root_mode)
+    before = os.umask(umask)
+    try:
+        shared_root.open_to_group(root / "not" / "made" / "yet")
+        assert os.umask(0) == expected
+    finally:
+        os.umask(before)
+
+
+def test_a_lock_deleted_while_it_is_held_is_not_the_lock_of_the_next(tmp_path):
+    with shared_root.lock(tmp_path):
+        first = os.stat(tmp_path / ".lock").st_ino
+        (tmp_path / ".lock").unlink()
+        with shared_root.lock(tmp_path):
+            assert os.stat(tmp_path / ".lock").st_ino != first
+            with (tmp_path / ".lock").open() as other, pytest.raises(BlockingIOError):
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_file_system_without_locks_is_worked_on_without(tmp_path, monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with shared_root.lock(tmp_path):
+        assert "no lock (No locks available)" in caplog.text
+
+
+def test_a_job_told_to_repeat_repeats_and_one_made_meanwhile_is_taken(tmp_path, monkeypatch):
+    runner = Runner(tmp_path, mode="good")
+    runner.run()
+    first = runner.output.stat().st_mtime_ns
+    monkeypatch.setenv("FREQMAPS_STARTED", str(time.time() - 60))
+    runner.run()
+    assert runner.output.stat().st_mtime_ns == first
+    monkeypatch.setenv("FREQMAPS_STARTED", str(time.time() + 60))
+    runner.run()
+    assert runner.output.stat().st_mtime_ns != first
+
+
+def modes(root):
+    """Every folder and file below a root, with its mode and group."""
+    return {p: p.lstat() for p in [root, *root.rglob("*")]}
+
+
+def keyed(root):
+    """What every finished result holds, and when it was made."""
+    return {p.parent: (p.read_bytes(), p.stat().st_mtime_ns) for p in root.rglob(manifest.NAME)}
+
+
+class Lab:
+    """Two members with different umasks, their clones, and a root that belongs to their group."""
+
+    def __init__(self, base: Path, users) -> None:
+        self.base, (self.anna, self.bert) = base, users
+        self.clones = {user: self.clone(user, number) for number, user in enumerate(users)}
+
+    def clone(self, user, number):
+        folder = clone(self.base / f"clone-{user.name}")
+        job = folder / "freqmaps" / "job.py"  # decides no number, so it can tell which jobs ran without changing a key
+        line = "    wall, cpu = time.time(), time.process_time()\n"
+        assert line in job.read_text()
+        job.write_text(job.read_text().replace(line, f'    open("made", "a").write(f"{{job.folder}}\\n")\n{line}'))
+        (folder / "shared.yaml").write_text(yaml.safe_dump(STUDY))
+        (folder / "more.yaml").write_text(yaml.safe_dump(MORE))
+        scramble_times(folder, seed=number)
+        user.owns(folder)
+        return folder
+
+    def root(self, name, mode=0o2770):
+        folder = self.base / name
+        folder.mkdir()
+        shutil.chown(folder, group=GROUP)
+        folder.chmod(mode)
+        return folder
+
+    def words(self, root, *words, study="shared", config=()):
+        return [*SNAKEMAKE, "-c1", *words, "--configfile", f"{study}.yaml", "--config", f"results={root}", *config]
+
+    def snakemake(self, user, root, *words, check=True, **given):
+        return user.run(self.clones[user], *self.words(root, *words, **given), check=check)
+
+    def made(self, user):
+        """The folders of the results that jobs of this user made, since the last call."""
+        path = self.clones[user] / "made"
+        lines = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return lines
+
+
+@pytest.fixture(scope="module")
+def lab():
+    needed_users()
+    with members(anna="077", bert="022") as (base, users):
+        yield Lab(base, users)
+
+
+@pytest.fixture(scope="module")
+def shared(lab):
+    """A root on which anna has run the tiny study."""
+    root = lab.root("root")
+    lab.snakemake(lab.anna, root, "all")
+    assert len(lab.made(lab.anna)) == len(keyed(root))
+    return root
+
+
+@pytest.mark.users
+def test_what_one_made_the_other_takes_and_adds_to(lab, shared):
+    before = keyed(shared)
+    lab.snakemake(lab.bert, shared, "all", study="more")
+    made = lab.made(lab.bert)
+    assert len(made) == 1
+    assert "/correlation/" in made[0]
+    assert "/cosine/" in made[0]
+    after = keyed(shared)
+    assert {p: after[p] for p in before} == before
+    assert len(after) == len(before) + 1
+    # And back: anna's study is still whole, and what bert added is there for her too.
+    assert due_in(lab.snakemake(lab.anna, shared, "-n", "-p", "all")[1]) == set()
+    assert due_in(lab.snakemake(lab.anna, shared, "-n", "-p", "all", study="more")[1]) == {"B25-T1", "report"}
+
+
+@pytest.mark.users
+def test_all_that_is_made_is_open_to_the_group_and_closed_to_others(lab, shared):
+    group = shared.stat().st_gid
+    for path, status in modes(shared).items():
+        wanted = 0o2770 if path.is_dir() else 0o660
+        assert stat.S_IMODE(status.st_mode) & wanted == wanted, path
+        assert not status.st_mode & stat.S_IWOTH, path
+        assert status.st_gid == group, path
+    assert not list(shared.rglob(".writing-*"))
+
+
+@pytest.mark.users
+def test_both_at_once_make_each_result_once(lab):
+    root = lab.root("both")
+    running = [user.start(lab.clones[user], *lab.words(root, "stores")) for user in (lab.anna, lab.bert)]
+    texts = [finish(process) for process in running]
+    assert [p.returncode for p in running] == [0, 0], "\n".join(texts)
+    made = lab.made(lab.anna) + lab.made(lab.bert)
+    assert len(made) == len(set(made)) == len(keyed(root)), made
+    assert [p for f in keyed(root) for p in manifest.problems(f, manifest.read(f))] == []
+    assert not any(p.name == "partial" for p in root.rglob("*"))
+
+
+def script(lab, root, user, **parameters):
+    """A small stage below a shared root, run by hand."""
+    (lab.base / "script.py").write_text(SCRIPT)
+    runner = Runner(lab.base, **parameters)
+    output = root / runner.output.parent.name / "manifest.json"
+    line = [sys.executable, lab.base / "script.py", "--spec", json.dumps(runner.spec), "--output", output]
+    return output, user.start(lab.clones[user], *line, "--log", output.with_name("log.txt"), PYTHONPATH=str(lab.clones[user]))
+
+
+def until(condition, running, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end or running.poll() is not None:
+            raise AssertionError(stop(running))
+        time.sleep(0.05)
+
+
+@pytest.mark.users
+def test_a_run_that_one_left_half_made_the_other_goes_on_with(lab):
+    root = lab.root("killed")
+    output, running = script(lab, root, lab.anna, mode="good", seconds=2)
+    until((output.parent / "partial" / "half.txt").exists, running)
+    time.sleep(0.3)
+    stop(running)
+    _, running = script(lab, root, lab.bert, mode="good", seconds=2)
+    text = finish(running)
+    assert running.returncode == 0, text
+    assert manifest.read(output)["headline"] == {"n": 2}  # one x was anna's
+    assert not (output.parent / "partial").exists()
+
+
+@pytest.mark.users
+@pytest.mark.parametrize("mode", [0o660, 0o640], ids=["a lock that all may write", "a lock that its owner may write"])
+def test_one_waits_for_the_other(lab, mode):
+    root = lab.root(f"waiting{mode:o}")
+    output, first = script(lab, root, lab.anna, mode="good", seconds=3)
+    until((output.parent / "partial" / "half.txt").exists, first)
+    (output.parent / ".lock").chmod(mode)
+    _, second = script(lab, root, lab.bert, mode="good", seconds=3)
+    finish(first)
+    text = finish(second)
+    assert (first.returncode, second.returncode) == (0, 0), text
+    assert manifest.read(output)["headline"] == {"n": 1}
+    log = output.with_name("log.txt").read_text()
+    assert "waiting for it" in log
+    assert "already made" in log
+
+
+@pytest.mark.users
+def test_to_stop_waiting_takes_nothing_away(lab, shared):
+    """What the other makes while a job waits is whole: neither the waiting job nor its end may remove it."""
+    made = next(p for p in keyed(shared) if "/datasets/" in str(p))
+    root = lab.root("stopped")
+    target = root / made.relative_to(shared)
+    target.mkdir(parents=True)
+    for folder in [target, *target.parents[: len(target.relative_to(root).parts) - 1]]:
+        os.chown(folder, -1, root.stat().st_gid)
+        folder.chmod(0o2770)
+    with shared_root.lock(target):
+        (target / ".lock").chmod(0o666)
+        waiting = lab.bert.start(lab.clones[lab.bert], *lab.words(root, str(target / "manifest.json")))
+        log = target / "log.txt"
+        until(lambda: log.exists() and "waiting for it" in log.read_text(), waiting)
+        for path in made.iterdir():
+            if path.name not in (".lock", "log.txt", "benchmark.tsv"):
+                (target / path.name).write_bytes(path.read_bytes())
+        os.killpg(waiting.pid, signal.SIGINT)
+        text = finish(waiting)
+    assert waiting.returncode != 0, text
+    assert manifest.problems(target, manifest.read(target)) == []
+
+
+@pytest.mark.users
+def test_who_may_only_read_makes_tables_from_what_is_there_and_is_told_of_what_is_not(lab, shared):
+    closed = {p: s.st_mode for p, s in modes(shared).items()}
+    for path, mode in closed.items():
+        path.chmod(stat.S_IMODE(mode) & ~0o020)
+    lab.made(lab.bert)
+    try:
+        lab.snakemake(lab.bert, shared, "all")
+        assert lab.made(lab.bert) == []
+        assert (lab.clones[lab.bert] / "results" / "report.html").stat().st_size > 1000
+        status, text = lab.snakemake(lab.bert, shared, "all", check=False, config=["seed=5"])
+        assert status != 0
+        assert "cannot be written, so" in text
+        assert f"you are {lab.bert.name}" in text
+        assert lab.anna.name in text
+        assert "chmod g+rwxs" in text
+        assert "Traceback" not in text
+        assert "rule training" not in text
+    finally:
+        for path, mode in closed.items():
+            path.chmod(stat.S_IMODE(mode))
+
+
+def test_a_result_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "a" / "b" / "manifest.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(StoreError, match="cannot be read; ask for `chmod g\\+r`"):
+        shared_root.check(tmp_path, ["a/b"], "a/b")
