@@ -52,37 +52,28 @@ def _standing(path: Path) -> Path:
     return path
 
 
-def check(root: Path, results: Iterable[str], wanted: str) -> None:
-    """Refuse to start on a result that this user could not read, or not make.
+def check(made: Iterable[str], read: Iterable[str]) -> None:
+    """Refuse to start on files that this user could not write, or not read.
 
     Parameters
     ----------
-    root
-        The results root.
-    results
-        Folders below the root of all results of the study, to be counted in the message.
-    wanted
-        The folder of the result that is asked for.
+    made, read
+        The files that the jobs to come will make, and those that they will read where they stand already.
 
     Raises
     ------
     StoreError
-        It stands and cannot be read, or does not stand and cannot be written; names folder, owner and remedy.
+        Names folder or file, owner, mode and remedy.
     """
-    manifest = root / wanted / "manifest.json"
-    if os.path.exists(manifest):  # noqa: PTH110 - as above
-        if not os.access(manifest, os.R_OK):
-            raise StoreError(f"{manifest} {_owned(manifest)} and cannot be read; ask for `chmod g+r`")
-        return
-    folder = _standing(manifest.parent)
-    if _usable(folder):
-        return
-    lacking = [p for p in results if not os.path.exists(root / p / "manifest.json")]  # noqa: PTH110
-    blocked = sum(not _usable(_standing(root / p)) for p in lacking)
-    raise StoreError(
-        f"{folder} {_owned(folder)} and cannot be written, so {blocked} of this study's results, '{wanted}' among them, "
-        "can be neither found nor made; ask its owner for `chmod g+rwxs`, or set 'results' to a folder of your own"
-    )
+    for file in map(Path, read):
+        if os.path.exists(file) and not os.access(file, os.R_OK):  # noqa: PTH110 - as above
+            raise StoreError(f"{file} cannot be read: it {_owned(file)}; ask its owner for `chmod g+r`")
+    blocked = [folder for folder in (_standing(Path(file).parent) for file in made) if not _usable(folder)]
+    if blocked:
+        raise StoreError(
+            f"{len(blocked)} files cannot be written: folder {blocked[0]} {_owned(blocked[0])}; ask its owner for "
+            "`chmod g+rwxs`, or set 'results' to a folder of your own"
+        )
 
 
 def _usable(folder: Path) -> bool:
@@ -90,9 +81,9 @@ def _usable(folder: Path) -> bool:
 
 
 def _owned(path: Path) -> str:
-    """Return ``belongs to anna:lab (drwxr-x---), not to bert,`` for a message."""
+    """Return ``belongs to anna:lab (drwxr-x---), and you are bert`` for a message."""
     status = path.stat()
-    return f"belongs to {path.owner()}:{path.group()} ({stat.filemode(status.st_mode)}), you are {_user()},"
+    return f"belongs to {path.owner()}:{path.group()} ({stat.filemode(status.st_mode)}), and you are {_user()}"
 
 
 def _user() -> str:
@@ -112,7 +103,7 @@ def usable(folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not _usable(folder):
-        raise StoreError(f"{folder} {_owned(folder)} and cannot be written; ask its owner to delete it")
+        raise StoreError(f"{folder} cannot be written: it {_owned(folder)}; ask its owner to delete it")
     return folder
 
 

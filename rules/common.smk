@@ -41,6 +41,17 @@ def _names(name):
     return "|".join(sorted(map(re.escape, found))) or "none"
 
 
+onstart:
+    due = list(workflow.dag.needrun_jobs())
+    try:
+        shared_root.check(
+            [f for job in due for f in job.output],
+            [f for job in due for f in job.input],
+        )
+    except FreqmapsError as error:
+        raise WorkflowError(str(error)) from None
+
+
 wildcard_constraints:
     dataset=_names("dataset"),
     model=_names("model"),
@@ -78,9 +89,7 @@ def manifest_of(node):
 
 def _found(stage, wildcards):
     try:
-        node = STUDY.graph.at(stage, dict(wildcards.items()))
-        shared_root.check(STUDY.root, STUDY.graph.nodes, node.path)
-        return node
+        return STUDY.graph.at(stage, dict(wildcards.items()))
     except FreqmapsError as error:
         raise WorkflowError(str(error)) from None
 

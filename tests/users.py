@@ -42,7 +42,7 @@ class User:
         """Start a command in a folder as this user, in a session of its own."""
         given = {"HOME": str(self.home), "USER": self.name, "LOGNAME": self.name, "OMP_NUM_THREADS": "1"}
         given |= {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"} | environment
-        become = f"umask {self.umask}; exec setpriv --reuid={self.name} --regid={self.name} --init-groups -- \"$@\""
+        become = f'umask {self.umask}; exec setpriv --reuid={self.name} --regid={self.name} --init-groups -- "$@"'
         line = ["unshare", "--mount", "sh", "-ec", f"{_opened()}{become}", "sh", *map(str, words)]
         return subprocess.Popen(
             line, cwd=folder, env=given, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -119,7 +119,9 @@ def _opened() -> str:
 
     In a mount namespace of its own, a closed folder is covered by an open one that holds only what is needed.
     """
-    needed = sorted({Path(p).resolve() for p in (sys.base_prefix, sys.prefix, *sys.path, REPOSITORY) if Path(p).exists()})
+    needed = sorted(
+        {Path(p).resolve() for p in (sys.base_prefix, sys.prefix, *sys.path, REPOSITORY) if Path(p).exists()}
+    )
     closed = {p: above for p in needed if (above := _closed(p))}
     if not closed:
         return ""
