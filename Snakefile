@@ -39,4 +39,4 @@ rule all:
 
 rule stores:
     input:
-        [manifest_of(node) for node in STUDY.graph.nodes.values()],
+        results_of(STUDY.graph.nodes.values()),

@@ -4,9 +4,9 @@ rule attacks:
     output:
         **made("attacks"),
     log:
-        beside("attacks", "log.txt"),
+        record("attacks", "log.txt"),
     benchmark:
-        beside("attacks", "benchmark.tsv")
+        record("attacks", "benchmark.tsv")
     conda:
         "../envs/gpu.yaml"
     threads: threads_of("attacks")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ sys.path.insert(0, workflow.basedir)
 from freqmaps import job, shared_root
 from freqmaps.errors import FreqmapsError
 from freqmaps.study.build import study
-from freqmaps.study.graph import PATHS
+from freqmaps.study.graph import FILES, PATHS
 
 # Jobs run the Python that runs Snakemake, and this clone's package, wherever they start.
 os.environ.update(
@@ -28,8 +29,9 @@ try:
 except FreqmapsError as error:
     raise WorkflowError(str(error)) from None
 
-ROOT = str(STUDY.root)
-shared_root.open_to_group(STUDY.root)
+ROOT = STUDY.config["results"].rstrip("/") if STUDY.remote else str(STUDY.root)
+if not STUDY.remote:
+    shared_root.open_to_group(STUDY.root)
 os.environ.setdefault(job.STARTED, str(time.time()))
 SHOWN = "results"  # tables, figures and the report follow the current config, in the working directory
 
@@ -68,9 +70,14 @@ wildcard_constraints:
     key=r"[0-9a-f]{12}",
 
 
-def beside(stage, name):
-    """A file in a stage's keyed folder: the manifest, its log, its benchmark."""
-    return f"{ROOT}/{PATHS[stage]}/{name}"
+def in_root(path):
+    """A file below the results root; on object storage, what Snakemake fetches and stores."""
+    return storage(f"{ROOT}/{path}") if STUDY.remote else f"{ROOT}/{path}"
+
+
+def record(stage, name):
+    """A job's log or benchmark: beside the manifest, or in this clone if the root is on object storage."""
+    return f"{f'{SHOWN}/logs' if STUDY.remote else ROOT}/{PATHS[stage]}/{name}"
 
 
 def made(stage):
@@ -78,13 +85,27 @@ def made(stage):
 
     Only the manifest is an output. It is written last, so it says that the files beside it are whole; and Snakemake
     passes over what is missing downstream of a job that it repeats although its (ancient) outputs exist. `update` keeps
-    it from removing, before the job, what another user's run has made since this one looked.
+    it from removing, before the job, what another user's run has made since this one looked. Object storage needs the
+    files themselves as outputs, and has no `update`.
     """
-    return {"manifest": update(beside(stage, "manifest.json"))}
+    manifest = in_root(f"{PATHS[stage]}/manifest.json")
+    if not STUDY.remote:
+        return {"manifest": update(manifest)}
+    return {
+        "manifest": manifest,
+        "files": [in_root(f"{PATHS[stage]}/{f}") for f in FILES[stage]],
+    }
 
 
-def manifest_of(node):
-    return f"{ROOT}/{node.path}/manifest.json"
+def manifests_of(nodes):
+    """The manifests of results, as inputs: their age decides nothing, their path says it all."""
+    return [ancient(in_root(f"{node.path}/manifest.json")) for node in nodes]
+
+
+def results_of(nodes):
+    """Results as inputs: their manifests, and the files beside them where these have to be fetched."""
+    files = [(n, f) for n in nodes for f in (FILES[n.stage] if STUDY.remote else ())]
+    return manifests_of(nodes) + [ancient(in_root(f"{n.path}/{f}")) for n, f in files]
 
 
 def _found(stage, wildcards):
@@ -95,10 +116,8 @@ def _found(stage, wildcards):
 
 
 def inputs_of(stage):
-    """Input function: the manifests of a result's inputs. Their age decides nothing, their path says it all."""
-    return lambda wildcards: [
-        ancient(manifest_of(n)) for n in _found(stage, wildcards).inputs
-    ]
+    """Input function: the results that a result is made from."""
+    return lambda wildcards: results_of(_found(stage, wildcards).inputs)
 
 
 def spec_of(stage):
@@ -135,13 +154,17 @@ def growing(first):
 
 
 STAGE_COMMAND = (
-    "python {script} --spec {{params.spec:q}} --options {{params.options:q}} "
-    "--output {{output.manifest:q}} --log {{log:q}} --inputs {{input:q}}"
+    "--spec {params.spec:q} --options {params.options:q} "
+    "--output {output.manifest:q} --log {log:q} --inputs {input:q}"
 )
+
+
+def script(name):
+    """A script of this clone, wherever that lies, for a command line."""
+    path = shlex.quote(f"{workflow.basedir}/workflow_scripts/{name}.py")
+    return path.replace("{", "{{").replace("}", "}}")
 
 
 def command(stage):
     """The one command line of all keyed stages."""
-    return STAGE_COMMAND.format(
-        script=f"{workflow.basedir}/workflow_scripts/{stage}.py"
-    )
+    return f"python {script(stage)} {STAGE_COMMAND}"

@@ -4,9 +4,9 @@ rule correlation:
     output:
         **made("correlation"),
     log:
-        beside("correlation", "log.txt"),
+        record("correlation", "log.txt"),
     benchmark:
-        beside("correlation", "benchmark.tsv")
+        record("correlation", "benchmark.tsv")
     conda:
         "../envs/cpu.yaml"
     threads: threads_of("correlation")

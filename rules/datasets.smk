@@ -4,9 +4,9 @@ rule datasets:
     output:
         **made("datasets"),
     log:
-        beside("datasets", "log.txt"),
+        record("datasets", "log.txt"),
     benchmark:
-        beside("datasets", "benchmark.tsv")
+        record("datasets", "benchmark.tsv")
     conda:
         "../envs/cpu.yaml"
     threads: threads_of("datasets")

@@ -4,9 +4,9 @@ rule evaluation:
     output:
         **made("evaluation"),
     log:
-        beside("evaluation", "log.txt"),
+        record("evaluation", "log.txt"),
     benchmark:
-        beside("evaluation", "benchmark.tsv")
+        record("evaluation", "benchmark.tsv")
     conda:
         "../envs/gpu.yaml"
     threads: threads_of("evaluation")

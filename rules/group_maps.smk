@@ -2,11 +2,11 @@ rule group_maps:
     input:
         inputs_of("group_maps"),
     output:
-        manifest=beside("group_maps", "manifest.json"),
+        **made("group_maps"),
     log:
-        beside("group_maps", "log.txt"),
+        record("group_maps", "log.txt"),
     benchmark:
-        beside("group_maps", "benchmark.tsv")
+        record("group_maps", "benchmark.tsv")
     conda:
         "../envs/gpu.yaml"
     threads: threads_of("group_maps")

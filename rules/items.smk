@@ -20,7 +20,7 @@ for ITEM in STUDY.items.values():
         name:
             f"stamp_{ITEM.name}"
         input:
-            [ancient(manifest_of(node)) for node in ITEM.inputs],
+            manifests_of(ITEM.inputs),
         output:
             stamp_of(ITEM),
         log:
@@ -37,7 +37,7 @@ for ITEM in STUDY.items.values():
                 }
             ),
         shell:
-            f"python {workflow.basedir}/workflow_scripts/stamp.py --stamp {{output:q}} --content {{params.content:q}}"
+            f"python {script('stamp')} --stamp {{output:q}} --content {{params.content:q}}"
             " --removes {params.removes:q} --log {log:q}"
 
     rule:
@@ -45,7 +45,7 @@ for ITEM in STUDY.items.values():
             f"item_{ITEM.name}"
         input:
             ancient(stamp_of(ITEM)),
-            results=[ancient(manifest_of(node)) for node in ITEM.inputs],
+            results=results_of(ITEM.inputs),
         output:
             **files_of(ITEM),
         log:
@@ -67,7 +67,7 @@ for ITEM in STUDY.items.values():
         message:
             f"{ITEM.kind} {ITEM.name}"
         shell:
-            f"python {workflow.basedir}/workflow_scripts/items.py --item {{params.item:q}} --shown {SHOWN}"
+            f"python {script('items')} --item {{params.item:q}} --shown {SHOWN}"
             " --log {log:q} --inputs {input.results:q}"
 
 

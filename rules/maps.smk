@@ -4,9 +4,9 @@ rule maps:
     output:
         **made("maps"),
     log:
-        beside("maps", "log.txt"),
+        record("maps", "log.txt"),
     benchmark:
-        beside("maps", "benchmark.tsv")
+        record("maps", "benchmark.tsv")
     conda:
         "../envs/gpu.yaml"
     threads: threads_of("maps")

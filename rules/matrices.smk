@@ -4,9 +4,9 @@ rule matrices:
     output:
         **made("matrices"),
     log:
-        beside("matrices", "log.txt"),
+        record("matrices", "log.txt"),
     benchmark:
-        beside("matrices", "benchmark.tsv")
+        record("matrices", "benchmark.tsv")
     conda:
         "../envs/cpu.yaml"
     threads: threads_of("matrices")

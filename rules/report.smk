@@ -27,7 +27,7 @@ rule stamp_report:
             for item in STUDY.items.values()
             for file in files_of(item).values()
         ],
-        [ancient(manifest_of(node)) for node in STUDY.graph.nodes.values()],
+        manifests_of(STUDY.graph.nodes.values()),
     output:
         REPORT_STAMP,
     log:
@@ -39,8 +39,15 @@ rule stamp_report:
         removes=[REPORT, SUMMARY],
         content=json.dumps({"study": STUDY.config["study"]}),
     shell:
-        f"python {workflow.basedir}/workflow_scripts/stamp.py --stamp {{output:q}} --content {{params.content:q}}"
+        f"python {script('stamp')} --stamp {{output:q}} --content {{params.content:q}}"
         " --removes {params.removes:q} --log {log:q}"
+
+
+def root_of_results(wildcards, input):
+    """Where the results lie on this machine: their root, or the copies fetched from object storage."""
+    return str(input.results[0]).removesuffix(
+        f"/{next(iter(STUDY.graph.nodes))}/manifest.json"
+    )
 
 
 rule report:
@@ -51,7 +58,7 @@ rule report:
             for item in STUDY.items.values()
             for file in files_of(item).values()
         ],
-        [ancient(manifest_of(node)) for node in STUDY.graph.nodes.values()],
+        results=results_of(STUDY.graph.nodes.values()),
     output:
         html=REPORT,
         summary=SUMMARY,
@@ -73,15 +80,21 @@ rule report:
         files=[",".join(list(item.files.values())[:2]) for item in STUDY.items.values()],
         # Paths below the root: a shell takes 128 kB, which is some 1500 results.
         results=list(STUDY.graph.nodes),
+        root=root_of_results,
     message:
         "report"
     shell:
-        f"python {workflow.basedir}/workflow_scripts/report.py --config {{params.config:q}} --root {ROOT}"
+        f"python {script('report')} --config {{params.config:q}} --root {{params.root:q}}"
         " --templates {params.templates:q} --log {log:q} --html {output.html:q} --summary {output.summary:q}"
         " --items {params.files:q} --results {params.results:q}"
 
 
-CATALOG_COMMAND = f"python -m freqmaps.cli catalog --root {ROOT} --to {SHOWN} --if-any"
+# A root on object storage is not listed: that would fetch every manifest in it at the end of each run.
+CATALOG_COMMAND = (
+    "true"
+    if STUDY.remote
+    else f"python -m freqmaps.cli catalog --root {shlex.quote(ROOT)} --to {SHOWN} --if-any"
+)
 
 
 onsuccess:

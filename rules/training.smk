@@ -4,9 +4,9 @@ rule training:
     output:
         **made("training"),
     log:
-        beside("training", "log.txt"),
+        record("training", "log.txt"),
     benchmark:
-        beside("training", "benchmark.tsv")
+        record("training", "benchmark.tsv")
     conda:
         "../envs/gpu.yaml"
     threads: threads_of("training")

@@ -19,9 +19,8 @@ def run(job: Job) -> dict[str, object]:
         name: job.spec["names"][name] for name in ("dataset", "model", "training", "seed", "maps", "attack", "pairing")
     }
     write_text(job.folder / "correlation.csv", csv_text([place | {"metric": metric["kind"]} | row]))
-    if result.per_sample is not None:
-        pairs = zip(matrices["sample"], result.per_sample, strict=True)
-        write_text(job.folder / "per_sample.csv", csv_text({"sample": s, "value": float(v)} for s, v in pairs))
+    values = [] if result.per_sample is None else zip(matrices["sample"], result.per_sample, strict=True)
+    write_text(job.folder / "per_sample.csv", csv_text({"sample": s, "value": float(v)} for s, v in values))
     return row
 
 

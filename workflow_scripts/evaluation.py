@@ -11,7 +11,7 @@ from freqmaps.stores.selection import select
 
 
 def run(job: Job) -> dict[str, object]:
-    """Compute the evaluation and write ``evaluation.csv``."""
+    """Compute the evaluation and write ``evaluation.csv``, and ``samples.csv`` (empty if it says nothing of single ones)."""
     device = pick(job.options["device"])
     job.options["device_used"] = str(device)
     names = {name: job.spec["names"][name] for name in ("dataset", "model", "training", "seed")}
@@ -24,8 +24,7 @@ def run(job: Job) -> dict[str, object]:
     compute = components.load("evaluation", evaluation["kind"])
     found = checked(compute(inputs, network, seed=job.seed, **evaluation["parameters"]), evaluation["kind"])
     write_text(job.folder / "evaluation.csv", csv_text(found.rows))
-    if found.samples:
-        write_text(job.folder / "samples.csv", csv_text(found.samples))
+    write_text(job.folder / "samples.csv", csv_text(found.samples))
     return {"n": len(samples.ids), "rows": len(found.rows)}
 
 

@@ -12,7 +12,7 @@ from freqmaps.job import entry_point
 def run(arguments: argparse.Namespace) -> None:
     """Build the item and write its files to ``tables/`` or ``figures/``."""
     item = json.loads(arguments.item)
-    inputs = Inputs.from_folders([path.parent for path in arguments.inputs])
+    inputs = Inputs.from_folders(list(dict.fromkeys(path.parent for path in arguments.inputs)))
     for result in inputs.results:
         manifest.check(result.folder)
     try:

@@ -27,8 +27,24 @@ class Study:
 
     @property
     def root(self) -> Path:
-        """The results root."""
+        """The results root, as a folder.
+
+        Raises
+        ------
+        ConfigError
+            It is on object storage.
+        """
+        if self.remote:
+            raise ConfigError(
+                f"results: '{self.config['results']}' is on object storage, which only the workflow itself reads; "
+                "copy it to a folder and name that (docs/shared-roots.md)"
+            )
         return root_relative(self.config["results"])
+
+    @property
+    def remote(self) -> bool:
+        """Whether the results root is on object storage (``s3://bucket/prefix``)."""
+        return "://" in self.config["results"]
 
     def report_key(self, templates: Sequence[str], shown: Mapping[str, Any]) -> str:
         """Return the key of the report: items, results, code, digests of its templates, the config that it shows."""

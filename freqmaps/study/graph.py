@@ -26,6 +26,21 @@ PATHS = {
     "evaluation": "{dataset}/{model}/{training}/seed{seed}/evaluation/{evaluation}/{key}",
 }
 
+_STORE = ("store.zarr.zip",)
+
+#: The files that a stage leaves beside the manifest: always the same, empty where there is nothing to say. A root on
+#: object storage needs to know them before the job has run.
+FILES = {
+    "datasets": _STORE,
+    "training": ("model.safetensors", "model.json", "history.csv"),
+    "attacks": _STORE,
+    "maps": _STORE,
+    "group_maps": _STORE,
+    "matrices": _STORE,
+    "correlation": ("correlation.csv", "per_sample.csv"),
+    "evaluation": ("evaluation.csv", "samples.csv"),
+}
+
 #: Libraries whose version decides a stage's numbers, besides those that its components name.
 LIBRARIES = {
     "datasets": ("numpy", "pillow"),
