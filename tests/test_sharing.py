@@ -14,33 +14,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
 from freqmaps import manifest, shared_root
 from freqmaps.errors import StoreError
+from tests.small_study import write_studies
 from tests.test_job import SCRIPT, Runner
 from tests.users import GROUP, finish, members, needed_users, stop
 from tests.workflow import SNAKEMAKE, clone, due_in, scramble_times
-
-#: The least that has every kind of stage: seven results and a table.
-STUDY = {
-    "study": "shared",
-    "datasets": {"digits": {"kind": "digits", "test_fraction": 0.1}},
-    "trainings": {"standard": {"epochs": 2}},
-    "maps": {"ce": {"min_steps": 10, "max_steps": 10}},
-    "attacks": {"fgsm": {"kind": "fgsm", "epsilon": 0.2}},
-    "metrics": {"svcca": {"kind": "svcca"}},
-    "runs": [
-        {
-            "datasets": ["digits"], "models": ["small-cnn"], "trainings": ["standard"], "samples": {"first": 30},
-            "attacks": ["fgsm"], "maps": ["ce"], "metrics": ["svcca"],
-        }
-    ],
-    "items": [{"item": "B25-T1", "attacks": ["fgsm"]}],
-}  # fmt: skip
-#: The same, and another metric of the same maps.
-MORE = STUDY | {"metrics": STUDY["metrics"] | {"cosine": {"kind": "cosine"}}}
-MORE["runs"] = [STUDY["runs"][0] | {"metrics": ["svcca", "cosine"]}]
 
 
 @pytest.mark.parametrize(
@@ -113,8 +93,7 @@ class Lab:
         line = "    wall, cpu = time.time(), time.process_time()\n"
         assert line in job.read_text()
         job.write_text(job.read_text().replace(line, f'    open("made", "a").write(f"{{job.folder}}\\n")\n{line}'))
-        (folder / "shared.yaml").write_text(yaml.safe_dump(STUDY))
-        (folder / "more.yaml").write_text(yaml.safe_dump(MORE))
+        write_studies(folder)
         scramble_times(folder, seed=number)
         user.owns(folder)
         return folder
@@ -126,7 +105,7 @@ class Lab:
         folder.chmod(mode)
         return folder
 
-    def words(self, root, *words, study="shared", config=()):
+    def words(self, root, *words, study="small", config=()):
         return [*SNAKEMAKE, "-c1", *words, "--configfile", f"{study}.yaml", "--config", f"results={root}", *config]
 
     def snakemake(self, user, root, *words, check=True, **given):

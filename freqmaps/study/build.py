@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,7 +68,9 @@ def study(raw: Mapping[str, Any]) -> Study:
         Anything that can be known to fail before work starts.
     """
     built = Study(config.check(raw))
-    _check_root(built.root)
+    _check_root_name(built.config["results"])
+    if not built.remote:
+        _check_root(built.root)
     runs = [Run(built.config, built.graph, run, f"runs[{i}]") for i, run in enumerate(built.config["runs"])]
     for run in runs:
         run.add_maps()
@@ -91,3 +94,13 @@ def _check_root(root: Path) -> None:
         raise ConfigError(
             f"results: no folder {root.parent} to make '{root.name}' in; mount its disk, or make it first"
         )
+
+
+def _check_root_name(results: str) -> None:
+    """Refuse what a pattern of Snakemake or a command line would take for something else than a folder's name."""
+    if re.search(r"[{}\x00-\x1f]", results) or results.startswith("-"):
+        raise ConfigError(
+            f"results: {results!r} holds a brace or a control character, or starts with a dash; choose another folder"
+        )
+    if "://" in results and not re.fullmatch(r"[a-z0-9]+://[^/?#]+(/[^?#]*)?", results):
+        raise ConfigError(f"results: {results!r} is no address like 's3://bucket/prefix'; correct it")
