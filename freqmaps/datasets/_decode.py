@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from freqmaps.errors import ConfigError
@@ -32,7 +33,7 @@ def check(data: bytes, where: str) -> tuple[int, int]:
     Raises
     ------
     ConfigError
-        It is not an image, or not a whole one.
+        It is not an image, not a whole one, or of more pixels than Pillow takes for honest (89 million).
     """
     image = _open(data, where)
     end = _ENDS.get(image.format or "")
@@ -79,7 +80,13 @@ def _open(data: bytes, where: str) -> Image.Image:
     from PIL import Image
 
     try:
-        return Image.open(io.BytesIO(data), formats=_FORMATS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return Image.open(io.BytesIO(data), formats=_FORMATS)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ConfigError(
+            f"'{where}' has more than {Image.MAX_IMAGE_PIXELS} pixels, which is refused; scale it down or remove it"
+        ) from error
     except Exception as error:  # a damaged header can make the parsers raise anything
         reason = "empty file" if not data else "no header of a known image format"
         raise ConfigError(f"'{where}' cannot be read as an image ({reason}); replace or remove it") from error

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: A folder's split by its name; the first there is of those that mean ``test`` is taken.
 _TESTS = ("test", "val", "valid", "validation")
+#: Bytes of an image file; an archive that holds a larger one is broken, or meant to fill the memory.
+_LARGEST = 1 << 28
 _ADD = f"give it class folders that hold images ({', '.join(_decode.EXTENSIONS)})"
 
 
@@ -104,6 +106,10 @@ def _entries(source: Source, split: str) -> Iterator[Entry]:
             if not rest:
                 continue  # beside the class folders: a contact sheet, say
             empty.discard(folder)
+            if listing.files[file] > _LARGEST:
+                raise ConfigError(
+                    f"'{source.path}/{file}' has {listing.files[file]} bytes, too many for an image; remove it"
+                )
             sample = "/".join(part for part in (name, folder, rest) if part)
             if not _is_text(sample):
                 raise ConfigError(f"'{source.path}': the file name {sample!r} is not valid UTF-8; rename it")

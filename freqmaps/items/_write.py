@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from freqmaps import components
 from freqmaps import manifest as manifests
@@ -15,9 +16,14 @@ from freqmaps.errors import ConfigError
 from freqmaps.items._api import Figure, Table
 from freqmaps.items._latex import latex
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def write_table(table: Table, csv_path: Path, tex_path: Path, provenance: Mapping[str, Any] | None = None) -> None:
     """Write a table as CSV (every column, full precision), LaTeX (the columns shown) and a JSON sidecar.
+
+    In the CSV, text that a spreadsheet would take for a formula (a class called ``=1+1``) gets an apostrophe.
 
     Parameters
     ----------
@@ -33,7 +39,20 @@ def write_table(table: Table, csv_path: Path, tex_path: Path, provenance: Mappin
     columns = [asdict(c) for c in table.shown()]
     _write(tex_path, latex(table, title=about["title"], label=tex_path.stem).encode())
     _sidecar(csv_path, about | {"kind": "table", "notes": table.notes, "columns": columns, "provenance": provenance})
-    _write(csv_path, table.frame.to_csv(index=False, lineterminator="\n").encode())
+    _write(csv_path, _harmless(table.frame).to_csv(index=False, lineterminator="\n").encode())
+
+
+def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which a spreadsheet finds no formula: text that starts like one (a class's name) is quoted."""
+    return frame.map(_quoted).rename(columns=_quoted)
+
+
+def _quoted(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    text = re.sub(r"[\t\r\n]", " ", cell)
+    is_number = re.fullmatch(r"[+-]?[\d.]*(e[+-]?\d+)?", text)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) and not is_number else text
 
 
 def write_figure(figure: Figure, svg_path: Path, png_path: Path, provenance: Mapping[str, Any] | None = None) -> None:
