@@ -75,7 +75,8 @@ def _ask(classifier: Classifier, batch: Tensor, where: str) -> Tensor:
     moved = [n for n, buffer in classifier.named_buffers() if not torch.equal(buffer, before.get(n, buffer))]
     if moved:
         raise FreqmapsError(
-            f"{where}: the network changes '{moved[0]}' when it is asked in eval mode; let it learn in training mode only"
+            f"{where}: the network changes '{moved[0]}' when it is asked in eval mode; "
+            "let it learn in training mode only"
         )
     return logits
 
