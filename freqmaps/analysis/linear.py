@@ -27,6 +27,8 @@ class Separability:
         The labels compared, ascending.
     per_class, n
         Maps of each class that a split uses (as many as the smallest class has), and of all.
+    tested
+        Of these, maps of each class that a split tests on.
     left_out
         Classes with too few maps, and how many they have.
     train, test
@@ -44,6 +46,7 @@ class Separability:
     classes: tuple[Any, ...]
     per_class: int
     n: int
+    tested: int
     left_out: Mapping[Any, int]
     train: Rows
     test: Rows
@@ -134,6 +137,7 @@ def separability(
         classes=classes,
         per_class=splitter.each,
         n=splitter.each * len(classes),
+        tested=splitter.tested,
         left_out=left_out,
         train=scores[0, :, 0],
         test=scores[0, :, 1],

@@ -3,8 +3,9 @@
 A component of this folder is a module with
 
 * ``NEEDS``: the stages that it reads beside the dataset and the checkpoint, among ``attacks``, ``maps`` and
-  ``group_maps``. Its parameters ``attacks``, ``maps`` and ``group_maps``, if it has them, narrow that by name, and
-  ``masks_of`` names other trainings whose group maps it reads too;
+  ``group_maps``. Its parameters ``attacks``, ``maps`` and ``group_maps``, if it has them, narrow that by name, ``of``
+  by the kind of maps (``essential``, ``adversarial``, ``transferred``, ``noise``), and ``masks_of`` names other
+  trainings whose group maps it reads too;
 * ``compute(inputs, network, *, seed, ...)``, which returns rows: plain mappings, all with the same keys; or an
   :class:`Evaluated` that also has rows about single samples (``sample`` and whatever else), kept in ``samples.csv``.
 
@@ -19,13 +20,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from torch.backends.cudnn import flags
 
 from freqmaps.errors import FreqmapsError
 from freqmaps.models import predict
+from freqmaps.models._predict import BATCH
 from freqmaps.statistics import wilson
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
 
     from freqmaps.models import Classifier
@@ -67,6 +70,20 @@ class Network:
     def predict(self, images: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the class of each image, (n,) int64, for (n, c, h, w) float32."""
         return predict(self.classifier, images, device=self.device)
+
+    def answers(self, images: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the class of each image as :meth:`predict` does, and its probability (softmax of the logits), (n,)."""
+        self.classifier.to(self.device).eval()
+        classes, probability = [np.zeros(0, np.int64)], [np.zeros(0)]
+        with torch.no_grad(), flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            for start in range(0, len(images), BATCH):
+                part = torch.as_tensor(images[start : start + BATCH])
+                padded = torch.cat([part, part.new_zeros(BATCH - len(part), *part.shape[1:])])
+                logits = self.classifier(padded.to(self.device))[: len(part)].double().cpu()
+                top = logits.softmax(dim=1).max(dim=1).values
+                classes.append(logits.argmax(dim=1).numpy())
+                probability.append(top.numpy())
+        return np.concatenate(classes), np.concatenate(probability)
 
 
 def accuracy(correct: NDArray[np.bool_], **what: Any) -> Row:

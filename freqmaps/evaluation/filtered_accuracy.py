@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from freqmaps.analysis.complement import complement_mask
-from freqmaps.evaluation._api import Network, Row, accuracy
+from freqmaps.evaluation._api import Evaluated, Network, Row, accuracy
 from freqmaps.evaluation._filtered import filtered, shuffled
+from freqmaps.maps.selection import select_adversarial
 from freqmaps.stores.selection import to_unit
 
 if TYPE_CHECKING:
@@ -17,16 +20,28 @@ if TYPE_CHECKING:
     from freqmaps.results import Inputs
 
 NEEDS = ("attacks", "maps")
-TINY: dict[str, float] = {}
+TINY = {"maps": "tiny"}
+
+#: What is also told of each single sample: what the paper's figure 6 shows.
+_TOLD = ("none", "map", "complement")
 
 
-def compute(inputs: Inputs, network: Network, *, seed: int, maps: str, attacks: list[str] | None = None) -> list[Row]:
-    """Return the accuracy on x and x_A: unfiltered, filtered by the map of x, by its complement, and by controls.
+def compute(
+    inputs: Inputs,
+    network: Network,
+    *,
+    seed: int,
+    maps: str,
+    of: Literal["essential", "transferred"] = "essential",
+    attacks: list[str] | None = None,
+) -> Evaluated:
+    """Return the accuracy on x and x_A: unfiltered, filtered by the map of the image, by its complement, by controls.
 
-    For each attack, over the images that have an essential map (so the network has them right) and on which the attack
-    succeeded: accuracy without filters is 1 on x and 0 on x_A by choice, as in the paper. The controls filter an image
-    by the map of another image of its class, of another class, and by its own map with the entries at random
-    frequencies; an image without such a partner is left out of that row.
+    For each attack, over the images that have a map (so the network has them right), that the attacked network had
+    right and on which the attack succeeded. With the attacked network's own essential maps the accuracy without
+    filters is thus 1 on x and 0 on x_A by choice, as in the paper. The controls filter an image by the map of another
+    image of its class, of another class, and by its own map with the entries at random frequencies; an image without
+    such a partner is left out of that row.
 
     Parameters
     ----------
@@ -35,57 +50,97 @@ def compute(inputs: Inputs, network: Network, *, seed: int, maps: str, attacks: 
     seed
         Draws partners and random frequencies.
     maps
-        The map setting whose essential maps filter.
+        The map setting whose maps filter.
+    of
+        Which of the network's maps: those of the clean images, or those of the attacked images where the attack was
+        made against another network (``against`` in a run).
     attacks
         Names of attacks; None takes all that the evaluation was given.
 
     Returns
     -------
-    list of dict
-        Columns ``attack``, ``data`` (``x`` or ``x_A``), ``filter`` (``none``, ``map``, ``complement``, ``same class``,
-        ``other class``, ``shuffled``), and those of every evaluation.
+    Evaluated
+        Rows: ``attack``; ``against``, the training whose network was attacked; ``data`` (``x`` or ``x_A``);
+        ``filter`` (``none``, ``map``, ``complement``, ``same class``, ``other class``, ``shuffled``); those of every
+        evaluation; ``lost`` and ``gained``, how many images are right through their own map and wrong here, and the
+        other way round; ``unmapped``, samples of the run without a map, and ``unused``, those with one on which the
+        attack failed or had no right answer to change. Samples: for the first three filters ``prediction`` and its
+        ``probability``.
     """
     rows: list[Row] = []
+    samples: list[Row] = []
     names = dict.fromkeys(r.names["attack"] for r in inputs.select("attacks"))
     for attack in names if attacks is None else attacks:
-        rows += _of_attack(inputs, network, maps, attack, np.random.default_rng(seed))
-    return rows
+        case = _read(inputs, network, maps, of, attack)
+        found = _evaluate(network, case, np.random.default_rng(seed))
+        rows += found.rows
+        samples += found.samples
+    return Evaluated(rows, samples)
 
 
-def _of_attack(
-    inputs: Inputs, network: Network, setting: str, attack: str, generator: np.random.Generator
-) -> list[Row]:
-    essential = inputs.maps(**network.names, maps=setting, of="essential", variables=["map", "label"])
-    training = inputs.select("attacks", attack=attack)[0].names["training"]
-    adversarial = inputs.adversarial(**(dict(network.names) | {"training": training}), attack=attack)
-    hit = {str(s) for s in adversarial["sample"].values[adversarial["success"].values]}
-    kept = [str(s) for s in essential["sample"].values if str(s) in hit]
-    chosen = essential.sel(sample=kept)
-    labels, masks = chosen["label"].values, chosen["map"].values
-    clean = inputs.dataset(network.names["dataset"], samples=kept, variables=["image"])
-    pictures = {"x": to_unit(clean["image"].values), "x_A": adversarial.sel(sample=kept)["adversarial"].values}
-    rows = []
-    for data, images in pictures.items():
-        for name, found, members in _filters(masks, labels, generator):
-            seen = images[members] if found is None else filtered(images[members], found)
-            correct = network.predict(seen) == labels[members]
-            rows.append(accuracy(correct, attack=attack, data=data, filter=name))
-    return rows
+@dataclass(frozen=True)
+class _Case:
+    """The images of one attack that are looked at, with their maps; arrays have a row per image."""
+
+    attack: str
+    against: str
+    ids: list[str]
+    labels: NDArray[np.int64]
+    masks: NDArray[np.float32]
+    images: dict[str, NDArray[np.float32]]
+    left_out: Row
 
 
-def _filters(
-    masks: NDArray[np.float32], labels: NDArray[np.int64], generator: np.random.Generator
-) -> list[tuple[str, NDArray[np.float32] | None, NDArray[np.int64]]]:
-    """Return name, maps and the images that they filter."""
-    every = np.arange(len(masks))
-    found: list[tuple[str, NDArray[np.float32] | None, NDArray[np.int64]]] = [
-        ("none", None, every), ("map", masks, every), ("complement", complement_mask(masks), every),
-    ]  # fmt: skip
+def _read(inputs: Inputs, network: Network, setting: str, of: str, attack: str) -> _Case:
+    against = inputs.select("attacks", attack=attack)[0].names["training"]
+    adversarial = inputs.adversarial(**(dict(network.names) | {"training": against}), attack=attack)
+    taken = select_adversarial(*(adversarial[v].values for v in ("label", "prediction", "success")))
+    hit = {str(s) for s in adversarial["sample"].values[taken]}
+    name = of if of == "essential" else f"{attack}@{against}"
+    mapped = inputs.maps(**network.names, maps=setting, of=name, variables=["map", "label"])
+    ids = [str(s) for s in mapped["sample"].values if str(s) in hit]
+    chosen = mapped.sel(sample=ids)
+    clean = inputs.dataset(network.names["dataset"], samples=ids, variables=["image"])
+    images = {"x": to_unit(clean["image"].values), "x_A": adversarial.sel(sample=ids)["adversarial"].values}
+    there = mapped.sizes["sample"]
+    left_out = {"unmapped": len(network.samples.ids) - there, "unused": there - len(ids)}
+    return _Case(attack, against, ids, chosen["label"].values, chosen["map"].values, images, left_out)
+
+
+def _evaluate(network: Network, case: _Case, generator: np.random.Generator) -> Evaluated:
+    rows: list[Row] = []
+    samples: list[Row] = []
+    for data, images in case.images.items():
+        place = {"attack": case.attack, "against": case.against, "data": data}
+        seen = [(name, members, *network.answers(part)) for name, part, members in _seen(case, images, generator)]
+        own = next(answer for name, _, answer, _ in seen if name == "map") == case.labels
+        for name, members, answer, probability in seen:
+            what = place | {"filter": name}
+            right = answer == case.labels[members]
+            changed = {"lost": int((own[members] & ~right).sum()), "gained": int((right & ~own[members]).sum())}
+            rows.append(accuracy(right, **what) | changed | case.left_out)
+            if name in _TOLD:
+                told = zip(case.ids, case.labels.tolist(), answer.tolist(), probability.tolist(), strict=True)
+                samples += [
+                    {"sample": s, "label": label} | what | {"prediction": p, "probability": round(q, 6)}
+                    for s, label, p, q in told
+                ]
+    return Evaluated(rows, samples)
+
+
+def _seen(
+    case: _Case, images: NDArray[np.float32], generator: np.random.Generator
+) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.int64]]]:
+    """Return the name of each filter, what the network sees, and of which images."""
+    every = np.arange(len(images))
+    yield "none", images, every
+    yield "map", filtered(images, case.masks), every
+    yield "complement", filtered(images, complement_mask(case.masks)), every
     for name, same in (("same class", True), ("other class", False)):
-        partner = partners(labels, generator, same_class=same)
+        partner = partners(case.labels, generator, same_class=same)
         has = np.flatnonzero(partner >= 0)
-        found.append((name, masks[partner[has]], has))
-    return [*found, ("shuffled", shuffled(masks, generator), every)]
+        yield name, filtered(images[has], case.masks[partner[has]]), has
+    yield "shuffled", filtered(images, shuffled(case.masks, generator)), every
 
 
 def partners(labels: NDArray[np.int64], generator: np.random.Generator, *, same_class: bool) -> NDArray[np.int64]:

@@ -136,7 +136,9 @@ class _Comparison:
 
 
 def _named(node: Node, parameters: Mapping[str, Any]) -> bool:
-    """Whether an evaluation that names ``attacks``, ``maps`` or ``group_maps`` means this result."""
+    """Whether an evaluation that names ``attacks``, ``maps``, ``group_maps`` or a kind of maps means this result."""
+    if node.stage == "maps" and node.spec["parameters"]["of"] != parameters.get("of", node.spec["parameters"]["of"]):
+        return False
     for parameter, name in (("attacks", "attack"), ("maps", "maps"), ("group_maps", "group_maps")):
         wanted, here = parameters.get(parameter), node.names.get(name)
         if wanted is not None and here is not None and here not in ([wanted] if isinstance(wanted, str) else wanted):
