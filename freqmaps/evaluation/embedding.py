@@ -1,4 +1,4 @@
-"""Maps, and linear responses to them, as points in the plane: do classes cluster (Karantzas et al., Figure 8)?"""
+"""Maps, and linear responses to them, as points in the plane, and how far classes cluster (K22, Figure 8)."""
 
 from __future__ import annotations
 
@@ -133,6 +133,7 @@ def _points(found: Mapped, kept: NDArray[np.bool_], planes: dict[str, NDArray[np
     ids = [s for s, keep in zip(found.ids, kept.tolist(), strict=True) if keep]
     columns = {f"{what}_{axis}": planes[what][:, i].round(5).tolist() for what in planes for i, axis in enumerate("xy")}
     labels = found.labels[kept].tolist()
+    points = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     points = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return [
         {"sample": sample, "of": found.of, "label": label} | point

@@ -1,4 +1,4 @@
-"""Do maps tell the class to a linear classifier (Karantzas et al., Table 3)? Held against shuffled labels."""
+"""How well a linear classifier tells the classes of maps, held against shuffled labels (Karantzas et al., Table 3)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from freqmaps.analysis.linear import Separability, separability
 from freqmaps.errors import FreqmapsError
 from freqmaps.evaluation._api import Network, Row
 from freqmaps.evaluation._mapped import Mapped, mapped
+from freqmaps.statistics import wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,7 +65,8 @@ def compute(
         splits (and shuffles); ``p_value`` of the permutation test; ``per_class``, ``classes``, ``chance``;
         ``left_out``, classes with too few maps as ``class: maps``; ``unconverged`` fits; ``reason``, why there is no
         value. ``low`` and ``high`` are, for true labels, Nadeau and Bengio's corrected resampled interval (Machine
-        Learning 52, 2003, 239), as splits overlap; for shuffled ones the middle 95 % of the means of the shuffles:
+        Learning 52, 2003, 239), as splits overlap (Wilson's of one split where they agree); for shuffled ones the
+        middle 95 % of the means of the shuffles:
         what labels that mean nothing give.
     """
     rows: list[Row] = []
@@ -90,11 +92,12 @@ def _row(found: Mapped, result: Separability, labels: str, part: str) -> Row:
         ("true", "train"): result.train, ("true", "test"): result.test,
         ("shuffled", "train"): result.shuffled_train, ("shuffled", "test"): result.shuffled_test,
     }[labels, part]  # fmt: skip
-    low, high = _corrected(values, tested / (result.n - tested)) if labels == "true" else _middle(values)
+    n = tested if part == "test" else result.n - tested
+    low, high = _corrected(values, n, tested / (result.n - tested)) if labels == "true" else _middle(values)
     return {
         "of": found.of, "labels": labels, "part": part, "measure": "accuracy",
         "value": float(values.mean()) if values.size else nan,
-        "n": tested if part == "test" else result.n - tested, "low": low, "high": high,
+        "n": n, "low": low, "high": high,
         "sd": float(values.std(ddof=1)) if values.size > 1 else nan,
         "p_value": result.p_value, "per_class": result.per_class, "classes": len(result.classes),
         "chance": result.chance, "left_out": ", ".join(f"{k}: {v}" for k, v in result.left_out.items()),
@@ -109,15 +112,17 @@ def _undefined(found: Mapped, labels: str, part: str, reason: str) -> Row:
     return place | {"value": nan, "n": 0, "low": nan, "high": nan} | empty
 
 
-def _corrected(values: NDArray[np.float64], ratio: float) -> tuple[float, float]:
+def _corrected(values: NDArray[np.float64], n: int, ratio: float) -> tuple[float, float]:
     """Return ``mean ± t sqrt((1 / k + ratio) s²)``, t of k - 1 degrees of freedom; ratio is tested / fitted maps."""
     from scipy.special import stdtrit
 
     k = len(values)
     if k < 2:
         return nan, nan
-    half = float(stdtrit(k - 1, 0.975)) * sqrt((1 / k + ratio) * float(values.var(ddof=1)))
-    mean = float(values.mean())
+    mean, variance = float(values.mean()), float(values.var(ddof=1))
+    if variance == 0:  # all right every time, say: what one split allows
+        return wilson(round(mean * n), n)
+    half = float(stdtrit(k - 1, 0.975)) * sqrt((1 / k + ratio) * variance)
     return max(mean - half, 0.0), min(mean + half, 1.0)
 
 
