@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from freqmaps.results import Inputs
 
 NEEDS = ("group_maps",)
-TINY: dict[str, float] = {}
+TINY = {"group_maps": "tiny"}
 
 
 def compute(

@@ -119,10 +119,10 @@ def _corrected(values: NDArray[np.float64], n: int, ratio: float) -> tuple[float
     k = len(values)
     if k < 2:
         return nan, nan
-    mean, variance = float(values.mean()), float(values.var(ddof=1))
-    if variance == 0:  # all right every time, say: what one split allows
+    mean = float(values.mean())
+    if np.ptp(values) < 1e-12:  # all right every time, say: what one split allows
         return wilson(round(mean * n), n)
-    half = float(stdtrit(k - 1, 0.975)) * sqrt((1 / k + ratio) * variance)
+    half = float(stdtrit(k - 1, 0.975)) * sqrt((1 / k + ratio) * float(values.var(ddof=1)))
     return max(mean - half, 0.0), min(mean + half, 1.0)
 
 

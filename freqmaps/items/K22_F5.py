@@ -28,7 +28,7 @@ from freqmaps.items._k22_single import (
     side,
     under,
 )
-from freqmaps.items._style import STYLE, new_figure, plain
+from freqmaps.items._style import MUTED, STYLE, frequency_axes, new_figure, plain
 from freqmaps.results import ESSENTIAL, Inputs
 from freqmaps.spectra import filter_image
 from freqmaps.stores.selection import to_unit
@@ -137,6 +137,12 @@ def _masks(figure: SubFigure, shown: _Shown, masks: int) -> None:
             else:
                 draw_map(axes, mask)
         side(row[0], plain(shortened(shown.classes[label])))
+    some = next(iter(shown.masks.values()))
+    frequency_axes(panels[-1, 0], *some.shape[-2:], label=False)
+    panels[-1, 0].set_xlabel("$k_x$, cycles per image", color=MUTED, fontsize=6, labelpad=1)
+    bar = figure.colorbar(panels[0, 1].images[0], ax=list(panels.ravel()), fraction=0.02, pad=0.01, aspect=40)
+    bar.set_label("mask", color=MUTED)
+    bar.ax.tick_params(colors=MUTED, pad=1.5)
     head(panels[0, 0], "class mask")
     head(panels[0, 1], "masks of single images")
     panels[0, 1].title.set_horizontalalignment("left")
@@ -172,7 +178,8 @@ def _notes(shown: _Shown, draw: int) -> list[str]:
         notes.append("This network has no masks of classes; add a group map with 'groups: class' to its run.")
     kept = np.array([float((m >= 1e-8).mean()) for m in shown.masks.values()])
     notes.append(
-        f"Of the {len(kept)} masks shown the middle one keeps {100 * np.median(kept):.0f} % of the frequencies."
+        f"Of the {len(kept)} masks of single images shown the median one has entries of 1e-8 or more at "
+        f"{100 * np.median(kept):.0f} % of the frequencies."
     )
     some = next(iter(shown.masks.values()))
     return [*notes, "Masks are shown as means over the channels."] if len(some) > 1 else notes

@@ -37,9 +37,9 @@ TITLE = "An image, attacked, and what its mask keeps and removes"
 CAPTION = (
     "(A) an image x, (B) the same attacked, x_A, (C) the mask of a network for x, or for x_A where the row says so, "
     "(D) x and (E) x_A filtered by it, (F) its complement, 1 where it is below 1e-8, (G) x filtered by that. Below a "
-    "picture: the network's answer and its probability; below a mask: its mean. The attack was made against the natural "
-    "network (N) and is shown to the adversarially trained one (A) too. Filtered images are stretched to their own "
-    "range."
+    "picture: the network's answer and its probability; below a mask: its mean. The attack was made against the "
+    "natural network (N) and is shown to the adversarially trained one (A) too. Filtered images are stretched to their "
+    "own range."
 )
 KIND = "figure"
 NEEDS = ("datasets", "attacks", "maps", "evaluation", "training")

@@ -16,7 +16,7 @@ from freqmaps.items._k22_single import Evaluation, answers, evaluations, shorten
 from freqmaps.items._style import INK, MUTED, STYLE, new_figure, plain
 from freqmaps.results import ESSENTIAL, Inputs
 
-TITLE = "Single-image masks, and linear responses to them, cluster by class"
+TITLE = "Single-image masks, and linear responses to them, in the plane"
 CAPTION = (
     "Each point is the mask of one image (left) or the responses of a linear classifier of masks to it (right), in the "
     "plane by UMAP; colour and sign are the image's class. Responses are to masks that the classifier was not fitted "
@@ -86,7 +86,7 @@ def _panels(row: list[Axes], points: pd.DataFrame, classes: Sequence[str], label
 def _notes(start: str, rows: pd.DataFrame) -> list[str]:
     if not rows["n"].max() > 0:
         return [f"{start}: not embedded ({rows['reason'].iloc[0]})."]
-    by = rows.set_index(["what", "space", "measure"])
+    by = rows.set_index(["what", "space", "measure"]).sort_index()
     left_out = int(rows["left_out"].iloc[0])
     notes = [
         f"{start}: {int(rows['n'].max())} masks"

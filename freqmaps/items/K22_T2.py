@@ -60,7 +60,7 @@ def build(inputs: Inputs) -> Table:
 
 
 def _records(inputs: Inputs, e: Evaluation, attack: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
-    by = rows.set_index(["filter", "data"])
+    by = rows.set_index(["filter", "data"]).sort_index()
     against = str(rows["against"].iloc[0])
     of = map_name(e, attack, against)
     ours = {
@@ -92,7 +92,7 @@ def _values(by: pd.DataFrame, name: str, columns: dict[str, Any]) -> dict[str, A
 
 
 def _notes(e: Evaluation, attack: str, rows: pd.DataFrame, bounds: dict[str, float]) -> list[str]:
-    by, some = rows.set_index(["filter", "data"]), rows.iloc[0]
+    by, some = rows.set_index(["filter", "data"]).sort_index(), rows.iloc[0]
     n = int(by.loc[("none", "x"), "n"])
     transferred = e.parameters.get("of", "essential") != "essential"
     start = f"{e.label}, {attack}" + (
@@ -104,10 +104,11 @@ def _notes(e: Evaluation, attack: str, rows: pd.DataFrame, bounds: dict[str, flo
         if transferred
         else "it has them wrong"
     )
+    own = some["against"] == e.place["training"]
     unmapped, unused = int(some["unmapped"]), int(some["unused"])
     notes = [
-        f"{start}: {n} images; left out are {unmapped} without a map ({without}) and {unused} on which the attack "
-        "failed or found a wrong answer already."
+        f"{start}: {n} images; left out are {unmapped} without a map ({without}) and {unused} with one on which the "
+        f"attack failed{'' if own else ' or which its own network had wrong anyway'}."
     ]
     if n and e.regime.letter == "N" and not transferred:
         notes += [f"{start}: {sentence}" for sentence in _trends(by, bounds)]
