@@ -11,6 +11,7 @@ import xarray as xr
 
 from freqmaps import components, stores
 from freqmaps.items import Inputs, Result, Table, write_figure, write_table
+from freqmaps.study.graph import PATHS
 
 CLASSES = ["zero", "one", "two", "three_&_<more>"]
 PLACE = {"dataset": "toy", "model": "net", "training": "plain", "seed": "0"}
@@ -58,6 +59,18 @@ def make_item(item: str, inputs: Inputs, parameters: dict, folder: Path) -> str:
         return "table"
     write_figure(made, folder / f"{item}.svg", folder / f"{item}.png")
     return "figure"
+
+
+def check_item(item: str, inputs: Inputs, folder: Path) -> None:
+    """Check what every item owes: its constants, and that it can be built with defaults from the stages it names."""
+    constants = components.find("item", item).constants
+    assert constants["KIND"] in ("table", "figure") and constants["TITLE"] and constants["CAPTION"].endswith(".")
+    assert set(constants["NEEDS"]) <= set(PATHS)
+    assert ("METRICS" in constants) == ("correlation" in constants["NEEDS"])
+    assert ("EVALUATIONS" in constants) == ("evaluation" in constants["NEEDS"])
+    parameters = components.resolve("item", item, {}, where=item)
+    needed = Inputs([r for r in inputs.results if r.stage in constants["NEEDS"]])
+    assert make_item(item, needed, parameters, folder) == constants["KIND"]
 
 
 def _images(rng, labels, channels, size):

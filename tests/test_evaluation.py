@@ -132,14 +132,17 @@ def test_partners_are_others_of_the_class_or_of_another():
     assert partners(np.zeros(3, int), np.random.default_rng(0), same_class=False).tolist() == [-1, -1, -1]
 
 
-def look(network, image, mask=None):
-    """One image through one mask, in double precision: the answer and its probability."""
-    if mask is not None:
-        axes = (-2, -1)
-        image = np.fft.ifft2(np.fft.ifftshift(mask.astype(np.float64), axes=axes) * np.fft.fft2(image)).real
+def look(network, images, masks):
+    """Each image through its mask, if it has one, in double precision: answers, and their probabilities."""
+    seen = []
+    for image, mask in zip(images, masks, strict=True):
+        if mask is not None:
+            axes = (-2, -1)
+            image = np.fft.ifft2(np.fft.ifftshift(mask.astype(np.float64), axes=axes) * np.fft.fft2(image)).real
+        seen.append(torch.from_numpy(image.astype(np.float32)))
     with torch.no_grad():
-        logits = network.classifier(torch.from_numpy(image.astype(np.float32)[None]))[0].double()
-    return int(logits.argmax()), float(logits.softmax(0).max())
+        logits = network.classifier(torch.stack(seen)).double()
+    return logits.argmax(1).numpy(), logits.softmax(1).max(1).values.numpy()
 
 
 def slow_filters(labels, masks, generator):
@@ -177,10 +180,11 @@ def test_filtered_accuracy_is_that_of_a_slow_loop(study, networks, place, of, na
     generator = np.random.default_rng(SEED)
     seen = 0
     for data, images in (("x", clean), ("x_A", attacked.sel(sample=ids)["adversarial"].values)):
-        own = [look(network, image, mask)[0] == label for image, mask, label in zip(images, masks, labels, strict=True)]
+        own = look(network, images, masks)[0] == labels
         for filtered, used, every in slow_filters(labels, masks, generator):
             members = [i for i in range(len(ids)) if every or used[i] is not None]
-            answers = {i: look(network, images[i], used[i]) for i in members}
+            found = look(network, images[members], [used[i] for i in members])
+            answers = dict(zip(members, zip(*found, strict=True), strict=True))
             right = {i: answers[i][0] == labels[i] for i in members}
             row = rows.loc[(data, filtered)]
             assert (row["n"], row["value"] * row["n"]) == (len(members), pytest.approx(sum(right.values())))
@@ -230,7 +234,7 @@ def test_group_accuracy_is_that_of_a_slow_loop(study, networks):
                 ("complement", complement_mask(mask)),
                 ("shuffled", random),
             ):
-                right = sum(look(network, samples.images[i], used)[0] == label for i in members)
+                right = (look(network, samples.images[members], [used] * len(members))[0] == label).sum()
                 row = rows.loc[(place["training"], str(group), name)]
                 assert (row["n"], row["value"] * row["n"]) == (len(members), pytest.approx(right))
                 assert (row["low"], row["high"]) == pytest.approx(wilson(right, len(members)))
@@ -353,6 +357,12 @@ def test_an_evaluation_reads_the_kind_of_maps_that_it_names():
     assert maps_read(built, "k22-transferred", "adversarial") == {("k22-single", "pgd-2_16@standard")}
     assert maps_read(built, "k22-single", "adversarial") == {("k22-single", "essential")}
     assert maps_read(built, "k22-embedding", "standard") == {("k22-single", "essential")}
+    raw = default()
+    raw["maps"]["k22-single"]["basis"] = "phase"
+    with pytest.raises(
+        ConfigError, match=r"k22-single.maps: maps 'k22-single' have basis 'phase', and this .* fourier;"
+    ):
+        resolve(raw)
     raw = default()
     raw["evaluations"]["k22-linear"]["of"] = "transferred"
     with pytest.raises(ConfigError, match=r"k22-linear: it needs maps, and runs.* makes none"):

@@ -20,6 +20,8 @@ from tests.short_training import digits
 from tests.workflow import REPOSITORY
 
 N = 60
+#: Items that are tested on these results.
+ITEMS = ("K22-F5", "K22-F6", "K22-F7", "K22-F8", "K22-T2", "K22-T3")
 SAMPLES = {"split": "test", "start": 0, "stop": N}
 RANGE = f"test-0-{N}"
 PLAIN, ROBUST = (
@@ -140,6 +142,7 @@ def _maps(study: SimpleNamespace, place: dict, kind: str, of: str) -> None:
     if kind != "essential":
         inputs["adversarial"] = "/".join(["attacks", *PLAIN.values(), "fgsm", RANGE])
     parameters = {"objective": INVARIANCE, "settings": settings, "of": kind, "samples": SAMPLES}
+    parameters["basis"] = {"kind": "fourier", "parameters": {}}
     stage(study, "maps", place | {"maps": "tiny", "of": of, "range": RANGE}, parameters, inputs)
 
 

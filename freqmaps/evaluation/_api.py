@@ -5,7 +5,7 @@ A component of this folder is a module with
 * ``NEEDS``: the stages that it reads beside the dataset and the checkpoint, among ``attacks``, ``maps`` and
   ``group_maps``. Its parameters ``attacks``, ``maps`` and ``group_maps``, if it has them, narrow that by name, ``of``
   by the kind of maps (``essential``, ``adversarial``, ``transferred``, ``noise``), and ``masks_of`` names other
-  trainings whose group maps it reads too;
+  trainings whose group maps it reads too. ``BASES``, if it has that, are the bases of maps that it can read;
 * ``compute(inputs, network, *, seed, ...)``, which returns rows: plain mappings, all with the same keys; or an
   :class:`Evaluated` that also has rows about single samples (``sample`` and whatever else), kept in ``samples.csv``.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from freqmaps.analysis.linear import half_planes
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from freqmaps.evaluation._api import Network
@@ -26,7 +27,7 @@ class Mapped:
     ids, labels
         n sample ids and (n,) true classes.
     rows
-        (n, d) float32: the maps' half planes.
+        (n, d) float32: the maps' half planes; all entries of maps that do not lie over frequencies.
     """
 
     of: str
@@ -41,7 +42,10 @@ def mapped(inputs: Inputs, network: Network, setting: str, of: str) -> list[Mapp
     names = dict.fromkeys(r.names["of"] for r in results if r.manifest["spec"]["parameters"]["of"] == of)
     found = []
     for name in names:
-        store = inputs.maps(**network.names, maps=setting, of=name, variables=["map", "label"])
-        ids = [str(s) for s in store["sample"].values]
-        found.append(Mapped(name, ids, store["label"].values, half_planes(store["map"].values)))
+        store = inputs.maps(**network.names, maps=setting, of=name, variables=["map", "label"], basis=None)
+        values = store["map"].values
+        rows = (
+            half_planes(values) if "ky" in store.dims else values.reshape(len(values), int(np.prod(values.shape[1:])))
+        )
+        found.append(Mapped(name, [str(s) for s in store["sample"].values], store["label"].values, rows))
     return found

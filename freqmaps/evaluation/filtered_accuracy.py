@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from freqmaps.results import Inputs
 
 NEEDS = ("attacks", "maps")
+BASES = ("fourier",)
 TINY = {"maps": "tiny"}
 
 #: What is also told of each single sample: what the paper's figure 6 shows.

@@ -43,6 +43,7 @@ CAPTION = (
 KIND = "figure"
 NEEDS = ("datasets", "maps", "group_maps", "evaluation", "training")
 EVALUATIONS = ("filtered_accuracy",)
+BASES = ("fourier",)
 RANGES = {"masks": (0, 100), "classes": (0, 100), "draw": (-1, 2**31)}
 
 _KIND = "filtered_accuracy"

@@ -44,6 +44,7 @@ CAPTION = (
 KIND = "figure"
 NEEDS = ("datasets", "attacks", "maps", "evaluation", "training")
 EVALUATIONS = ("filtered_accuracy",)
+BASES = ("fourier",)
 RANGES = {"images": (0, 100)}
 
 _KIND = "filtered_accuracy"

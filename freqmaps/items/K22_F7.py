@@ -29,6 +29,7 @@ CAPTION = (
 KIND = "figure"
 NEEDS = ("maps", "training")
 MAPS_OF = ("essential", "transferred")
+BASES = ("fourier",)
 RANGES = {"bands": (1, 10_000)}
 
 Rows = NDArray[np.float64]

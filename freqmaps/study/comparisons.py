@@ -107,6 +107,7 @@ class _Comparison:
         }
         for stage in component.constants["NEEDS"]:
             inputs[stage] = self._needed(stage, parameters, where)
+        self._check_bases(inputs.get("maps", []), component.constants.get("BASES"), where)
         self.graph.add(
             "evaluation", self.names | {"evaluation": name},
             {"evaluation": {"kind": kind, "parameters": parameters}, "samples": self.made.samples}, inputs,
@@ -124,6 +125,16 @@ class _Comparison:
             for training in parameters.get("masks_of") or []:
                 nodes += [n for n in self._masks_of(training, parameters, where) if n not in nodes]
         return nodes
+
+    @staticmethod
+    def _check_bases(maps: Node | list[Node], bases: tuple[str, ...] | None, where: str) -> None:
+        for node in maps if isinstance(maps, list) and bases is not None else []:
+            basis = node.spec["parameters"]["basis"]["kind"]
+            if basis not in bases:
+                raise ConfigError(
+                    f"{where}.maps: maps '{node.names['maps']}' have basis '{basis}', and this evaluation reads "
+                    f"{' or '.join(bases)}; name another map setting"
+                )
 
     def _masks_of(self, training: str, parameters: Mapping[str, Any], where: str) -> list[Node]:
         """Return the group maps of another training's network, the rest being equal."""
