@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from freqmaps.errors import ConfigError
-from freqmaps.study import code, config, keys
+from freqmaps.study import atlas, code, config, keys
 from freqmaps.study.comparisons import add_comparisons
 from freqmaps.study.graph import SCRIPTS, Graph, root_relative
 from freqmaps.study.items import Item, add_item
@@ -25,6 +25,7 @@ class Study:
     config: dict[str, Any]
     graph: Graph = field(default_factory=Graph)
     items: dict[str, Item] = field(default_factory=dict)
+    atlas: atlas.Atlas | None = None
 
     @property
     def root(self) -> Path:
@@ -81,6 +82,7 @@ def study(raw: Mapping[str, Any]) -> Study:
         entry = {"item": given} if isinstance(given, str) else dict(given)
         item = add_item(built.config, built.graph, built.items, entry, f"items[{number}]")
         built.items[item.name] = item
+    built.atlas = atlas.resolve(built.config["study"], built.config["atlas"], built.graph)
     return built
 
 

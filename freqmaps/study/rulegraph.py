@@ -21,4 +21,7 @@ def mermaid(study: Study) -> str:
         lines.append(f'    {name}["{item.name}"]')
         edges.update({(stage, name): None for stage in counts if any(n.stage == stage for n in item.inputs)})
         edges[(name, "report")] = None
+    if study.atlas:
+        lines.append('    atlas["atlas"]')
+        edges.update({(stage, "atlas"): None for stage in counts if any(n.stage == stage for n in study.atlas.inputs)})
     return "\n".join([*lines, *(f"    {a} --> {b}" for a, b in edges)]) + "\n"

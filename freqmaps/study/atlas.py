@@ -1,0 +1,123 @@
+"""Which results the atlas shows: one setting (dataset, model, training, seed, map setting) and its attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from freqmaps.errors import ConfigError, nearest
+from freqmaps.study import code, keys
+from freqmaps.study.graph import SCRIPTS, Graph, Node
+
+DECIDES_NUMBERS = False
+
+SETTING = ("dataset", "model", "training", "seed", "maps")
+_ESSENTIAL = "essential"
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """The atlas of the current config: what it shows, and the results that it reads."""
+
+    parameters: Mapping[str, Any]
+    inputs: tuple[Node, ...]
+
+    def key(self, templates: Sequence[str]) -> str:
+        """Return its key: parameters, results, code, and the digests of the page's templates."""
+        spec = {
+            "parameters": dict(self.parameters),
+            "inputs": sorted(node.path for node in self.inputs),
+            "code": code.stage_digest([SCRIPTS / "atlas.py"]),
+            "templates": list(templates),
+        }
+        return keys.key(spec)
+
+
+def resolve(study: str, given: Mapping[str, Any], graph: Graph) -> Atlas | None:
+    """Choose the study's first setting that fits the names given, and its attacks.
+
+    Parameters
+    ----------
+    study
+        The study's name.
+    given
+        The config's ``atlas``.
+    graph
+        All results of the study.
+
+    Returns
+    -------
+    Atlas or None
+        None if ``samples`` is 0, or if the study has no maps and none are named.
+
+    Raises
+    ------
+    ConfigError
+        The study has no such setting, or no such attack in it.
+    """
+    wanted = {name: str(given[name]) for name in SETTING if given[name] is not None}
+    if given["samples"] == 0:
+        return None
+    settings = _settings(graph)
+    if not settings and not wanted and not given["attacks"]:
+        return None
+    names = _fitting(settings, wanted)
+    attacks = _attacks(given["attacks"], [n for n in graph.nodes.values() if _at(n, names)])
+    nodes = tuple(node for node in graph.nodes.values() if _shown(node, names, attacks))
+    limits = {name: given[name] for name in ("samples", "megabytes")}
+    return Atlas({"study": study, "names": names, "attacks": attacks, **limits}, nodes)
+
+
+def _settings(graph: Graph) -> list[dict[str, str]]:
+    """Return the settings with essential maps over the Fourier plane, in the study's order."""
+    found = [n for n in graph.nodes.values() if n.stage == "maps" and n.names["of"] == _ESSENTIAL and _planar(n)]
+    return [dict(pairs) for pairs in dict.fromkeys(tuple((k, n.names[k]) for k in SETTING) for n in found)]
+
+
+def _planar(node: Node) -> bool:
+    return bool(node.spec["parameters"]["basis"]["kind"] == "fourier")
+
+
+def _fitting(settings: list[dict[str, str]], wanted: Mapping[str, str]) -> dict[str, str]:
+    for name, value in wanted.items():
+        known = dict.fromkeys(setting[name] for setting in settings)
+        if value not in known:
+            raise ConfigError(f"atlas.{name}: no run makes Fourier maps with {name} '{value}'; {nearest(value, known)}")
+    for setting in settings:
+        if all(setting[name] == value for name, value in wanted.items()):
+            return setting
+    shown = ", ".join(f"{name} '{value}'" for name, value in wanted.items()) or "attacks without maps"
+    raise ConfigError(f"atlas: no run has {shown} together; name fewer of them, or add the run")
+
+
+def _attacks(given: Iterable[str] | None, nodes: Sequence[Node]) -> list[str]:
+    mapped = {node.names["of"] for node in nodes if node.stage == "maps"}
+    made = dict.fromkeys(node.names["attack"] for node in nodes if node.stage == "attacks")
+    known = [attack for attack in made if attack in mapped]
+    if given is None:
+        return known
+    for attack in given:
+        if attack not in known:
+            raise ConfigError(f"atlas.attacks: this setting has no maps of attack '{attack}'; {nearest(attack, known)}")
+    return list(given)
+
+
+def _at(node: Node, names: Mapping[str, str]) -> bool:
+    return all(node.names.get(name, value) == value for name, value in names.items())
+
+
+def _shown(node: Node, names: Mapping[str, str], attacks: Sequence[str]) -> bool:
+    """Whether the atlas reads a result: of its setting, and of its attacks; of correlations only cosines of pairs."""
+    if node.stage not in ("datasets", "training", "attacks", "maps", "correlation") or not _at(node, names):
+        return False
+    if node.stage == "correlation" and not _is_cosine(node):
+        return False
+    attack = node.names.get("attack") or node.names.get("of")
+    return attack in (None, _ESSENTIAL, *attacks)
+
+
+def _is_cosine(node: Node) -> bool:
+    """Whether a correlation is the cosine of the two maps of each image."""
+    pairing = node.inputs[0].spec["parameters"]["pairing"]["kind"]
+    return bool(node.spec["parameters"]["metric"]["kind"] == "cosine" and pairing == "matched")
