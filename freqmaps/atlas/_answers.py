@@ -1,0 +1,90 @@
+"""What the network answers to an image and to the image seen through its map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.backends.cudnn import flags
+
+from freqmaps import spectra
+from freqmaps.atlas._read import ImageSet
+from freqmaps.models._predict import BATCH
+
+#: Classes shown per answer.
+TOP = 5
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The most probable classes of a set's images and of its filtered images.
+
+    Attributes
+    ----------
+    image_class, filtered_class
+        (m, k) int16, most probable first; -1 for filtered images without a map. k is 5, or the number of classes.
+    image_p, filtered_p
+        (m, k) float32: their probabilities (softmax of the logits); NaN without a map.
+    """
+
+    image_class: NDArray[np.int16]
+    image_p: NDArray[np.float32]
+    filtered_class: NDArray[np.int16]
+    filtered_p: NDArray[np.float32]
+
+
+def answers(model: nn.Module, images: ImageSet, *, device: str | torch.device = "cpu") -> Answers:
+    """Ask a network about a set's images, and about the same seen through their maps.
+
+    Parameters
+    ----------
+    model
+        Images in [0, 1] to logits, in eval mode.
+    images
+        The set.
+    device
+        Where to compute.
+    """
+    plain = probabilities(model, images.image, device=device)
+    k = min(TOP, plain.shape[1])
+    image_class, image_p = top(plain, k)
+    filtered_class = np.full((len(plain), k), -1, dtype=np.int16)
+    filtered_p = np.full((len(plain), k), np.nan, dtype=np.float32)
+    rows = np.flatnonzero(images.has_map)
+    for start in range(0, len(rows), BATCH):
+        part = rows[start : start + BATCH]
+        filtered = spectra.filter_image(images.image[part], images.map[part]).astype(np.float32)
+        filtered_class[part], filtered_p[part] = top(probabilities(model, filtered, device=device), k)
+    return Answers(image_class, image_p, filtered_class, filtered_p)
+
+
+def probabilities(
+    model: nn.Module, images: NDArray[np.float32], *, device: str | torch.device = "cpu"
+) -> NDArray[np.float32]:
+    """Return the softmax of a network's logits, (n, classes) float32.
+
+    Batches are padded to one size, as for :func:`freqmaps.models.predict`, so that both choose the same kernels and
+    the most probable class is the one that the stores hold.
+    """
+    model.to(device).eval()
+    found = []
+    with torch.no_grad(), flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        for start in range(0, max(len(images), 1), BATCH):
+            part = torch.as_tensor(images[start : start + BATCH])
+            padded = torch.cat([part, part.new_zeros(BATCH - len(part), *part.shape[1:])]).to(device)
+            found.append(torch.softmax(model(padded).double(), dim=1)[: len(part)].float().cpu().numpy())
+    return np.concatenate(found)
+
+
+def top(values: NDArray[Any], k: int) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    """Return the classes of the ``k`` largest values of each row, largest first, and the values.
+
+    >>> top(np.array([[0.1, 0.7, 0.2]]), 2)[0].tolist()
+    [[1, 2]]
+    """
+    order = np.argsort(-values, axis=1, kind="stable")[:, :k]
+    return order.astype(np.int16), np.take_along_axis(values, order, axis=1).astype(np.float32)
