@@ -21,6 +21,7 @@ include: "rules/matrices.smk"
 include: "rules/correlation.smk"
 include: "rules/evaluation.smk"
 include: "rules/items.smk"
+include: "rules/atlas.smk"
 include: "rules/report.smk"
 
 
@@ -34,6 +35,7 @@ rule all:
     input:
         REPORT,
         REPORT_STAMP,
+        ATLAS_FILES,
         current(STUDY.items.values()),
 
 

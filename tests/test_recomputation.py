@@ -40,7 +40,7 @@ def shown(*items):
     return {*items, "report"}
 
 
-FROM_MAPS = maps("essential", *ATTACKS) | pairs(*ATTACKS) | shown("B25-T1", "B25-F3")
+FROM_MAPS = maps("essential", *ATTACKS) | pairs(*ATTACKS) | shown("B25-T1", "B25-F3", "atlas")
 FROM_TRAINING = training() | attack(*ATTACKS) | FROM_MAPS
 
 
@@ -106,7 +106,7 @@ def reformat(file):
     return edit
 
 
-NEW_ATTACK = attack("bim") | maps("bim") | pairs("bim") | shown()
+NEW_ATTACK = attack("bim") | maps("bim") | pairs("bim") | shown("atlas")
 NEW_SEED = (
     training(1) | attack(*ATTACKS, seed=1) | maps("essential", *ATTACKS, seed=1) | pairs(*ATTACKS, seed=1)
     | shown("B25-T1", "B25-F3")
@@ -123,11 +123,11 @@ EDITS = {
     "lambda": (config("maps", "ce", "penalty", to=0.3), FROM_MAPS),
     "one attack's epsilon": (
         config("attacks", "fgsm", "epsilon", to=0.1),
-        attack("fgsm") | maps("fgsm") | pairs("fgsm") | shown(),
+        attack("fgsm") | maps("fgsm") | pairs("fgsm") | shown("atlas"),
     ),
     "the epsilon of an attack that items read": (
         config("attacks", "pgd-4_16", "epsilon", to=0.1),
-        attack("pgd-4_16") | maps("pgd-4_16") | pairs("pgd-4_16") | shown("B25-T1", "B25-F3"),
+        attack("pgd-4_16") | maps("pgd-4_16") | pairs("pgd-4_16") | shown("B25-T1", "B25-F3", "atlas"),
     ),
     "a new seed": (config("runs", 0, "seeds", to=[0, 1]), NEW_SEED),
     "a new attack": (add_attack, NEW_ATTACK),
@@ -143,12 +143,14 @@ EDITS = {
     ),
     "a plot's colour": (append("freqmaps/items/B25_F3.py", "\n_COLOUR = 'black'\n"), shown("B25-F3")),
     # The report shows the config as it is written.
+    "how many samples the atlas shows": (config("atlas", to={"samples": 10}), shown("atlas")),
+    "the atlas's looks": (append("report/atlas/style.css", "\nh1 { color: red; }\n"), {"atlas"}),
     "a default made explicit": (config("maps", "ce", "window", to=20), shown()),
     "threads and device": (config("threads", to={"maps": 2}), set()),
     "a numeric function of maps": (append("freqmaps/maps/objectives/cross_entropy.py", "\n_SCALE = 2.0\n"), FROM_MAPS),
     "a numeric function of a metric": (
         append("freqmaps/correlation/metrics/cosine.py", "\n_SCALE = 2.0\n"),
-        {f"correlation/0/{a}/cosine" for a in ATTACKS} | shown("B25-T1"),
+        {f"correlation/0/{a}/cosine" for a in ATTACKS} | shown("B25-T1", "atlas"),
     ),
     "a comment": (append("freqmaps/maps/objectives/cross_entropy.py", "\n# a comment\n"), set()),
     "a reformatting": (reformat("freqmaps/maps/objectives/cross_entropy.py"), set()),
@@ -184,7 +186,7 @@ def test_a_fresh_clone_beside_shared_results_makes_only_its_own_tables(finished,
     other = clone(tmp_path / "other", of=finished)
     scramble_times(other)
     shared = ("--config", f"results={finished}/results")
-    assert due(other, "all", *TINY, *shared) == shown("B25-T1", "B25-F3")
+    assert due(other, "all", *TINY, *shared) == shown("B25-T1", "B25-F3", "atlas")
 
 
 def test_going_back_is_free(finished, tmp_path):

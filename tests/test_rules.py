@@ -74,7 +74,7 @@ def test_the_profile_names_no_rule_and_puts_what_a_site_edits_first():
 
 
 def test_one_stage_one_name_everywhere():
-    for stage in [*PATHS, "items", "report"]:
+    for stage in [*PATHS, "items", "report", "atlas"]:
         assert (REPOSITORY / "rules" / f"{stage}.smk").exists()
         assert (REPOSITORY / "workflow_scripts" / f"{stage}.py").exists()
         assert (REPOSITORY / "freqmaps" / stage / "__init__.py").exists()

@@ -50,7 +50,7 @@ def snakemake(folder: Path, *words: str, timeout: float = 600, check: bool = Tru
 
 
 def due(folder: Path, *words: str) -> set[str]:
-    """Return what a dry run would make: a stage with what tells its jobs apart, the items, the report."""
+    """Return what a dry run would make: a stage with what tells its jobs apart, the items, the report, the atlas."""
     done = snakemake(folder, "-n", "--printshellcmds", *words)
     return due_in(done.stdout + done.stderr)
 
@@ -64,8 +64,8 @@ def due_in(printed: str) -> set[str]:
             continue
         if script[1] == "items":
             found.add(re.search(r'"item": "([^"]+)"', line)[1])
-        elif script[1] == "report":
-            found.add("report")
+        elif script[1] in ("report", "atlas"):
+            found.add(script[1])
         else:
             found.add(_place(script[1], re.search(r"--output (\S+)/manifest\.json", line)[1]))
     return found

@@ -1,0 +1,62 @@
+"""The atlas: one self-contained page to browse images, spectra and maps, stamped like an item."""
+
+from freqmaps.atlas import Templates
+from freqmaps.manifest import sha256
+
+ATLAS = f"{SHOWN}/atlas.html"
+ATLAS_FILES = (
+    []
+)  # what a run of everything makes: nothing if the study has no maps, or wants no atlas
+
+if STUDY.atlas:
+    ATLAS_KEY = STUDY.atlas.key(
+        [sha256(path) for path in Templates.files(Path(workflow.basedir) / "report")]
+    )
+    ATLAS_STAMP = f"{SHOWN}/.current/atlas.{ATLAS_KEY}"
+    ATLAS_FILES = [ATLAS, ATLAS_STAMP]
+
+    rule stamp_atlas:
+        input:
+            [ancient(manifest_of(node)) for node in STUDY.atlas.inputs],
+        output:
+            ATLAS_STAMP,
+        log:
+            f"{SHOWN}/logs/stamp_atlas.txt",
+        localrule: True
+        conda:
+            "../envs/cpu.yaml"
+        params:
+            removes=[ATLAS],
+            content=json.dumps({"parameters": dict(STUDY.atlas.parameters)}),
+        shell:
+            f"python {workflow.basedir}/workflow_scripts/stamp.py --stamp {{output:q}} --content {{params.content:q}}"
+            " --removes {params.removes:q} 2> {log:q}"
+
+    rule atlas:
+        input:
+            ancient(ATLAS_STAMP),
+            [ancient(manifest_of(node)) for node in STUDY.atlas.inputs],
+        output:
+            ATLAS,
+        log:
+            f"{SHOWN}/logs/atlas.txt",
+        benchmark:
+            f"{SHOWN}/logs/atlas.tsv"
+        conda:
+            "../envs/gpu.yaml"
+        threads: 1
+        resources:
+            mem_mb=growing(6000),
+            runtime=growing(60),
+            gpu=gpus,
+        params:
+            atlas=json.dumps(dict(STUDY.atlas.parameters), sort_keys=True),
+            templates=f"{workflow.basedir}/report",
+            # Paths below the root: a shell takes 128 kB, which is some 1500 results.
+            results=[node.path for node in STUDY.atlas.inputs],
+        message:
+            "atlas"
+        shell:
+            f"python {workflow.basedir}/workflow_scripts/atlas.py --atlas {{params.atlas:q}} --root {ROOT}"
+            f" --device {STUDY.config['device']}"
+            " --templates {params.templates:q} --html {output:q} --log {log:q} --results {params.results:q}"
