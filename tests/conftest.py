@@ -1,6 +1,7 @@
 """Shared fixtures."""
 
 import os
+import shutil
 
 # Small networks and matrices: one thread each is faster than a pool, and tests stay reproducible.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -9,11 +10,29 @@ import pytest
 
 from tests.faults import undisturbed  # noqa: F401 - a fixture
 
+BROWSER = [f"--{flag}" for flag in (
+    "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+    "disable-component-update", "disable-sync",
+)]  # fmt: skip
+
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
     """Keep the user's cache of fingerprints out of tests."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser without a window."""
+    from playwright.sync_api import sync_playwright
+
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert executable, "no chromium: install it with apt-get install chromium"
+    with sync_playwright() as playwright:
+        instance = playwright.chromium.launch(executable_path=executable, args=BROWSER)
+        yield instance
+        instance.close()
 
 
 def pytest_collection_modifyitems(items):

@@ -1,12 +1,10 @@
 import re
-import shutil
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import sync_playwright
 
 from freqmaps.errors import StoreError
 from freqmaps.items._api import Column, Table
@@ -19,10 +17,6 @@ from tests import synthetic_study as study
 
 ROOT = Path(__file__).parent.parent
 ITEMS = {"B25-T1": ("csv", "tex"), "B25-T3": ("csv", "tex"), "B25-F1": ("svg", "png"), "B25-F3": ("svg", "png")}
-BROWSER = [f"--{flag}" for flag in (
-    "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-    "disable-component-update", "disable-sync",
-)]  # fmt: skip
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
@@ -167,16 +161,6 @@ def test_markdown():
         "<ul><li>one more</li><li>two</li></ul>",
         "<ol><li>a</li><li>b</li></ol>",
     ]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert executable, "no chromium: install it with apt-get install chromium"
-    with sync_playwright() as playwright:
-        instance = playwright.chromium.launch(executable_path=executable, args=BROWSER)
-        yield instance
-        instance.close()
 
 
 def _column(page, table, number):

@@ -18,6 +18,7 @@ import freqmaps
 from freqmaps.errors import FreqmapsError
 from freqmaps.models import load_classifier
 from freqmaps.stores import MAPS, read
+from tests.atlas_pages import unpacked
 from tests.workflow import SNAKEMAKE, clone, snakemake
 
 NETS = '''
@@ -78,8 +79,18 @@ def test_own_images_and_network_end_in_tables_figures_and_a_report(lab):
     table = pd.read_csv(lab / "results" / "tables" / "B25-T1.csv")
     assert table["attack"].tolist() == ["fgsm"]
     assert np.isfinite(table["cosine_mean"]).all()
-    for name in ("figures/B25-F1.svg", "figures/B25-F1.png", "tables/B25-T1.tex", "report.html"):
+    for name in ("figures/B25-F1.svg", "figures/B25-F1.png", "tables/B25-T1.tex", "report.html", "atlas.html"):
         assert (lab / "results" / name).stat().st_size > 500
+
+
+def test_the_atlas_asks_the_network_that_made_the_stores(lab):
+    data = unpacked((lab / "results" / "atlas.html").read_text(encoding="utf-8"))
+    assert np.array_equal(data["clean.image_class"][:, 0], data["clean.label"])
+    assert np.array_equal(data["row.image_class"][:, 0], data["row.fooled"])
+    mapped = data["row.has_map"] == 1
+    assert mapped.any()
+    kept = data["row.filtered_class"][:, 0] == data["row.fooled"]
+    assert np.array_equal(kept[mapped], data["row.keeps_prediction"][mapped] == 1)
 
 
 def test_results_open_as_xarray_in_two_lines(lab):
