@@ -4,9 +4,8 @@ from freqmaps.atlas import Templates
 from freqmaps.manifest import sha256
 
 ATLAS = f"{SHOWN}/atlas.html"
-ATLAS_FILES = (
-    []
-)  # what a run of everything makes: nothing if the study has no maps, or wants no atlas
+# What a run of everything makes: nothing if the study has no maps, or wants no atlas.
+ATLAS_FILES = []
 
 if STUDY.atlas:
     ATLAS_KEY = STUDY.atlas.key(
@@ -30,7 +29,7 @@ if STUDY.atlas:
             content=json.dumps({"parameters": dict(STUDY.atlas.parameters)}),
         shell:
             f"python {workflow.basedir}/workflow_scripts/stamp.py --stamp {{output:q}} --content {{params.content:q}}"
-            " --removes {params.removes:q} 2> {log:q}"
+            " --removes {params.removes:q} --log {log:q}"
 
     rule atlas:
         input:
@@ -49,6 +48,7 @@ if STUDY.atlas:
             mem_mb=growing(6000),
             runtime=growing(60),
             gpu=gpus,
+            gpu_model=gpu_model,
         params:
             atlas=json.dumps(dict(STUDY.atlas.parameters), sort_keys=True),
             templates=f"{workflow.basedir}/report",

@@ -65,7 +65,7 @@ def from_arrays(
 ) -> str:
     """Make a page of sets of images."""
     net = network(*clean.image.shape[1:])
-    ids = ids or [f"s{i}" for i in range(len(clean.image))]
+    ids = ids if ids is not None else [f"s{i}" for i in range(len(clean.image))]
     rows = {name: set_columns(images, answers(net, images), clean.image) for name, images in attacked.items()}
     return build_atlas(
         set_columns(clean, answers(net, clean)), rows,
@@ -91,6 +91,12 @@ def sets(n: int, channels: int, height: int, width: int) -> tuple[ImageSet, Imag
     columns["cosine"] = np.where(has_map, np.linspace(0, 1, n - 1), np.nan)
     return clean, ImageSet("noise", np.arange(1, n), noisy[1:], attacked_maps.astype(np.float32), has_map,
                            columns | _numbers(rng, has_map))  # fmt: skip
+
+
+def none_of(images: ImageSet) -> ImageSet:
+    """Return a set without any of its images."""
+    arrays = {name: getattr(images, name)[:0] for name in ("sample", "image", "map", "has_map")}
+    return ImageSet(images.of, **arrays, columns={name: values[:0] for name, values in images.columns.items()})
 
 
 def _maps(rng, shape):

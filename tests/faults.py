@@ -218,7 +218,7 @@ class Workshop:
 
     def shown(self, stage: str) -> list[Command]:
         """Return the jobs that must run again after a stage: a stamp that is written anew removes what it stands for."""
-        return [c for c in self.commands if c.stage in ("items", "report")] if stage == "stamp" else []
+        return [c for c in self.commands if c.stage in ("items", "report", "atlas")] if stage == "stamp" else []
 
     def made_by(self, command: Command) -> list[Path]:
         """Return the files that a job has made, of which its log is none."""

@@ -56,8 +56,7 @@ def test_all_samples_or_as_many_as_are_asked_for_or_fit(stored):
     tight = choose(inputs, 3, samples=1000, megabytes=5 * bytes_per_sample((3, 8, 8), 3) / 1e6)
     assert (len(tight.ids), tight.limit) == (5, "megabytes")
     assert len(choose(inputs, 3, samples=1000, megabytes=1e-6).ids) == 1
-    with pytest.raises(FreqmapsError, match="no essential maps"):
-        choose(Inputs([]), 3, samples=1, megabytes=1)
+    assert choose(Inputs([]), 3, samples=1, megabytes=1).ids == []
 
 
 def test_sets_hold_what_the_stores_hold(stored):
@@ -151,6 +150,15 @@ def test_answers_are_the_softmax_of_the_logits():
     assert (found.filtered_class[~attacked.has_map] == -1).all()
     assert np.isnan(found.filtered_p[~attacked.has_map]).all()
     assert not np.isnan(found.filtered_p[attacked.has_map]).any()
+
+
+def test_a_network_without_an_answer_is_one_sentence():
+    _, attacked = atlas_pages.sets(3, 1, 4, 4)
+    net = atlas_pages.network(1, 4, 4)
+    with torch.no_grad():
+        net[1].bias[2] = np.nan
+    with pytest.raises(FreqmapsError, match="answers NaN or infinity"):
+        answers(net, attacked)
 
 
 def test_probabilities_of_no_image_and_ties():

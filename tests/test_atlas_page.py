@@ -244,6 +244,16 @@ def test_a_study_without_attacks(opened, tmp_path):
     assert all(row["keeps_prediction_essential"] == "yes" for row in shown.table())
 
 
+def test_a_study_in_which_no_image_was_mapped(opened, tmp_path):
+    clean, attacked = (atlas_pages.none_of(images) for images in atlas_pages.sets(3, 3, 6, 6))
+    shown = opened(written(tmp_path, atlas_pages.from_arrays(clean, {"noise": attacked})))
+    assert shown.text_content("#shown") == "0 attacked images. No sample was mapped and classified correctly."
+    assert not shown.is_visible("#detail")
+    shown.click("#view-table")
+    shown.focus("#controls select")
+    assert shown.evaluate("csv()").count("\n") == 1
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_light_and_dark(opened, toy, scheme):
     shown = opened(toy[0], color_scheme=scheme)

@@ -34,7 +34,7 @@ def test_every_computing_rule_is_complete(name, block):
 
 
 GROWING = re.compile(r"(mem_mb|runtime)=growing\((\d+)\)")
-ON_GPUS = {"training", "attacks", "maps", "group_maps", "evaluation"}
+ON_GPUS = {"training", "attacks", "maps", "group_maps", "evaluation", "atlas"}
 PROFILE = yaml.safe_load((REPOSITORY / "slurm" / "config.yaml").read_text())
 
 

@@ -22,8 +22,11 @@ from freqmaps.results import Inputs
 
 def run(arguments: argparse.Namespace) -> None:
     """Choose samples, ask the network about them, and fill the page; one attack's images in memory at a time."""
+    manifest.clear_half_written(arguments.html)
     given = json.loads(arguments.atlas)
     inputs = Inputs.from_folders([arguments.root / path for path in arguments.results])
+    for result in inputs.results:
+        manifest.check(result.folder)
     choice = choose(inputs, len(given["attacks"]), samples=given["samples"], megabytes=given["megabytes"])
     device = pick(arguments.device)
     network = load_classifier(inputs.select("training")[0].folder, device)

@@ -13,6 +13,8 @@ from torch.backends.cudnn import flags
 
 from freqmaps import spectra
 from freqmaps.atlas._read import ImageSet
+from freqmaps.device import in_parts
+from freqmaps.errors import FreqmapsError
 from freqmaps.models._predict import BATCH
 
 #: Classes shown per answer.
@@ -67,6 +69,13 @@ def probabilities(
 ) -> NDArray[np.float32]:
     """Return the softmax of a network's logits, (n, classes) float32.
 
+    Raises
+    ------
+    FreqmapsError
+        A logit is NaN or infinite, or memory does not suffice for one image.
+
+    Notes
+    -----
     Batches are padded to one size, as for :func:`freqmaps.models.predict`, so that both choose the same kernels and
     the most probable class is the one that the stores hold.
     """
@@ -76,7 +85,10 @@ def probabilities(
         for start in range(0, max(len(images), 1), BATCH):
             part = torch.as_tensor(images[start : start + BATCH])
             padded = torch.cat([part, part.new_zeros(BATCH - len(part), *part.shape[1:])]).to(device)
-            found.append(torch.softmax(model(padded).double(), dim=1)[: len(part)].float().cpu().numpy())
+            logits = in_parts(model, padded)[: len(part)].double()
+            if not bool(logits.isfinite().all()):
+                raise FreqmapsError("the network answers NaN or infinity to images; train it again or load another")
+            found.append(torch.softmax(logits, dim=1).float().cpu().numpy())
     return np.concatenate(found)
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from freqmaps.atlas._planes import bytes_per_sample
 from freqmaps.atlas._read import column, store_rows
-from freqmaps.errors import FreqmapsError
 from freqmaps.results import ESSENTIAL, STORE, Inputs
 from freqmaps.stores import MAPS
 
@@ -47,16 +46,11 @@ def choose(inputs: Inputs, attacks: int, *, samples: int, megabytes: float) -> C
         At most so many, at least 1.
     megabytes
         At most so many million bytes of pixels and map entries before compression; at least one sample is shown.
-
-    Raises
-    ------
-    FreqmapsError
-        There are no essential maps.
     """
     stores = [r.folder / STORE for r in inputs.select("maps", of=ESSENTIAL)]
     rows = store_rows(stores, MAPS)
     if not rows:
-        raise FreqmapsError("atlas: there are no essential maps to show; add samples that are classified correctly")
+        return Choice([], 0)
     labels = column(rows, stores, MAPS, "label")
     shape = column(dict(list(rows.items())[:1]), stores, MAPS, "map").shape[1:]
     fit = max(1, int(megabytes * 1e6 // bytes_per_sample(shape, attacks)))

@@ -27,7 +27,7 @@ function refresh() {
   for (const part of document.querySelectorAll(".for-grid")) part.hidden = !grid;
   GRID.element.hidden = !grid || empty;
   TABLE.element.hidden = grid || empty;
-  $("none").hidden = !empty;
+  $("none").hidden = !empty || ROWS === 0;
   $("clear").disabled = FILTERS.every(name => STATE[name] === DEFAULTS[name]);
   const of = SHOWN.length === ROWS ? "" : ` of ${ROWS.toLocaleString("en")}`;
   const what = ATTACKED ? "attacked images" : "images";
@@ -44,6 +44,7 @@ function refresh() {
 
 function sampled() {
   const {samples, available, limit} = META, n = samples.toLocaleString("en"), all = available.toLocaleString("en");
+  if (!samples) return "No sample was mapped and classified correctly.";
   if (!limit) return `All ${n} samples with an essential map.`;
   return `${n} of ${all} samples with an essential map, evenly from each class (limit: ${limit}).`;
 }
