@@ -71,7 +71,11 @@ def in_parts(function: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
     size = max(1, len(batch))
     while True:
         try:
-            return torch.cat([function(part) for part in torch.split(batch, size)]) if size < len(batch) else function(batch)
+            return (
+                torch.cat([function(part) for part in torch.split(batch, size)])
+                if size < len(batch)
+                else function(batch)
+            )
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
