@@ -16,7 +16,7 @@ if STUDY.atlas:
 
     rule stamp_atlas:
         input:
-            [ancient(manifest_of(node)) for node in STUDY.atlas.inputs],
+            manifests_of(STUDY.atlas.inputs),
         output:
             ATLAS_STAMP,
         log:
@@ -28,13 +28,13 @@ if STUDY.atlas:
             removes=[ATLAS],
             content=json.dumps({"parameters": dict(STUDY.atlas.parameters)}),
         shell:
-            f"python {workflow.basedir}/workflow_scripts/stamp.py --stamp {{output:q}} --content {{params.content:q}}"
+            f"python {script('stamp')} --stamp {{output:q}} --content {{params.content:q}}"
             " --removes {params.removes:q} --log {log:q}"
 
     rule atlas:
         input:
             ancient(ATLAS_STAMP),
-            [ancient(manifest_of(node)) for node in STUDY.atlas.inputs],
+            results=results_of(STUDY.atlas.inputs),
         output:
             ATLAS,
         log:
@@ -52,11 +52,12 @@ if STUDY.atlas:
         params:
             atlas=json.dumps(dict(STUDY.atlas.parameters), sort_keys=True),
             templates=f"{workflow.basedir}/report",
+            root=root_of(STUDY.atlas.inputs),
             # Paths below the root: a shell takes 128 kB, which is some 1500 results.
             results=[node.path for node in STUDY.atlas.inputs],
         message:
             "atlas"
         shell:
-            f"python {workflow.basedir}/workflow_scripts/atlas.py --atlas {{params.atlas:q}} --root {ROOT}"
+            f"python {script('atlas')} --atlas {{params.atlas:q}} --root {{params.root:q}}"
             f" --device {STUDY.config['device']}"
             " --templates {params.templates:q} --html {output:q} --log {log:q} --results {params.results:q}"

@@ -108,6 +108,14 @@ def results_of(nodes):
     return manifests_of(nodes) + [ancient(in_root(f"{n.path}/{f}")) for n, f in files]
 
 
+def root_of(nodes):
+    """Parameter function: where `input.results` lie on this machine: their root, or the copies fetched from it."""
+    first = next(iter(nodes)).path
+    return lambda wildcards, input: str(input.results[0]).removesuffix(
+        f"/{first}/manifest.json"
+    )
+
+
 def _found(stage, wildcards):
     try:
         return STUDY.graph.at(stage, dict(wildcards.items()))

@@ -43,13 +43,6 @@ rule stamp_report:
         " --removes {params.removes:q} --log {log:q}"
 
 
-def root_of_results(wildcards, input):
-    """Where the results lie on this machine: their root, or the copies fetched from object storage."""
-    return str(input.results[0]).removesuffix(
-        f"/{next(iter(STUDY.graph.nodes))}/manifest.json"
-    )
-
-
 rule report:
     input:
         ancient(REPORT_STAMP),
@@ -80,7 +73,7 @@ rule report:
         files=[",".join(list(item.files.values())[:2]) for item in STUDY.items.values()],
         # Paths below the root: a shell takes 128 kB, which is some 1500 results.
         results=list(STUDY.graph.nodes),
-        root=root_of_results,
+        root=root_of(STUDY.graph.nodes.values()),
     message:
         "report"
     shell:
