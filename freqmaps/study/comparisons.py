@@ -128,7 +128,9 @@ class _Comparison:
 
     @staticmethod
     def _check_bases(maps: Node | list[Node], bases: tuple[str, ...] | None, where: str) -> None:
-        for node in maps if isinstance(maps, list) and bases is not None else []:
+        if bases is None or not isinstance(maps, list):
+            return
+        for node in maps:
             basis = node.spec["parameters"]["basis"]["kind"]
             if basis not in bases:
                 raise ConfigError(
