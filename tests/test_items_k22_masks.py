@@ -94,6 +94,15 @@ def test_a_mask_that_costs_much_does_not_keep_the_trend(tmp_path, monkeypatch):
     assert table.frame["networks_changed"].tolist() == [2, 2]
 
 
+def test_masks_that_ran_out_of_epochs_are_counted(tmp_path):
+    inputs = Inputs(k22.make(tmp_path, ("plain",), starts=1))
+    assert not any("ran out of epochs" in n for n in K22_T1.build(inputs).notes)
+    result = inputs.select("group_maps", seed="1")[0]
+    store = inputs.group_maps(**result.names)
+    stores.write(result.folder / "store.zarr.zip", store.assign(converged=~store["converged"]), stores.GROUP_MAPS)
+    assert "The stopping rule ended 1 of 2 masks; the others ran out of epochs." in K22_T1.build(inputs).notes
+
+
 def test_one_seed_has_bounds_instead_of_a_spread(two_regimes):
     table = K22_T1.build(two_regimes)
     assert table.frame["regime"].tolist() == ["N", "A"]
@@ -314,7 +323,8 @@ def test_profile_ranges_by_hand():
 
 
 def test_stability_by_hand(inputs):
-    frame = K22_X2.build(inputs, bands=8, permutations=199).frame.set_index(["differ", "regime"])
+    table = K22_X2.build(inputs, bands=8, permutations=199)
+    frame = table.frame.set_index(["differ", "regime"])
 
     def flat(training, seed, start):
         return k22.mask(training, seed, start, 1, 8).astype(float).ravel()
@@ -335,6 +345,9 @@ def test_stability_by_hand(inputs):
     one, other = (np.sort(flat("move", s, 0))[-6] <= flat("move", s, 0) for s in (0, 1))
     assert frame.loc[("seed", "T"), "top"] == pytest.approx((one & other).sum() / 6, abs=0.17)
     assert frame.loc[("regime", "all"), "cosine_p"] <= 0.02
+    start, seed = frame.loc[("initial value", "all"), "pearson"], frame.loc[("seed", "all"), "pearson"]
+    assert f"initial value {start:.3f}, by seed {seed:.3f}, by regime" in table.notes[-3]
+    assert f"depends {'more' if start < seed else 'no more'} on where it started" in table.notes[-2]
 
 
 def test_stability_of_one_mask_and_of_constant_ones(natural_alone, tmp_path):

@@ -53,8 +53,9 @@ def build(inputs: Inputs) -> Table:
     Table
         Accuracies in [0, 1], shown in percent: ``accuracy``, ``filtered_accuracy``, ``complement``, ``shuffled``, each
         with ``_sd``, ``_low`` and ``_high``; ``change`` with ``_low`` and ``_high``; ``networks_changed``: those in
-        which McNemar's exact test finds a change (p < 0.05); ``mean_of_map``, ``share_of_zeros`` and ``epochs`` of the
-        mask, means over seeds; the published columns, and ``scope``: what differs from the paper's setting.
+        which McNemar's exact test finds a change (p < 0.05); ``mean_of_map``, ``share_of_zeros``, ``epochs`` and
+        ``converged`` (the share that the stopping rule ended) of the masks, means over seeds; the published columns,
+        and ``scope``: what differs from the paper's setting.
     """
     every = studies(inputs)
     rows = [[_row(inputs, study, name) for name in study.regimes if _own(study, name)] for study in every]
@@ -66,6 +67,7 @@ def build(inputs: Inputs) -> Table:
     for study, of_study in zip(every, rows, strict=True):
         start = prefix(every, study)
         notes += [start + described(study.regimes), start + _trend(of_study, entry["trend"])]
+        notes += [start + sentence for sentence in _stopped(of_study)]
     notes += [f"Published values: {entry['source']}.", *_scopes(frame)]
     shown = [c for c in _OTHERS if not frame[c.name].isna().all()]
     return Table(frame, notes, [*columns, *_accuracies(frame), *shown])
@@ -92,7 +94,7 @@ def _row(inputs: Inputs, study: Study, name: str) -> dict[str, Any]:
 
 def _masks(inputs: Inputs, study: Study, name: str) -> dict[str, float]:
     """Return what the group map stores say of a training's masks, means over seeds."""
-    keys = ("mean_of_map", "share_of_zeros", "epochs")
+    keys = ("mean_of_map", "share_of_zeros", "epochs", "converged")
     found: dict[str, list[float]] = {key: [] for key in keys}
     for result in inputs.select("group_maps", **study.place, training=name, of="essential"):
         store = inputs.group_maps(**result.names)
@@ -113,6 +115,13 @@ def _trend(rows: list[dict[str, Any]], most: float) -> str:
         f"{told} points; McNemar's test finds a change in {changed} of {networks} networks",
         region=(-most, most),
     )
+
+
+def _stopped(rows: list[dict[str, Any]]) -> list[str]:
+    """Say how many masks ran out of epochs, if any did: they might have become sparser."""
+    known = [(round(r["converged"] * r["seeds"]), r["seeds"]) for r in rows if r["converged"] == r["converged"]]
+    ended, masks = sum(e for e, _ in known), sum(m for _, m in known)
+    return [f"The stopping rule ended {ended} of {masks} masks; the others ran out of epochs."] if ended < masks else []
 
 
 def _scopes(frame: pd.DataFrame) -> list[str]:

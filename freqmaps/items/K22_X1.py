@@ -16,7 +16,8 @@ CAPTION = (
     "Rows: how the network was trained; columns: which network's mask of all images filters what it sees. N: natural, "
     "A: adversarial, S: random scales, T: random shifts, R: random rotations. Network and mask have the same training "
     "seed; mean over seeds ± standard deviation. If masks said no more than which frequencies images have, all masks "
-    "would do for all networks."
+    "would do for all networks. A mask that removes less does for more networks, whoever it belongs to: K22-T1 has the "
+    "masks' means."
 )
 KIND = "table"
 NEEDS = ("evaluation", "training")

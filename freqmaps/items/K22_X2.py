@@ -116,10 +116,14 @@ def _p_values(masks: Masks, **options: Any) -> dict[str, float]:
 
 def _sentences(frame: pd.DataFrame) -> list[str]:
     whole = {str(row["differ"]): row for row in frame[frame["regime"] == "all"].to_dict("records")}
-    told = [f"{kind} {whole[kind]['cosine']:.3f}" for kind in _KINDS if kind in whole]
+    told = [f"{kind} {whole[kind]['pearson']:.3f}" for kind in _KINDS if kind in whole]
     if not told:
         return ["There is one mask only, and nothing to compare it with."]
-    notes = [f"Mean cosine of masks that differ by {', by '.join(told)}."]
+    notes = [f"Mean Pearson correlation of masks that differ by {', by '.join(told)}."]
+    if {"initial value", "seed"} <= whole.keys():
+        start, other = (float(whole[kind]["pearson"]) for kind in ("initial value", "seed"))
+        verdict = "more" if start < other else "no more"
+        notes.append(f"By it a mask depends {verdict} on where it started than on the network's training seed.")
     if "regime" in whole and "seed" in whole:
         tests = ", ".join(f"{_NAMES[m].lower()} {whole['regime'][f'{m}_p']:.2g}" for m in MEASURES)
         notes.append(f"Are masks of one regime more alike than those of two? p by shuffled regimes: {tests}.")
@@ -132,5 +136,4 @@ def _columns() -> list[Column]:
     columns = [Column("differ", "Masks differ by"), Column("regime", "Training"), Column("pairs", "Pairs", "", "d")]
     for measure, name in _NAMES.items():
         columns += [Column(measure, "mean", name, ".3f"), Column(f"{measure}_least", "least", name, ".3f")]
-        columns += [Column(f"{measure}_p", "p", name, ".2g")]
     return columns
