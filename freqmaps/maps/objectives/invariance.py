@@ -60,10 +60,10 @@ class Invariance:
         n entries, and 0 where M is 0.
         """
         wide = torch.float32 if m.device.type == "mps" else torch.float64
-        size, entries = m.abs(), m.shape[1] * float(weight.sum())
+        size, entries = m.abs(), m.shape[1] * weight.sum(dtype=wide)
         mean = ((size**self.p) * weight).sum(dim=(1, 2, 3), dtype=wide) / entries
         norm = mean ** (1 / self.p)
-        gradient = torch.sign(m).mul_(self.strength / entries)
+        gradient = torch.sign(m).mul_((self.strength / entries).to(m.dtype))
         if self.p != 1:
             # Where a whole map is 0, so is the quotient's numerator.
             scale = torch.where(norm > 0, norm, torch.ones_like(norm)).to(m.dtype)
