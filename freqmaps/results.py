@@ -246,7 +246,7 @@ def _shown(names: Mapping[str, str]) -> str:
 
 
 def _csv(path: Path) -> pd.DataFrame:
-    if path.is_file() and not path.stat().st_size:
+    if path.name in ("per_sample.csv", "samples.csv") and path.is_file() and not path.stat().st_size:
         raise FreqmapsError(f"{path}: empty; this kind of metric or evaluation says nothing of single samples")
     try:
         texts = dict.fromkeys((*CORRELATION_NAMES, "sample", "error_method", "extra"), str)

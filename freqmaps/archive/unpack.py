@@ -18,7 +18,7 @@ from freqmaps.archive.check import Packed
 from freqmaps.catalog.scan import Found, scan
 from freqmaps.catalog.verify import content_problems
 from freqmaps.errors import FreqmapsError
-from freqmaps.shared_root import lock
+from freqmaps.shared_root import lock, open_to_group
 
 DECIDES_NUMBERS = False
 
@@ -111,6 +111,7 @@ class Import:
     @contextmanager
     def _staging(self) -> Iterator[Path]:
         """Hold a folder below the root, so that moving in is a rename; one import at a time uses it."""
+        open_to_group(self.root)
         holder = self.root / ".import"
         holder.mkdir(exist_ok=True)
         with lock(holder):
