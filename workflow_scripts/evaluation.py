@@ -11,7 +11,7 @@ from freqmaps.stores.selection import select
 
 
 def run(job: Job) -> dict[str, object]:
-    """Compute the evaluation; write ``evaluation.csv``, and ``samples.csv`` (empty if it has nothing on single ones)."""
+    """Compute the evaluation; write ``evaluation.csv``, and ``samples.csv`` (empty for some kinds)."""
     device = pick(job.options["device"])
     job.options["device_used"] = str(device)
     names = {name: job.spec["names"][name] for name in ("dataset", "model", "training", "seed")}
