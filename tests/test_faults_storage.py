@@ -102,7 +102,8 @@ def test_a_results_root_that_may_only_be_read(undisturbed, tmp_path, stage):
     shop = done.elsewhere(tmp_path / "c")
     command = shop.first(stage)
     undo(shop, command)
-    folders = [path for path in (shop.folder / "results").rglob("*") if path.is_dir()]
+    root = shop.folder / "results"
+    folders = [root, *(path for path in root.rglob("*") if path.is_dir())]
     for folder in folders:
         folder.chmod(0o555)
     outcome = shop.run(command, fault=injections.obey_permissions)
