@@ -216,6 +216,13 @@ class _LogFile(logging.handlers.WatchedFileHandler):
     Watched: Snakemake removes the log of a run of another user when it starts a job for the same result.
     """
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; pass over it if the log's folder is gone."""
+        try:
+            super().emit(record)
+        except OSError:
+            return
+
     def handleError(self, record: logging.LogRecord) -> None:
         """Pass over what could not be written if the disk is why."""
         if not isinstance(sys.exc_info()[1], OSError):

@@ -74,12 +74,13 @@ rule report:
         # Paths below the root: a shell takes 128 kB, which is some 1500 results.
         results=list(STUDY.graph.nodes),
         root=root_of(STUDY.graph.nodes.values()),
+        atlas="--atlas" if STUDY.atlas else "",
     message:
         "report"
     shell:
         f"python {script('report')} --config {{params.config:q}} --root {{params.root:q}}"
         " --templates {params.templates:q} --log {log:q} --html {output.html:q} --summary {output.summary:q}"
-        " --items {params.files:q} --results {params.results:q}"
+        " --items {params.files:q} --results {params.results:q} {params.atlas}"
 
 
 # A root on object storage is not listed: that would fetch every manifest in it at the end of each run.

@@ -24,6 +24,7 @@ def run(arguments: argparse.Namespace) -> None:
         template=(arguments.templates / "report.html.j2").read_text(encoding="utf-8"),
         workflow=(arguments.templates / "workflow.md").read_text(encoding="utf-8"),
         origin=manifest.origin(),
+        atlas=arguments.atlas,
     )  # fmt: skip
     manifest.write_text(arguments.html, page)
     table = shown / "tables" / "B25-T1.csv"
@@ -42,4 +43,5 @@ if __name__ == "__main__":
     parser.add_argument("--items", nargs="*", default=[], help="each item's two files, as tables/A.csv,tables/A.tex")
     parser.add_argument("--root", required=True, type=Path, help="the results root")
     parser.add_argument("--results", nargs="*", default=[], help="folders of all results, below the root")
+    parser.add_argument("--atlas", action="store_true", help="atlas.html lies beside the page")
     entry_point(parser, run)

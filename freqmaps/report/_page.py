@@ -29,6 +29,7 @@ def build_report(
     workflow: str,
     title: str = "Frequency maps of a classifier and of its attacks",
     origin: Mapping[str, Any] | None = None,
+    atlas: bool = False,
 ) -> str:
     """Return the report: one HTML page with styles, script and figures inside.
 
@@ -46,6 +47,8 @@ def build_report(
         Description of the workflow, Markdown.
     title
         Heading of the page.
+    atlas
+        Whether ``atlas.html`` lies beside the page and is linked.
     origin
         What made the report: ``freqmaps`` (version), ``commit``, ``dirty``.
 
@@ -70,6 +73,7 @@ def build_report(
         libraries=_libraries(inputs),
         runs=_runs(inputs),
         config=yaml.safe_dump(dict(study), sort_keys=False, allow_unicode=True, width=100),
+        atlas=atlas,
     )
 
 
