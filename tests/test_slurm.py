@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 STUDY = ("--configfile", "tests/slurm.yaml")
 # Looks at jobs suited to jobs of seconds; everything else is the profile's.
 QUICK = ("--slurm-init-seconds-before-status-checks", "8")
-ON_GPUS = {"training", "attacks", "maps", "group_maps", "evaluation"}
+ON_GPUS = {"training", "attacks", "maps", "group_maps", "evaluation", "atlas"}
 ON_CPUS = {"datasets", "matrices", "correlation"}
 PATIENCE = 900.0  # seconds, for a machine that is busy with other things
 
@@ -128,7 +128,7 @@ def test_the_literal_command_makes_everything_from_a_clone(disturbed):
     folder, records = disturbed
     assert (folder / "results" / "report.html").stat().st_size > 10_000
     assert freqmaps.open(folder / "results").problems() == []
-    assert {j["Stage"] for j in records} == ON_GPUS | ON_CPUS  # tables, figures and the report were made locally
+    assert {j["Stage"] for j in records} == ON_GPUS | ON_CPUS  # tables, figures and the report are made locally
 
 
 def test_gpu_jobs_held_a_gpu_in_the_gpu_partition_and_the_others_did_not(disturbed):
