@@ -106,7 +106,8 @@ class Lab:
         return folder
 
     def words(self, root, *words, study="small", config=()):
-        return [*SNAKEMAKE, "-c1", *words, "--configfile", f"{study}.yaml", "--config", f"results={root}", *config]
+        given = ["--configfile", f"{study}.yaml", "--config", f"results={root}", *config]
+        return [*SNAKEMAKE, "-c1", *words, *given]
 
     def snakemake(self, user, root, *words, check=True, **given):
         return user.run(self.clones[user], *self.words(root, *words, **given), check=check)
@@ -146,6 +147,10 @@ def test_what_one_made_the_other_takes_and_adds_to(lab, shared):
     after = keyed(shared)
     assert {p: after[p] for p in before} == before
     assert len(after) == len(before) + 1
+    # Told to repeat, a job repeats.
+    cosine = f"{made[0]}/{manifest.NAME}"
+    lab.snakemake(lab.bert, shared, "--force", cosine, study="more")
+    assert lab.made(lab.bert) == made
     # And back: anna's study is still whole, and what bert added is there for her too.
     assert due_in(lab.snakemake(lab.anna, shared, "-n", "-p", "all")[1]) == set()
     assert due_in(lab.snakemake(lab.anna, shared, "-n", "-p", "all", study="more")[1]) == {"B25-T1", "report"}
@@ -311,6 +316,27 @@ def test_who_may_only_read_makes_tables_from_what_is_there_and_is_told_of_what_i
     finally:
         for path, mode in closed.items():
             path.chmod(stat.S_IMODE(mode))
+
+
+@pytest.mark.users
+def test_gc_takes_only_what_one_made_oneself_and_nothing_that_is_being_made(lab, shared):
+    def gc(user, *words):
+        line = [sys.executable, "-m", "freqmaps.cli", "gc", "--configfile", "gc.yaml", *words]
+        return user.run(lab.clones[user], *line, PYTHONPATH=str(lab.clones[user]))[1]
+
+    for user in (lab.anna, lab.bert):
+        other = (lab.clones[user] / "small.yaml").read_text() + f"results: {shared}\nseed: 9\n"
+        (lab.clones[user] / "gc.yaml").write_text(other)
+        user.owns(lab.clones[user] / "gc.yaml")
+    mine = len([f for f in keyed(shared) if f.owner() == lab.bert.name])
+    everyones = len(keyed(shared))
+    assert 0 < mine < everyones
+    assert f"\n{mine} results" in gc(lab.bert)
+    assert f"\n{everyones - 1} results" in gc(lab.bert, "--others")  # all but the dataset, which has no seed
+    with shared_root.lock(next(f for f in keyed(shared) if f.owner() == lab.bert.name)):
+        assert f"{mine - 1} results" in gc(lab.bert)
+    gc(lab.bert, "--delete")
+    assert len(keyed(shared)) == everyones - mine
 
 
 def test_a_result_that_cannot_be_read_is_named(tmp_path, monkeypatch):

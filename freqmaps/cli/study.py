@@ -19,6 +19,7 @@ def add_commands(commands: Commands) -> None:
     gc = add(commands, "gc", _gc, "list results that no given study refers to", config=True)
     gc.add_argument("--study", action="append", default=[], nargs="+", type=Path, metavar="FILE",
                     help="another study whose results stay (its overlays); may be repeated")  # fmt: skip
+    gc.add_argument("--others", action="store_true", help="also what other users made on a shared root")
     gc.add_argument("--delete", action="store_true", help="delete what is listed")
     digest = add(commands, "digest", _digest, "print a file's code digest, for freqmaps/equivalent.yaml")
     digest.add_argument("file", type=Path)
@@ -80,12 +81,15 @@ def _gc(given: argparse.Namespace) -> int:
     from freqmaps.study import gc
 
     studies = [read_study(given.configfile), *(read_study([overlay]) for overlay in given.study)]
-    found = gc.unreferenced(studies)
+    everyones = gc.unreferenced(studies)
+    found = [one for one in everyones if (one.mine or given.others) and not one.busy]
     for one in found:
         state = "finished" if one.finished else "unfinished"
         print(f"{one.bytes / 1e6:10.2f} MB  {one.days:6.1f} days  {state:10s}  {one.folder}")
     total = sum(g.bytes for g in found) / 1e6
     print(f"{len(found)} results, {total:.2f} MB, that none of {len(studies)} studies refers to")
+    if left := len(everyones) - len(found):
+        print(f"{left} more are other users' (--others lists them), or being made now")
     if given.delete:
         gc.delete(found)
         print("deleted")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from freqmaps import shared_root
 from freqmaps.catalog.scan import walk
+from freqmaps.errors import StoreError
 from freqmaps.study.build import Study
 
 DECIDES_NUMBERS = False
@@ -16,12 +19,14 @@ DECIDES_NUMBERS = False
 
 @dataclass(frozen=True)
 class Garbage:
-    """A keyed folder that no given study refers to."""
+    """A keyed folder that no given study refers to: who made it, and whether a job is working there now."""
 
     folder: Path
     bytes: int
     finished: bool
     days: float
+    mine: bool
+    busy: bool
 
 
 def unreferenced(studies: Iterable[Study]) -> list[Garbage]:
@@ -47,14 +52,25 @@ def _measure(folder: Path) -> Garbage:
     files = [p for p in folder.rglob("*") if p.is_file()]
     newest = max((p.stat().st_mtime for p in files), default=folder.stat().st_mtime)
     size = sum(p.stat().st_size for p in files)
-    return Garbage(folder, size, (folder / "manifest.json").exists(), (time.time() - newest) / 86400)
+    finished = (folder / "manifest.json").exists()
+    mine = folder.stat().st_uid == os.getuid()
+    return Garbage(folder, size, finished, (time.time() - newest) / 86400, mine, shared_root.is_locked(folder))
 
 
 def delete(garbage: Iterable[Garbage]) -> None:
-    """Delete keyed folders: the manifest first, so that a half-deleted result never passes as whole."""
+    """Delete keyed folders: the manifest first, so that a half-deleted result never passes as whole.
+
+    Raises
+    ------
+    StoreError
+        A folder of another user, who does not share it.
+    """
     for one in garbage:
-        (one.folder / "manifest.json").unlink(missing_ok=True)
-        shutil.rmtree(one.folder)
+        try:
+            (one.folder / "manifest.json").unlink(missing_ok=True)
+            shutil.rmtree(one.folder)
+        except PermissionError as error:
+            raise StoreError(f"{error.filename}: may not be deleted; ask whoever it belongs to") from error
         parent = one.folder.parent
         while not any(parent.iterdir()):
             parent.rmdir()
