@@ -376,3 +376,16 @@ def test_evaluations_are_written_as_they_are(study):
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["sample", "label", "attack", "against", "data", "filter", "prediction", "probability"]
     assert len({(r["sample"], r["data"], r["filter"]) for r in rows}) == len(rows)
+
+
+def test_the_guides_example_is_an_evaluation(study, networks):
+    """The code of docs/add-an-evaluation.md runs as it stands there."""
+    text = (REPOSITORY / "docs" / "add-an-evaluation.md").read_text()
+    code = text.split("```python\n")[1].split("```")[0]
+    module: dict = {}
+    exec(compile(code, "guide", "exec"), module)
+    network = networks["plain"]
+    (every,) = checked(module["compute"](study.inputs, network, seed=0, radius=100.0), "guide").rows
+    assert every["value"] == (network.predict(network.samples.images) == network.samples.labels).mean()
+    (low,) = checked(module["compute"](study.inputs, network, seed=0, **module["TINY"]), "guide").rows
+    assert low["value"] < every["value"] and low["n"] == tiny.N

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
-from matplotlib.figure import SubFigure
+from matplotlib.figure import Figure as Canvas
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from freqmaps.analysis.complement import complement_mask
@@ -47,6 +48,8 @@ BASES = ("fourier",)
 RANGES = {"masks": (0, 100), "classes": (0, 100), "draw": (-1, 2**31)}
 
 _KIND = "filtered_accuracy"
+#: Inches of a panel and its gap, and above the first.
+_CELL, _TOP = 0.8, 0.25
 _ROWS = (("(A) image", "none"), ("(B) complement", "complement"), ("(C) mask", "map"))
 
 
@@ -65,12 +68,12 @@ def build(inputs: Inputs, *, masks: int = 8, classes: int = 10, draw: int = 0) -
         Seed of the choice of images.
     """
     shown = _read(inputs, masks, classes, draw)
-    count = len(shown.labels)
     with rc_context(STYLE):
-        figure = new_figure(0.78 * max(masks + 1, count) + 0.5, 0.78 * count + 3.0)
-        above, below = figure.subfigures(2, 1, height_ratios=[0.78 * count + 0.3, 2.7])
-        _masks(above, shown, masks)
-        _images(below, shown)
+        # Placed by hand: of so many panels a solver of layouts takes seconds, and not the same bytes twice.
+        rows, columns = len(shown.labels), max(masks + 1, len(shown.labels))
+        figure = new_figure(_CELL * columns + 1.0, _CELL * rows + 3.55, layout=None)
+        _masks(figure, shown, masks)
+        _images(figure, shown)
     names = ", ".join(shown.classes[c] for c in shown.labels)
     alt = f"Masks of the classes {names} and of their images; below, what an image's mask removes and keeps."
     return Figure(figure, _notes(shown, draw), alt)
@@ -126,8 +129,21 @@ def _class_masks(inputs: Inputs, e: Evaluation) -> dict[int, NDArray[np.float32]
     return {}
 
 
-def _masks(figure: SubFigure, shown: _Shown, masks: int) -> None:
-    panels = figure.subplots(len(shown.labels), masks + 1, squeeze=False)
+def _panels(figure: Canvas, rows: int, columns: int, top: float, height: float, gap: float) -> NDArray[np.object_]:
+    """Return panels that begin ``top`` inches below the upper edge and take ``height`` inches."""
+    width, whole = figure.get_size_inches()
+    place = {
+        "left": 0.4 / width,
+        "right": 1 - 0.6 / width,
+        "top": 1 - top / whole,
+        "bottom": 1 - (top + height) / whole,
+    }
+    return figure.subplots(rows, columns, squeeze=False, gridspec_kw=place | {"wspace": 0.1, "hspace": gap})
+
+
+def _masks(figure: Canvas, shown: _Shown, masks: int) -> None:
+    height = _CELL * len(shown.labels)
+    panels = _panels(figure, len(shown.labels), masks + 1, _TOP, height, 0.1)
     for row, label in zip(panels, shown.labels, strict=True):
         values = [shown.of_class.get(label), *(shown.masks[s] for s in shown.ids[label])]
         for axes, mask in zip(row, values + [None] * (masks + 1 - len(values)), strict=True):
@@ -138,20 +154,28 @@ def _masks(figure: SubFigure, shown: _Shown, masks: int) -> None:
             else:
                 draw_map(axes, mask)
         side(row[0], plain(shortened(shown.classes[label])))
-    some = next(iter(shown.masks.values()))
-    frequency_axes(panels[-1, 0], *some.shape[-2:], label=False)
-    panels[-1, 0].set_xlabel("$k_x$, cycles per image", color=MUTED, fontsize=6, labelpad=1)
-    bar = figure.colorbar(panels[0, 1].images[0], ax=list(panels.ravel()), fraction=0.02, pad=0.01, aspect=40)
-    bar.set_label("mask", color=MUTED)
-    bar.ax.tick_params(colors=MUTED, pad=1.5)
     head(panels[0, 0], "class mask")
     head(panels[0, 1], "masks of single images")
     panels[0, 1].title.set_horizontalalignment("left")
     panels[0, 1].title.set_x(0.0)
+    frequency_axes(panels[-1, 1], *shown.masks[shown.ids[shown.labels[-1]][0]].shape[-2:], label=False)
+    panels[-1, 1].set_yticks([])
+    panels[-1, 1].set_xlabel("$k_x$, cycles/image", color=MUTED, fontsize=6, labelpad=1)
+    _bar(figure, panels[0, 1].images[0], height)
 
 
-def _images(figure: SubFigure, shown: _Shown) -> None:
-    panels = figure.subplots(len(_ROWS), len(shown.labels), squeeze=False)
+def _bar(figure: Canvas, image: AxesImage, height: float) -> None:
+    width, whole = figure.get_size_inches()
+    tall = min(height, 2.0)
+    place = (1 - 0.5 / width, 1 - (_TOP + tall) / whole, 0.1 / width, tall / whole)
+    bar = figure.colorbar(image, cax=figure.add_axes(place))
+    bar.set_label("mask", color=MUTED)
+    bar.ax.tick_params(colors=MUTED, pad=1.5)
+
+
+def _images(figure: Canvas, shown: _Shown) -> None:
+    top = _TOP + _CELL * len(shown.labels) + 0.45
+    panels = _panels(figure, len(_ROWS), len(shown.labels), top, 2.75, 0.3)
     for column, label in enumerate(shown.labels):
         sample = shown.ids[label][0]
         image, mask = shown.images[sample], shown.masks[sample]

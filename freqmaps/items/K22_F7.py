@@ -87,7 +87,10 @@ class _Case:
 
     def compare(self, first: Rows, index: NDArray[np.int64], bands: int) -> Exceedance:
         """Compare the shares of energy in each band with those of the natural network's masks."""
-        return band_exceedance(*(shares(band_energy(energy, index, bands)) for energy in (first, self.natural)))
+        # Rounded, so that dust (an entry of 1e-8 has an energy of 1e-16) and the order of sums decide nothing.
+        return band_exceedance(
+            *(shares(band_energy(energy, index, bands)).round(12) for energy in (first, self.natural))
+        )
 
 
 def _read(inputs: Inputs) -> _Case:
@@ -160,8 +163,10 @@ def _notes(case: _Case, kinds: tuple[tuple[str, Rows, NDArray[np.int64]], ...], 
         empty = bands - len(set(index.ravel().tolist()) - {-1})
         if empty:
             notes.append(f"{empty} of {bands} {what} hold no frequency of an image of this size and are left out.")
-    ties = case.compare(case.attacked, kinds[0][2], bands).ties
-    tied = ties[np.isin(np.arange(bands), kinds[0][2])].sum()
+    compared = case.compare(case.attacked, kinds[0][2], bands)
+    if compared.n_dropped:
+        notes.append(f"{compared.n_dropped} images are left out of the curves: one of their masks is 0 everywhere.")
+    tied = compared.ties[np.isin(np.arange(bands), kinds[0][2])].sum()
     if tied:
         notes.append(
             f"Equal energies, as in rings that both masks leave empty, count half: {tied} of the comparisons by radius."
