@@ -184,7 +184,8 @@ def _images(figure: Canvas, shown: _Shown) -> None:
         )  # fmt: skip
         for axes, (_, name), picture in zip(panels[:, column], _ROWS, pictures, strict=True):
             draw_image(axes, picture, filtered=name != "none")
-            under(axes, shown.answers.loc[(sample, name)], shown.classes)
+            answers: Any = shown.answers
+            under(axes, answers.loc[(sample, name)], shown.classes)
     for axes, (told, _) in zip(panels[:, 0], _ROWS, strict=True):
         side(axes, told)
 

@@ -161,7 +161,8 @@ def _draw(panels: list[Axes], row: _Row, read: _Pictures, number: int, sample: s
     for axes, (values, data, name) in zip(panels, shown, strict=True):
         if name:
             draw_image(axes, values, filtered=name != "none")
-            under(axes, row.answers.loc[(sample, data, name)], classes)
+            answers: Any = row.answers
+            under(axes, answers.loc[(sample, data, name)], classes)
         else:
             draw_map(axes, values)
             axes.set_xlabel(f"mean {values.mean():.2f}", fontsize=6, color=MUTED, labelpad=1.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, nan
+from typing import Any
 
 import pandas as pd
 from matplotlib import rc_context
@@ -86,7 +87,7 @@ def _panels(row: list[Axes], points: pd.DataFrame, classes: Sequence[str], label
 def _notes(start: str, rows: pd.DataFrame) -> list[str]:
     if not rows["n"].max() > 0:
         return [f"{start}: not embedded ({rows['reason'].iloc[0]})."]
-    by = rows.set_index(["what", "space", "measure"]).sort_index()
+    by: Any = rows.set_index(["what", "space", "measure"]).sort_index()
     left_out = int(rows["left_out"].iloc[0])
     notes = [
         f"{start}: {int(rows['n'].max())} masks"
@@ -110,7 +111,7 @@ def _notes(start: str, rows: pd.DataFrame) -> list[str]:
     return [*notes, f"{start}: {sentence}"]
 
 
-def _scores(by: pd.DataFrame, what: str, space: str) -> str:
+def _scores(by: Any, what: str, space: str) -> str:
     purity, silhouette = (by.loc[(what, space, m), "value"] for m in ("purity", "silhouette"))
     return f"purity {100 * purity:.1f} %, silhouette {_signed(silhouette)}"
 

@@ -60,7 +60,7 @@ def build(inputs: Inputs) -> Table:
 
 
 def _records(inputs: Inputs, e: Evaluation, attack: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
-    by = rows.set_index(["filter", "data"]).sort_index()
+    by: Any = rows.set_index(["filter", "data"]).sort_index()
     against = str(rows["against"].iloc[0])
     of = map_name(e, attack, against)
     ours = {
@@ -80,7 +80,7 @@ def _records(inputs: Inputs, e: Evaluation, attack: str, rows: pd.DataFrame) -> 
     ]
 
 
-def _values(by: pd.DataFrame, name: str, columns: dict[str, Any]) -> dict[str, Any]:
+def _values(by: Any, name: str, columns: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"filtered_by": _FILTERS[name]}
     for data, key in zip(("x", "x_A"), _PUBLISHED.get(name, ("", "")), strict=True):
         row = by.loc[(name, data)]
@@ -92,7 +92,8 @@ def _values(by: pd.DataFrame, name: str, columns: dict[str, Any]) -> dict[str, A
 
 
 def _notes(e: Evaluation, attack: str, rows: pd.DataFrame, bounds: dict[str, float]) -> list[str]:
-    by, some = rows.set_index(["filter", "data"]).sort_index(), rows.iloc[0]
+    by: Any = rows.set_index(["filter", "data"]).sort_index()
+    some = rows.iloc[0]
     n = int(by.loc[("none", "x"), "n"])
     transferred = e.parameters.get("of", "essential") != "essential"
     start = f"{e.label}, {attack}" + (
@@ -115,7 +116,7 @@ def _notes(e: Evaluation, attack: str, rows: pd.DataFrame, bounds: dict[str, flo
     return notes
 
 
-def _trends(by: pd.DataFrame, bounds: dict[str, float]) -> list[str]:
+def _trends(by: Any, bounds: dict[str, float]) -> list[str]:
     reverted, complement = by.loc[("map", "x_A")], by.loc[("complement", "x")]
     others = [
         f"{_points(found.change)} points more than {what} ({_points(found.low)} to {_points(found.high)})"

@@ -54,7 +54,7 @@ def build(inputs: Inputs) -> Table:
 
 
 def _record(inputs: Inputs, e: Evaluation, of: str, rows: pd.DataFrame) -> dict[str, Any]:
-    by = rows.set_index(["labels", "part"]).sort_index()
+    by: Any = rows.set_index(["labels", "part"]).sort_index()
     values: dict[str, Any] = {}
     for labels, part in _PARTS:
         row, key = by.loc[(labels, part)], f"{labels}_{part}"
