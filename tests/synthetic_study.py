@@ -69,8 +69,21 @@ def check_item(item: str, inputs: Inputs, folder: Path) -> None:
     assert ("METRICS" in constants) == ("correlation" in constants["NEEDS"])
     assert ("EVALUATIONS" in constants) == ("evaluation" in constants["NEEDS"])
     parameters = components.resolve("item", item, {}, where=item)
-    needed = Inputs([r for r in inputs.results if r.stage in constants["NEEDS"]])
+    needed = Inputs([r for r in inputs.results if _given(r, constants)])
     assert make_item(item, needed, parameters, folder) == constants["KIND"]
+
+
+def _given(result: Result, constants: dict) -> bool:
+    """Whether the workflow would give an item this result."""
+    if result.stage == "maps":
+        kind = result.manifest["spec"]["parameters"].get(
+            "of", "essential" if result.names["of"] == "essential" else "adversarial"
+        )
+        if kind not in constants.get("MAPS_OF", ("essential", "adversarial")):
+            return False
+    if result.stage == "evaluation" and result.component("evaluation")[0] not in constants.get("EVALUATIONS", ()):
+        return False
+    return result.stage in constants["NEEDS"]
 
 
 def _images(rng, labels, channels, size):

@@ -44,6 +44,7 @@ CAPTION = (
 KIND = "figure"
 NEEDS = ("datasets", "maps", "group_maps", "evaluation", "training")
 EVALUATIONS = ("filtered_accuracy",)
+MAPS_OF = ("essential",)
 BASES = ("fourier",)
 RANGES = {"masks": (0, 100), "classes": (0, 100), "draw": (-1, 2**31)}
 
@@ -93,8 +94,11 @@ class _Shown:
 
 def _read(inputs: Inputs, masks: int, classes: int, draw: int) -> _Shown:
     essential = [e for e in evaluations(inputs, _KIND) if e.parameters.get("of", ESSENTIAL) == ESSENTIAL]
+    essential = [e for e in essential if e.rows["n"].any()]
     if not essential:
-        raise FreqmapsError(f"no evaluation '{_KIND}' of essential maps among the results; add one to the run")
+        raise FreqmapsError(
+            f"no evaluation '{_KIND}' of essential maps has an image; add one to a run whose attack succeeds"
+        )
     e = essential[0]
     told = answers(inputs, _KIND, e)
     told = told[(told["attack"] == told["attack"].iloc[0]) & (told["data"] == "x")]

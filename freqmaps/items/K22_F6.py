@@ -44,6 +44,7 @@ CAPTION = (
 KIND = "figure"
 NEEDS = ("datasets", "attacks", "maps", "evaluation", "training")
 EVALUATIONS = ("filtered_accuracy",)
+MAPS_OF = ("essential", "transferred")
 BASES = ("fourier",)
 RANGES = {"images": (0, 100)}
 
@@ -104,6 +105,8 @@ def _rows(inputs: Inputs) -> list[_Row]:
     """Return the first network's masks, then those of others of its kind that were shown the same attacked images."""
     found: list[_Row] = []
     for e in evaluations(inputs, _KIND):
+        if not e.rows["n"].any():  # no image that its network has right was turned
+            continue
         told = answers(inputs, _KIND, e)
         for place, part in told.groupby(["attack", "against"], sort=False):
             found.append(_Row(e, str(place[0]), str(place[1]), part.set_index(_KEYS)))
