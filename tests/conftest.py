@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from tests import fault_tally
 from tests.faults import undisturbed  # noqa: F401 - a fixture
 
 BROWSER = [f"--{flag}" for flag in (
@@ -45,3 +46,14 @@ def pytest_collection_modifyitems(items):
     if not torch.cuda.is_available():
         for item in marked:
             item.add_marker(pytest.mark.skip(reason="no GPU on this machine"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Show the faults that were tried; with WRITE_FAULTS=1, write them into docs/nothing-lost.md."""
+    if not fault_tally.tally:
+        return
+    terminalreporter.section(f"faults tried and survived: {fault_tally.tally.total()}")
+    for fault, count in fault_tally.tally.items():
+        terminalreporter.write_line(f"{count:5d}  {fault}")
+    if os.environ.get("WRITE_FAULTS"):
+        fault_tally.write()

@@ -42,7 +42,7 @@ def _wrap(before: Callable[[int, str], object], after: Callable[[int, str], obje
     def wrapped(call: Callable[..., None], name: str) -> Callable[..., None]:
         def one(*paths: object, **options: object) -> None:
             # Only results: libraries and fingerprints of raw files have caches elsewhere.
-            place = os.path.abspath(os.fspath(paths[-1])) if "dir_fd" not in options else ""
+            place = str(Path.cwd() / os.fspath(paths[-1])) if "dir_fd" not in options else ""
             if not place.startswith(here) or threading.get_ident() in inside:
                 return call(*paths, **options)
             with lock:

@@ -6,8 +6,6 @@ already, so that what is killed at a random moment is the job's work and not the
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import multiprocessing
 import os
@@ -17,7 +15,6 @@ import shlex
 import shutil
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,13 +22,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-import zarr
 from PIL import Image
-from zarr.storage import ZipStore
 
-from freqmaps import manifest
 from freqmaps.study.graph import PATHS
-from tests.workflow import REPOSITORY, clone, snakemake
+from tests.fault_numbers import NOT_NUMBERS, numbers
+from tests.workflow import clone, snakemake
 
 NETS = '''
 """A lab's own network."""
@@ -73,13 +68,12 @@ PRELOADED = [
     "tests.faults", "torch", "torchvision", "safetensors.torch", "xarray", "zarr", "pandas", "scipy.linalg",
     "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.Image", "jinja2",
     "psutil", "tqdm", "freqmaps.models", "freqmaps.training", "freqmaps.stores.zarrfile", "freqmaps.stores.selection",
-    "freqmaps.maps._engine", "freqmaps.attacks", "freqmaps.group_maps", "freqmaps.evaluation", "freqmaps.matrices", "freqmaps.items", "freqmaps.report",
+    "freqmaps.maps._engine", "freqmaps.attacks", "freqmaps.group_maps", "freqmaps.evaluation", "freqmaps.matrices",
+    "freqmaps.items", "freqmaps.report",
 ]  # fmt: skip
 
 _COMMAND = re.compile(r"python (\S*workflow_scripts/\w+\.py .*)")
-_ORIGIN = ("freqmaps", "commit", "dirty")
 _WRITTEN = ("--stamp", "--html", "--summary")
-_NOT_NUMBERS = {"log.txt", ".lock", "benchmark.tsv", "report.html", ".output"}
 
 
 @dataclass(frozen=True)
@@ -217,14 +211,14 @@ class Workshop:
         return [c for c in self.commands if f"{command.folder}/manifest.json" in c.words and c is not command]
 
     def shown(self, stage: str) -> list[Command]:
-        """Return the jobs that must run again after a stage: a stamp that is written anew removes what it stands for."""
+        """Return the jobs to run again after a stage: a stamp that is written anew removes what it stands for."""
         return [c for c in self.commands if c.stage in ("items", "report", "atlas")] if stage == "stamp" else []
 
     def made_by(self, command: Command) -> list[Path]:
         """Return the files that a job has made, of which its log is none."""
         if command.folder:
             found = self.path(command).rglob("*")
-            return [p for p in found if p.is_file() and p.name not in _NOT_NUMBERS]
+            return [p for p in found if p.is_file() and p.name not in NOT_NUMBERS]
         if command.stage == "items":
             shown = [self.folder / "results" / name for name in ("tables", "figures")]
             return [p for folder in shown for p in folder.glob(f"{command.name}.*")]
@@ -232,10 +226,8 @@ class Workshop:
         return [p for p in named if p.exists()]
 
     def numbers(self) -> dict[str, object]:
-        """Return all that the study has made, without what may differ: times, logs, dates."""
-        files = (p for p in (self.folder / "results").rglob("*") if p.is_file())
-        kept = [p for p in files if p.name not in _NOT_NUMBERS and p.parent.name != "logs"]
-        return {str(p.relative_to(self.folder)): content(p) for p in sorted(kept)}
+        """Return all that the study has made."""
+        return numbers(self.folder / "results")
 
 
 #: The file that a stage's readers read first, where it is no store.
@@ -247,48 +239,12 @@ def main_file(shop: Workshop, command: Command) -> Path:
     return shop.path(command) / _MAIN.get(command.stage, "store.zarr.zip")
 
 
-def content(path: Path) -> object:
-    if path.name == "manifest.json":
-        found = manifest.read(path)
-        return {"spec": found["spec"], "headline": found["headline"], "files": sorted(found["files"])}
-    if path.suffix == ".json" and path.parent.name in ("tables", "figures"):
-        return {k: v for k, v in json.loads(path.read_text()).items() if k not in ("provenance", "origin")}
-    if path.name == "store.zarr.zip":
-        return _arrays(path)
-    if path.name == "model.json":
-        return {k: v for k, v in json.loads(path.read_text()).items() if k not in _ORIGIN}
-    if path.suffix == ".csv":
-        return [
-            {k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(io.StringIO(path.read_text()))
-        ]
-    return path.read_bytes()
-
-
 def undo(shop: Workshop, command: Command) -> None:
     """Remove what a job has made, with all that lies beside it."""
     if command.folder:
         shutil.rmtree(shop.path(command), ignore_errors=True)
     for path in shop.made_by(command):
         path.unlink()
-
-
-def _arrays(path: Path) -> dict[str, object]:
-    """Return a store's arrays to the last bit, and its attributes without version and commit."""
-    group = zarr.open_group(ZipStore(path, mode="r"), mode="r")
-    attributes = {k: v for k, v in group.attrs.items() if k not in _ORIGIN}
-    return {"attributes": attributes} | {name: _bits(np.asarray(array[...])) for name, array in group.arrays()}
-
-
-def _bits(array: np.ndarray) -> tuple[object, ...]:
-    return (array.shape, str(array.dtype), array.tobytes() if array.dtype.kind in "fiub" else array.tolist())
-
-
-def same(one: dict[str, object], other: dict[str, object]) -> None:
-    """Check that two runs made the same files with the same numbers, bit for bit, and left nothing else."""
-    lost, added = sorted(one.keys() - other.keys()), sorted(other.keys() - one.keys())
-    assert not (lost or added), f"lost: {lost}, added: {added}"
-    changed = [name for name in one if one[name] != other[name]]
-    assert not changed, f"changed: {changed}"
 
 
 # --- a job in a process of its own
@@ -313,54 +269,6 @@ def _job(folder: Path, words: tuple[str, ...], fault: Callable[..., None] | None
     runpy.run_path(words[0], run_name="__main__")
 
 
-# --- counting
-
-
-#: What is tried, and what happens then. docs/nothing-lost.md shows this table with the number tried.
-FAULTS = {
-    "SIGKILL at a random moment of a stage": "run again, it ends in the same bytes",
-    "SIGKILL just before or after a rename": "run again, it ends in the same bytes; nothing half-written is left",
-    "SIGKILL in the middle of a job's batches": "it goes on from the finished batches",
-    "SIGKILL of a job under Snakemake, which tries again": "the same bytes",
-    "no room for a file": "one sentence, nothing half-written; with room, it goes on",
-    "disk full in the middle of a study": "one sentence, what is finished is whole; with room, it goes on",
-    "results that may not be written": "one sentence with the file that is refused",
-    "a results root that vanishes": "one sentence; mounted again, it goes on",
-    "a results root that is not mounted": "one sentence before any work; nothing is made in its place",
-    "a flipped bit": "no reader takes it; one sentence with the file and how to have it made again",
-    "a truncated file": "the same",
-    "an empty file": "the same",
-    "a missing file": "the same",
-    "a result edited by hand": "the same",
-    "the result of another in its place": "the same",
-    "a damaged or edited manifest": "the same",
-    "a lost shard": "made again with what reads it, and nothing before it",
-    "clocks that disagree": "nothing is made again: ages decide nothing",
-    "NaN, infinity or values outside [0, 1] in images": "one sentence before any work, with the image",
-    "NaN or infinity on its way into a store": "the writer refuses, with variable and index; no store appears",
-    "NaN or infinity in a network's answers": "one sentence",
-    "NaN in weights": "one sentence with the tensor; for a checkpoint of your own before any work",
-    "NaN or infinity in losses": "one sentence with epoch, step and what to lower",
-    "labels or shapes that do not fit": "one sentence before any work",
-    "an empty class": "one sentence before any work",
-    "a typo in the config": "one sentence before any work, with the nearest name",
-    "one test image": "all is made; what cannot be computed is empty",
-    "an attack with no success": "all is made; its maps and matrices are empty, its correlations have n = 0",
-    "no map keeps the prediction": "all is made; matrices that want kept predictions are empty",
-    "images that change or break while a study runs": "one sentence; nothing is made of them",
-    "a network that returns probabilities, is stuck in training mode, ...": "one sentence before its training",
-    "out of memory in the middle": "batches halve and it goes on; where the batch decides the numbers, one sentence",
-    "SIGKILL of Snakemake, with and without its jobs": "`--unlock`, then the same command goes on; the same bytes",
-}
-tally: Counter[str] = Counter()
-
-
-def survived(fault: str, count: int = 1) -> None:
-    """Count faults that ended as they should."""
-    assert fault in FAULTS, f"{fault!r} is not described in tests/faults.py"
-    tally[fault] += count
-
-
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workshop, dict[Command, float], dict[str, object]]:
     """A study run to its end: its workshop, the seconds of each job, and its numbers."""
@@ -374,19 +282,3 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workshop, dic
     done = fresh.elsewhere(folder / "done")
     seconds = done.finish()
     return done, seconds, done.numbers()
-
-
-__all__ = [
-    "FAULTS",
-    "REPOSITORY",
-    "Command",
-    "Outcome",
-    "Workshop",
-    "content",
-    "lab",
-    "main_file",
-    "same",
-    "survived",
-    "undisturbed",
-    "undo",
-]

@@ -18,10 +18,12 @@ from freqmaps import manifest
 from freqmaps.stores import ADVERSARIAL, MAPS, read
 from freqmaps.study.graph import PATHS
 from tests import fault_injections as injections
-from tests.faults import REPOSITORY, Workshop, lab, same, survived, undo
-from tests.workflow import SNAKEMAKE, due, snakemake
+from tests.fault_numbers import same
+from tests.fault_tally import survived
+from tests.faults import Workshop, lab, undo
+from tests.workflow import REPOSITORY, SNAKEMAKE, due, snakemake
 
-#: Of a job's renames, before and after each, so many moments are drawn; the last four, the manifest's, are always tried.
+#: So many of a job's moments before and after a rename are drawn; the last four, the manifest's, are always tried.
 MOMENTS = 4
 
 
@@ -169,7 +171,7 @@ def kill(process: int, job: str) -> bool:
 
 
 def test_snakemake_and_its_jobs_killed(undisturbed, tmp_path):
-    """Each job is killed once; Snakemake alone is killed, so that jobs go on without it, and then with all it started."""
+    """Every second job is killed once; Snakemake is killed alone, while its jobs go on, and then with its jobs."""
     _, _, numbers = undisturbed
     folder = lab(tmp_path / "lab")
     line = [*SNAKEMAKE, "-c2", "all", "--configfile", "ours.yaml", "--retries", "5"]
