@@ -110,10 +110,8 @@ def results_of(nodes):
 
 def root_of(nodes):
     """Parameter function: where `input.results` lie on this machine: their root, or the copies fetched from it."""
-    first = next(iter(nodes)).path
-    return lambda wildcards, input: str(input.results[0]).removesuffix(
-        f"/{first}/manifest.json"
-    )
+    depth = next(iter(nodes)).path.count("/") + 1
+    return lambda wildcards, input: str(Path(input.results[0]).parents[depth])
 
 
 def _found(stage, wildcards):
