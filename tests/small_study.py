@@ -20,6 +20,7 @@ STUDY = {
         }
     ],
     "items": [{"item": "B25-T1", "attacks": ["fgsm"]}],
+    "atlas": {"samples": 0},
 }  # fmt: skip
 #: The same, and another metric of the same maps.
 MORE = STUDY | {"metrics": STUDY["metrics"] | {"cosine": {"kind": "cosine"}}}
