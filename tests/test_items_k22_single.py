@@ -262,7 +262,7 @@ def test_figure_6_names_what_is_missing(inputs):
 
     two = K22_F6._rows(Inputs([r for r in inputs.results if without(r)]))
     assert len(two) == 2
-    none = replace(two[1], answers=two[1].answers.iloc[:0])
+    none = replace(two[1], answers={})
     with pytest.raises(FreqmapsError, match="no image has masks of all networks"):
         K22_F6._choose([two[0], none], 1)
 
@@ -285,7 +285,7 @@ def test_helpers_of_the_figures():
     assert stretched(np.full((1, 2, 2), 7.0)).tolist() == [[[0.5, 0.5], [0.5, 0.5]]]
     with rc_context(STYLE):
         axes = new_figure(1, 1).subplots()
-        under(axes, pd.Series({"prediction": 0, "label": 1, "probability": 0.5}), ["English springer", "b"])
+        under(axes, {"prediction": 0, "label": 1, "probability": 0.5}, ["English springer", "b"])
     assert axes.get_xlabel() == "✗ English spr… 0.50"
 
 

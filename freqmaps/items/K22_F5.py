@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure as Canvas
 from matplotlib.image import AxesImage
@@ -19,12 +18,14 @@ from freqmaps.items._api import Figure
 from freqmaps.items._k22 import TRAINED
 from freqmaps.items._k22_single import (
     Evaluation,
+    Keyed,
     answers,
     draw_image,
     draw_map,
     drawn,
     evaluations,
     head,
+    keyed,
     shortened,
     side,
     under,
@@ -88,7 +89,8 @@ class _Shown:
     ids: dict[int, list[str]]  # by class
     masks: dict[str, NDArray[np.float32]]  # by sample
     images: dict[str, NDArray[np.float32]]  # by sample, one per class
-    answers: pd.DataFrame  # by sample and filter
+    answers: Keyed  # by sample and filter
+    attack: str
     of_class: dict[int, NDArray[np.float32]]
 
 
@@ -115,7 +117,8 @@ def _read(inputs: Inputs, masks: int, classes: int, draw: int) -> _Shown:
         ids=ids,
         masks=dict(zip(wanted, store["map"].values, strict=True)),
         images=dict(zip(first, to_unit(data["image"].values), strict=True)),
-        answers=told.set_index(["sample", "filter"]),
+        answers=keyed(told, "sample", "filter"),
+        attack=str(told["attack"].iloc[0]),
         of_class=_class_masks(inputs, e),
     )
 
@@ -188,8 +191,7 @@ def _images(figure: Canvas, shown: _Shown) -> None:
         )  # fmt: skip
         for axes, (_, name), picture in zip(panels[:, column], _ROWS, pictures, strict=True):
             draw_image(axes, picture, filtered=name != "none")
-            answers: Any = shown.answers
-            under(axes, answers.loc[(sample, name)], shown.classes)
+            under(axes, shown.answers[sample, name], shown.classes)
     for axes, (told, _) in zip(panels[:, 0], _ROWS, strict=True):
         side(axes, told)
 
@@ -198,11 +200,10 @@ def _notes(shown: _Shown, draw: int) -> list[str]:
     e = shown.evaluation
     trained = f"{e.label}" + (f", {TRAINED[e.regime.letter]}" if e.regime.letter else "")
     names = ", ".join(f"{key} {name}" for key, name in e.place.items())
-    attack = shown.answers["attack"].iloc[0]
     notes = [
         f"Shown: {names} ({trained}), maps {e.parameters['maps']}.",
-        f"Images: drawn with seed {draw} from those that the network has right and that {attack} turned; the images "
-        "below are the first drawn of each class.",
+        f"Images: drawn with seed {draw} from those that the network has right and that {shown.attack} turned; the "
+        "images below are the first drawn of each class.",
     ]
     if not shown.of_class:
         notes.append("This network has no masks of classes; add a group map with 'groups: class' to its run.")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
@@ -19,11 +18,13 @@ from freqmaps.items._examples import first_per_class
 from freqmaps.items._k22 import described
 from freqmaps.items._k22_single import (
     Evaluation,
+    Keyed,
     answers,
     draw_image,
     draw_map,
     evaluations,
     head,
+    keyed,
     map_name,
     side,
     under,
@@ -50,7 +51,7 @@ RANGES = {"images": (0, 100)}
 
 _KIND = "filtered_accuracy"
 _HEADS = ("(A) $x$", "(B) $x_A$", "(C) $M$", "(D) $M(x)$", "(E) $M(x_A)$", "(F) $M^c$", "(G) $M^c(x)$")
-_KEYS = ["sample", "data", "filter"]
+_KEYS = ("sample", "data", "filter")
 
 
 def build(inputs: Inputs, *, images: int = 2) -> Figure:
@@ -90,7 +91,7 @@ class _Row:
     evaluation: Evaluation
     attack: str
     against: str
-    answers: pd.DataFrame
+    answers: Keyed  # by sample, data and filter
 
     @property
     def maps(self) -> str:
@@ -109,7 +110,7 @@ def _rows(inputs: Inputs) -> list[_Row]:
             continue
         told = answers(inputs, _KIND, e)
         for place, part in told.groupby(["attack", "against"], sort=False):
-            found.append(_Row(e, str(place[0]), str(place[1]), part.set_index(_KEYS)))
+            found.append(_Row(e, str(place[0]), str(place[1]), keyed(part, *_KEYS)))
     if not found:
         raise FreqmapsError("no network has an image with a mask on which the attack succeeded; attack more images")
     first = found[0]
@@ -124,13 +125,13 @@ def _rows(inputs: Inputs) -> list[_Row]:
 
 
 def _choose(rows: list[_Row], images: int) -> tuple[list[str], list[int]]:
-    common = set.intersection(*(set(row.answers.index.get_level_values("sample")) for row in rows))
-    table = rows[0].answers["label"].groupby(level="sample", sort=False).first()
-    table = table[[s in common for s in table.index]]
-    if table.empty:
+    common = set.intersection(*({sample for sample, *_ in row.answers} for row in rows))
+    table = {sample: int(row["label"]) for (sample, *_), row in rows[0].answers.items() if sample in common}
+    if not table:
         raise FreqmapsError("no image has masks of all networks that K22-F6 shows; attack or map more images")
-    places = first_per_class(table.to_numpy(), images)
-    return [str(table.index[i]) for i in places], [int(table.iloc[i]) for i in places]
+    ids = list(table)
+    chosen = [ids[i] for i in first_per_class(np.array(list(table.values())), images)]
+    return chosen, [table[sample] for sample in chosen]
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,7 @@ def _draw(panels: list[Axes], row: _Row, read: _Pictures, number: int, sample: s
     for axes, (values, data, name) in zip(panels, shown, strict=True):
         if name:
             draw_image(axes, values, filtered=name != "none")
-            answers: Any = row.answers
-            under(axes, answers.loc[(sample, data, name)], classes)
+            under(axes, row.answers[sample, data, name], classes)
         else:
             draw_map(axes, values)
             axes.set_xlabel(f"mean {values.mean():.2f}", fontsize=6, color=MUTED, labelpad=1.5)

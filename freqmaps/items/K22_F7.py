@@ -88,8 +88,8 @@ class _Case:
     def compare(self, first: Rows, index: NDArray[np.int64], bands: int) -> Exceedance:
         """Compare the shares of energy in each band with those of the natural network's masks."""
         # Rounded, so that dust (an entry of 1e-8 has an energy of 1e-16) and the order of sums decide nothing.
-        ours, natural = (shares(band_energy(energy, index, bands)).round(12) for energy in (first, self.natural))
-        return band_exceedance(ours, natural)
+        ours, theirs = (shares(band_energy(energy, index, bands)).round(12) for energy in (first, self.natural))
+        return band_exceedance(ours, theirs)
 
 
 def _read(inputs: Inputs) -> _Case:
@@ -108,8 +108,7 @@ def _read(inputs: Inputs) -> _Case:
         energies.append(np.square(maps.astype(np.float64)).sum(axis=1))
     names = {**{k: robust.names[k] for k in ("dataset", "model", "seed")}, "maps": setting, "attack": attack}
     regimes = {p["training"]: regime(inputs, p) for p, _ in wanted[:2]}
-    natural_energy, attacked, clean = energies
-    return _Case(names, regimes, natural_energy, attacked, clean, (len(ids[0]), len(ids[1]), len(ids[2])))
+    return _Case(names, regimes, energies[0], energies[1], energies[2], (len(ids[0]), len(ids[1]), len(ids[2])))
 
 
 def _pair(inputs: Inputs) -> tuple[Result, dict[str, str], str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, nan
-from typing import Any
 
 import pandas as pd
 from matplotlib import rc_context
@@ -13,7 +12,7 @@ from matplotlib.axes import Axes
 from freqmaps.errors import FreqmapsError
 from freqmaps.items._api import Figure
 from freqmaps.items._k22 import described, trend
-from freqmaps.items._k22_single import Evaluation, answers, evaluations, shortened
+from freqmaps.items._k22_single import Evaluation, Keyed, answers, evaluations, keyed, shortened
 from freqmaps.items._style import INK, MUTED, STYLE, new_figure, plain
 from freqmaps.results import ESSENTIAL, Inputs
 
@@ -87,19 +86,19 @@ def _panels(row: list[Axes], points: pd.DataFrame, classes: Sequence[str], label
 def _notes(start: str, rows: pd.DataFrame) -> list[str]:
     if not rows["n"].max() > 0:
         return [f"{start}: not embedded ({rows['reason'].iloc[0]})."]
-    by: Any = rows.set_index(["what", "space", "measure"]).sort_index()
+    by = keyed(rows, "what", "space", "measure")
     left_out = int(rows["left_out"].iloc[0])
     notes = [
         f"{start}: {int(rows['n'].max())} masks"
         + (f", {left_out} left out, alone in their class." if left_out else ".")
     ]
     for what, told in _HEADS.items():
-        before = by.loc[(what, "rows")]
+        chance = 100 * by[what, "rows", "purity"]["chance"]
         notes.append(
             f"{start}, {told}: {_scores(by, what, 'plane')} in the plane; before the embedding "
-            f"{_scores(by, what, 'rows')}, chance {100 * before.loc['purity', 'chance']:.1f} %."
+            f"{_scores(by, what, 'rows')}, chance {chance:.1f} %."
         )
-    purity, silhouette = (by.loc[("responses", "plane", measure)] for measure in ("purity", "silhouette"))
+    purity, silhouette = (by["responses", "plane", measure] for measure in ("purity", "silhouette"))
     told_apart = purity["p_value"] <= _LEVEL
     value = float(silhouette["value"]) if told_apart else nan
     sentence = trend(
@@ -111,8 +110,8 @@ def _notes(start: str, rows: pd.DataFrame) -> list[str]:
     return [*notes, f"{start}: {sentence}"]
 
 
-def _scores(by: Any, what: str, space: str) -> str:
-    purity, silhouette = (by.loc[(what, space, m), "value"] for m in ("purity", "silhouette"))
+def _scores(by: Keyed, what: str, space: str) -> str:
+    purity, silhouette = (float(by[what, space, m]["value"]) for m in ("purity", "silhouette"))
     return f"purity {100 * purity:.1f} %, silhouette {_signed(silhouette)}"
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from freqmaps.analysis.intervals import paired_change
 from freqmaps.items._api import Column, Table
 from freqmaps.items._k22 import beside, described, trend
-from freqmaps.items._k22_single import Evaluation, evaluations, map_name, naming
+from freqmaps.items._k22_single import Evaluation, Keyed, Row, evaluations, keyed, map_name, naming
 from freqmaps.items._published import published
 from freqmaps.results import Inputs
 
@@ -60,18 +60,18 @@ def build(inputs: Inputs) -> Table:
 
 
 def _records(inputs: Inputs, e: Evaluation, attack: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
-    by: Any = rows.set_index(["filter", "data"]).sort_index()
+    by = keyed(rows, "filter", "data")
     against = str(rows["against"].iloc[0])
     of = map_name(e, attack, against)
     ours = {
-        key: float(by.loc[(name, data), "value"])
+        key: float(by[name, data]["value"])
         for name, keys in _PUBLISHED.items()
         for key, data in zip(keys, ("x", "x_A"), strict=True)
         if key
     }
     names = {**e.place, "maps": str(e.parameters["maps"]), "of": of, "attack": attack}
     row = e.regime.letter if of == "essential" else ""
-    columns = beside("K22-T2", row, inputs, names, ours | {"n": float(by.loc[("none", "x"), "n"])})
+    columns = beside("K22-T2", row, inputs, names, ours | {"n": float(by["none", "x"]["n"])})
     scope = columns["scope"] if row == "N" else ""
     place = {**names, "against": against, "network": e.label, "maps_of": "x" if of == "essential" else "x_A"}
     return [
@@ -80,21 +80,20 @@ def _records(inputs: Inputs, e: Evaluation, attack: str, rows: pd.DataFrame) -> 
     ]
 
 
-def _values(by: Any, name: str, columns: dict[str, Any]) -> dict[str, Any]:
+def _values(by: Keyed, name: str, columns: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"filtered_by": _FILTERS[name]}
     for data, key in zip(("x", "x_A"), _PUBLISHED.get(name, ("", "")), strict=True):
-        row = by.loc[(name, data)]
+        row = by[name, data]
         found |= {data: row["value"], f"{data}_low": row["low"], f"{data}_high": row["high"], f"{data}_n": row["n"]}
         found[f"published_{data}"] = columns[f"published_{key}"] if key else nan
-    row = by.loc[(name, "x_A")]
+    row = by[name, "x_A"]
     own = paired_change(int(row["gained"]), int(row["lost"]), int(row["n"]))
     return found | {"x_A_own": own.change, "x_A_own_low": own.low, "x_A_own_high": own.high}
 
 
 def _notes(e: Evaluation, attack: str, rows: pd.DataFrame, bounds: dict[str, float]) -> list[str]:
-    by: Any = rows.set_index(["filter", "data"]).sort_index()
-    some = rows.iloc[0]
-    n = int(by.loc[("none", "x"), "n"])
+    by, some = keyed(rows, "filter", "data"), rows.iloc[0]
+    n = int(by["none", "x"]["n"])
     transferred = e.parameters.get("of", "essential") != "essential"
     start = f"{e.label}, {attack}" + (
         f" made against {some['against']}" if some["against"] != e.place["training"] else ""
@@ -116,15 +115,15 @@ def _notes(e: Evaluation, attack: str, rows: pd.DataFrame, bounds: dict[str, flo
     return notes
 
 
-def _trends(by: Any, bounds: dict[str, float]) -> list[str]:
-    reverted, complement = by.loc[("map", "x_A")], by.loc[("complement", "x")]
+def _trends(by: Keyed, bounds: dict[str, float]) -> list[str]:
+    reverted, complement = by["map", "x_A"], by["complement", "x"]
     others = [
         f"{_points(found.change)} points more than {what} ({_points(found.low)} to {_points(found.high)})"
         for name, what in (
             ("same class", "another image's of its class"),
             ("shuffled", "its entries at random frequencies"),
         )
-        for row in [by.loc[(name, "x_A")]]
+        for row in [by[name, "x_A"]]
         for found in [paired_change(int(row["gained"]), int(row["lost"]), int(row["n"]))]
     ]
     return [
@@ -143,7 +142,7 @@ def _trends(by: Any, bounds: dict[str, float]) -> list[str]:
     ]
 
 
-def _percent(row: pd.Series) -> str:
+def _percent(row: Row) -> str:
     return f"{100 * row['value']:.1f} % ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
 
 

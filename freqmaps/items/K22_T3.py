@@ -9,7 +9,7 @@ import pandas as pd
 
 from freqmaps.items._api import Column, Table
 from freqmaps.items._k22 import beside, described, trend
-from freqmaps.items._k22_single import Evaluation, evaluations, naming
+from freqmaps.items._k22_single import Evaluation, evaluations, keyed, naming
 from freqmaps.items._published import published
 from freqmaps.results import Inputs
 
@@ -54,19 +54,19 @@ def build(inputs: Inputs) -> Table:
 
 
 def _record(inputs: Inputs, e: Evaluation, of: str, rows: pd.DataFrame) -> dict[str, Any]:
-    by: Any = rows.set_index(["labels", "part"]).sort_index()
+    by = keyed(rows, "labels", "part")
     values: dict[str, Any] = {}
     for labels, part in _PARTS:
-        row, key = by.loc[(labels, part)], f"{labels}_{part}"
+        row, key = by[labels, part], f"{labels}_{part}"
         values |= {key: row["value"], f"{key}_sd": row["sd"], f"{key}_low": row["low"], f"{key}_high": row["high"]}
-    one = by.loc[("true", "test")]
+    one = by["true", "test"]
     values |= {key: one[key] for key in ("p_value", "chance", "per_class", "classes", "unconverged")}
     values |= {key: "" if pd.isna(one[key]) else str(one[key]) for key in ("left_out", "reason")}
     names = {**e.place, "maps": str(e.parameters["maps"]), "of": of}
-    row = e.regime.letter if of == "essential" else ""
+    letter = e.regime.letter if of == "essential" else ""
     maps_of = "x" if of == "essential" else of
-    told = {"network": e.label, "letter": e.regime.letter, "maps_of": maps_of, "published": row == "N"}
-    return {**names, **told, **values, **beside("K22-T3", row, inputs, names, values)}
+    told = {"network": e.label, "letter": e.regime.letter, "maps_of": maps_of, "published": letter == "N"}
+    return {**names, **told, **values, **beside("K22-T3", letter, inputs, names, values)}
 
 
 def _notes(record: dict[str, Any]) -> list[str]:

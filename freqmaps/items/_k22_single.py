@@ -17,6 +17,8 @@ from freqmaps.results import ESSENTIAL, Inputs, Result
 
 PLACE = ("dataset", "model", "training", "seed")
 Values = NDArray[Any]
+Row = Mapping[str, Any]
+Keyed = Mapping[tuple[str, ...], Row]
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,12 @@ def answers(inputs: Inputs, kind: str, evaluation: Evaluation) -> pd.DataFrame:
     return Inputs(inputs.select("evaluation", **evaluation.names)).evaluations(kind, "samples.csv")
 
 
+def keyed(rows: pd.DataFrame, *columns: str) -> Keyed:
+    """Return rows by what some columns say, which is different in each."""
+    records: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
+    return {tuple(str(row[column]) for column in columns): row for row in records}
+
+
 def map_name(evaluation: Evaluation, attack: str, against: str) -> str:
     """Return the config's name of the maps that filter: of clean images, or of those attacked on another network."""
     return ESSENTIAL if evaluation.parameters.get("of", ESSENTIAL) == ESSENTIAL else f"{attack}@{against}"
@@ -119,7 +127,7 @@ def draw_image(axes: Axes, image: Values, *, filtered: bool = False) -> None:
     picture(axes, stretched(image) if filtered else image)
 
 
-def under(axes: Axes, answer: pd.Series, classes: Sequence[str]) -> None:
+def under(axes: Axes, answer: Row, classes: Sequence[str]) -> None:
     """Write a network's answer below a picture: tick or cross, the class, its probability."""
     right = answer["prediction"] == answer["label"]
     name = plain(shortened(classes[int(answer["prediction"])]))
