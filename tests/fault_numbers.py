@@ -14,7 +14,9 @@ from zarr.storage import ZipStore
 from freqmaps import manifest
 
 #: What says when, where and how long, and no number of the study's.
-NOT_NUMBERS = {"log.txt", ".lock", "benchmark.tsv", "report.html", ".output"}
+NOT_NUMBERS = {"log.txt", ".lock", "benchmark.tsv", ".output"}
+#: Pages show dates, seconds and commits beside the numbers, which the other files hold.
+_PAGES = {"report.html", "atlas.html", "catalog.html", "catalog.csv"}
 _ORIGIN = ("freqmaps", "commit", "dirty")
 
 
@@ -27,6 +29,8 @@ def numbers(folder: Path) -> dict[str, object]:
 
 def content(path: Path) -> object:
     """Return what a file says, of which two runs of one study agree."""
+    if path.name in _PAGES:
+        return path.stat().st_size > 500
     if path.name == "manifest.json":
         found = manifest.read(path)
         return {"spec": found["spec"], "headline": found["headline"], "files": sorted(found["files"])}

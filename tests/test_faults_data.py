@@ -49,7 +49,9 @@ def test_no_store_takes_nan(undisturbed, tmp_path, contract, value):
     kept = getattr(stores, contract)
     stage = {"DATASET": "datasets", "ADVERSARIAL": "attacks"}.get(contract, contract.lower())
     whole = stores.read(main_file(shop, shop.first(stage)), kept)
-    floats = [n for n, v in kept.variables.items() if whole[n].dtype.kind == "f" and v.finite and whole[n].size]
+    layout = kept.layouts.get("frequencies", {})
+    variables = {**kept.variables, **layout}
+    floats = [n for n, v in variables.items() if whole[n].dtype.kind == "f" and v.finite and whole[n].size]
     for name in floats:
         broken = whole.copy(deep=True)
         broken[name].values.reshape(-1)[-1] = value

@@ -15,8 +15,9 @@ from freqmaps.report import build_report, read_item, summary_lines
 
 def run(arguments: argparse.Namespace) -> None:
     """Read the items' files back, and the manifests of every result of the config, and fill the template."""
-    manifest.clear_half_written(arguments.html, arguments.summary)
     shown, config = arguments.html.parent, json.loads(arguments.config)
+    catalog = [shown / name for name in ("catalog.csv", "catalog.html")]
+    manifest.clear_half_written(arguments.html, arguments.summary, *catalog)
     items = [read_item(*(shown / file for file in files.split(",")), arguments.html) for files in arguments.items]
     inputs = Inputs.from_folders([arguments.root / path for path in arguments.results])
     page = build_report(

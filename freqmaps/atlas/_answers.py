@@ -9,13 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.backends.cudnn import flags
 
 from freqmaps import spectra
 from freqmaps.atlas._read import ImageSet
-from freqmaps.device import in_parts
-from freqmaps.errors import FreqmapsError
-from freqmaps.models._predict import BATCH
+from freqmaps.models._predict import BATCH, ask
 
 #: Classes shown per answer.
 TOP = 5
@@ -76,20 +73,10 @@ def probabilities(
 
     Notes
     -----
-    Batches are padded to one size, as for :func:`freqmaps.models.predict`, so that both choose the same kernels and
-    the most probable class is the one that the stores hold.
+    The network is asked as :func:`freqmaps.models.predict` asks it: the most probable class is the one that the stores
+    hold.
     """
-    model.to(device).eval()
-    found = []
-    with torch.no_grad(), flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        for start in range(0, max(len(images), 1), BATCH):
-            part = torch.as_tensor(images[start : start + BATCH])
-            padded = torch.cat([part, part.new_zeros(BATCH - len(part), *part.shape[1:])]).to(device)
-            logits = in_parts(model, padded)[: len(part)].double()
-            if not bool(logits.isfinite().all()):
-                raise FreqmapsError("the network answers NaN or infinity to images; train it again or load another")
-            found.append(torch.softmax(logits, dim=1).float().cpu().numpy())
-    return np.concatenate(found)
+    return ask(model, images, device=device).double().softmax(dim=1).float().numpy()
 
 
 def top(values: NDArray[Any], k: int) -> tuple[NDArray[np.int16], NDArray[np.float32]]:

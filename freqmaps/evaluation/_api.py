@@ -21,11 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.backends.cudnn import flags
 
 from freqmaps.errors import FreqmapsError
-from freqmaps.models import predict
-from freqmaps.models._predict import BATCH
+from freqmaps.models import ask, predict
 from freqmaps.statistics import wilson
 
 if TYPE_CHECKING:
@@ -73,17 +71,8 @@ class Network:
 
     def answers(self, images: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the class of each image as :meth:`predict` does, and its probability (softmax of the logits), (n,)."""
-        self.classifier.to(self.device).eval()
-        classes, probability = [np.zeros(0, np.int64)], [np.zeros(0)]
-        with torch.no_grad(), flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            for start in range(0, len(images), BATCH):
-                part = torch.as_tensor(images[start : start + BATCH])
-                padded = torch.cat([part, part.new_zeros(BATCH - len(part), *part.shape[1:])])
-                logits = self.classifier(padded.to(self.device))[: len(part)].double().cpu()
-                top = logits.softmax(dim=1).max(dim=1).values
-                classes.append(logits.argmax(dim=1).numpy())
-                probability.append(top.numpy())
-        return np.concatenate(classes), np.concatenate(probability)
+        logits = ask(self.classifier, images, device=self.device).double()
+        return logits.argmax(dim=1).numpy(), logits.softmax(dim=1).amax(dim=1).numpy()
 
 
 def accuracy(correct: NDArray[np.bool_], **what: Any) -> Row:

@@ -6,11 +6,12 @@ Every file of this folder that does not start with ``_`` is an architecture; see
 from freqmaps.models._check import check_classifier
 from freqmaps.models._checkpoint import load_classifier, load_foreign, save_classifier
 from freqmaps.models._classifier import Classifier, Recipe, build_classifier, build_for_dataset, head
-from freqmaps.models._predict import predict
+from freqmaps.models._predict import ask, predict
 
 __all__ = [
     "Classifier",
     "Recipe",
+    "ask",
     "build_classifier",
     "build_for_dataset",
     "check_classifier",

@@ -21,7 +21,12 @@ BATCH = 64
 def predict(
     model: nn.Module, images: NDArray[Any] | Tensor, *, device: str | torch.device = "cpu"
 ) -> NDArray[np.int64]:
-    """Return the class that a network gives each image.
+    """Return the class that a network gives each image, (n,) int64; parameters and errors as :func:`ask`."""
+    return ask(model, images, device=device).argmax(dim=1).numpy()
+
+
+def ask(model: nn.Module, images: NDArray[Any] | Tensor, *, device: str | torch.device = "cpu") -> Tensor:
+    """Return a network's logits.
 
     Parameters
     ----------
@@ -34,8 +39,8 @@ def predict(
 
     Returns
     -------
-    ndarray
-        (n,) int64.
+    Tensor
+        (n, classes), on the CPU.
 
     Raises
     ------
@@ -45,10 +50,10 @@ def predict(
     tensor = torch.as_tensor(images)
     training = model.training
     model.to(device).eval()
-    found = [np.zeros(0, np.int64)]
+    found = []
     try:
         with torch.no_grad(), flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            for start in range(0, len(tensor), BATCH):
+            for start in range(0, max(len(tensor), 1), BATCH):  # once for no image: it says how many classes there are
                 part = tensor[start : start + BATCH]
                 padded = torch.cat([part, part.new_zeros(BATCH - len(part), *part.shape[1:])])
                 # Rows after the last image are padding: a network that divides by an image's norm may well answer
@@ -56,7 +61,7 @@ def predict(
                 logits = in_parts(model, padded.to(device))[: len(part)]
                 if not bool(logits.isfinite().all()):
                     raise FreqmapsError("the network answers NaN or infinity to images; train it again or load another")
-                found.append(logits.argmax(dim=1).cpu().numpy())
+                found.append(logits.cpu())
     finally:
         model.train(training)
-    return np.concatenate(found)
+    return torch.cat(found)
