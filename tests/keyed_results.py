@@ -48,7 +48,7 @@ def make(root: Path, *, penalty: float = 0.1, dataset: str = "toy") -> dict[str,
             made[f"maps {of} {start}"] = _result(root, "maps", names, maps, inputs, _maps(of, start),
                                                  headline={"n": N, "median_steps": 12.0})  # fmt: skip
     pair = _names("matrices", place)
-    roles = {"essential": "essential", "adversarial": "pgd"}
+    roles = {"first": "essential", "second": "pgd"}
     joined = {role: [key(made[f"maps {of} {start}"]) for start in (0, N)] for role, of in roles.items()}
     made["matrices"] = _result(root, "matrices", pair, {"pool": "none"}, joined, _matrices)
     metric = {"metric": {"kind": "cosine", "parameters": {}}}
@@ -148,10 +148,11 @@ def _maps(of, start):
 def _matrices(folder, attributes):
     rows = np.full((2 * N, 16), 0.25, np.float32)
     ds = xr.Dataset(
-        {"essential": (("sample", "feature"), rows), "adversarial": (("sample", "feature"), rows),
+        {"first": (("sample", "feature"), rows), "second": (("sample", "feature"), rows),
          "label": ("sample", np.zeros(2 * N, np.int64))},
         coords={"sample": [f"s{i}" for i in range(2 * N)]},
-        attrs={"shape": [1, 4, 4], "pool": "none", "only_essential": 0, "only_adversarial": 0},
+        attrs={"shape": [1, 4, 4], "pool": "none", "first_of": "essential", "second_of": "adversarial",
+               "only_first": 0, "only_second": 0},
     )  # fmt: skip
     stores.write(folder / "store.zarr.zip", ds.assign_attrs(attributes), stores.MATRICES)
 

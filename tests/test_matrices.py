@@ -38,16 +38,16 @@ def maps(ids, of="essential", size=8, seed=0, **flags):
 @given(st.lists(st.integers(0, 20), unique=True), st.lists(st.integers(0, 20), unique=True))
 def test_join_pairs_what_both_have_and_reports_the_rest(left, right):
     one, other = [f"s{i}" for i in left], [f"s{i}" for i in right]
-    rows_e, rows_a, only_e, only_a = join(one, other)
-    assert [one[i] for i in rows_e] == [other[i] for i in rows_a]
-    assert {one[i] for i in rows_e} == set(one) & set(other)
-    assert set(only_e) == set(one) - set(other)
-    assert set(only_a) == set(other) - set(one)
-    assert sorted(rows_e) == list(rows_e)
+    rows_one, rows_two, only_one, only_two = join(one, other)
+    assert [one[i] for i in rows_one] == [other[i] for i in rows_two]
+    assert {one[i] for i in rows_one} == set(one) & set(other)
+    assert set(only_one) == set(one) - set(other)
+    assert set(only_two) == set(other) - set(one)
+    assert sorted(rows_one) == list(rows_one)
 
 
 def test_a_sample_that_occurs_twice_is_refused():
-    with pytest.raises(FreqmapsError, match="'b' occurs twice among the adversarial maps"):
+    with pytest.raises(FreqmapsError, match="'b' occurs twice in the second set of maps"):
         join(["a", "b"], ["b", "a", "b"])
 
 
@@ -82,18 +82,26 @@ def test_the_store_keeps_its_contract(tmp_path):
     back = read(tmp_path / "store.zarr.zip", MATRICES)
     assert back["sample"].values.tolist() == ["s2", "s4"]
     assert back["label"].values.tolist() == [2, 4]
-    assert np.array_equal(back["essential"].values, essential["map"].values[[1, 3]].reshape(2, -1))
-    assert np.array_equal(back["adversarial"].values, adversarial["map"].values[[2, 0]].reshape(2, -1))
-    assert (back.attrs["only_essential"], back.attrs["only_adversarial"]) == (2, 1)
+    assert np.array_equal(back["first"].values, essential["map"].values[[1, 3]].reshape(2, -1))
+    assert np.array_equal(back["second"].values, adversarial["map"].values[[2, 0]].reshape(2, -1))
+    assert (back.attrs["only_first"], back.attrs["only_second"]) == (2, 1)
+    assert (back.attrs["first_of"], back.attrs["second_of"]) == ("essential", "adversarial")
     assert list(back.attrs["shape"]) == [3, 8, 8]
+
+
+def test_the_store_says_what_its_sets_are_maps_of():
+    found = matrix_dataset(maps(["s1"]), maps(["s1"], "noise", seed=1), MatrixSettings())
+    assert (found.attrs["first_of"], found.attrs["second_of"]) == ("essential", "noise")
+    with pytest.raises(FreqmapsError, match=r"the second \(noise\) maps have shape \(3, 4, 4\)"):
+        matrix_dataset(maps(["s1"]), maps(["s1"], "noise", size=4), MatrixSettings())
 
 
 def test_pooled_matrices():
     essential, adversarial = maps(["s1", "s2"]), maps(["s1", "s2"], "adversarial", seed=1)
     found = matrix_dataset(essential, adversarial, MatrixSettings(pool="max", size=4))
-    assert found["adversarial"].shape == (2, 3 * 16)
+    assert found["second"].shape == (2, 3 * 16)
     assert (found.attrs["pool"], found.attrs["shape"]) == ("max", [3, 4, 4])
-    assert np.array_equal(found["essential"].values, pool(essential["map"].values, 4, "max"))
+    assert np.array_equal(found["first"].values, pool(essential["map"].values, 4, "max"))
 
 
 def test_only_kept_and_only_converged_count_what_they_leave_out():
@@ -102,8 +110,8 @@ def test_only_kept_and_only_converged_count_what_they_leave_out():
     adversarial = maps([*ids, "s5"], "adversarial", kept=[1, 1, 1, 1, 0], converged=[1, 1, 0, 1, 1])
     found = matrix_dataset(essential, adversarial, MatrixSettings(only_kept=True, only_converged=True))
     assert found["sample"].values.tolist() == ["s1", "s4"]
-    assert {k: found.attrs[k] for k in ("only_essential", "only_adversarial", "not_kept", "not_converged")} == {
-        "only_essential": 0, "only_adversarial": 1, "not_kept": 1, "not_converged": 1,
+    assert {k: found.attrs[k] for k in ("only_first", "only_second", "not_kept", "not_converged")} == {
+        "only_first": 0, "only_second": 1, "not_kept": 1, "not_converged": 1,
     }  # fmt: skip
     everything = matrix_dataset(essential, adversarial, MatrixSettings())
     assert (everything.sizes["sample"], everything.attrs["not_kept"], everything.attrs["not_converged"]) == (4, 0, 0)
@@ -111,9 +119,9 @@ def test_only_kept_and_only_converged_count_what_they_leave_out():
 
 def test_nothing_in_common_is_empty_not_an_error(tmp_path):
     found = matrix_dataset(maps(["s1"]), maps(["s2"], "adversarial"), MatrixSettings())
-    assert found["essential"].shape == (0, 192)
+    assert found["first"].shape == (0, 192)
     write(tmp_path / "store.zarr.zip", found, MATRICES)
-    assert read(tmp_path / "store.zarr.zip", MATRICES)["essential"].shape == (0, 192)
+    assert read(tmp_path / "store.zarr.zip", MATRICES)["first"].shape == (0, 192)
 
 
 def test_shards_are_put_together_in_order():
@@ -146,7 +154,7 @@ def test_stores_that_do_not_fit_are_refused():
     with pytest.raises(FreqmapsError, match="give maps of one dataset and model"):
         matrix_dataset(essential, maps(["s1"], "adversarial", size=4), MatrixSettings())
     adversarial["label"].values[1] = 7
-    with pytest.raises(FreqmapsError, match="'s2' has label 2 among the essential maps and 7"):
+    with pytest.raises(FreqmapsError, match="'s2' has label 2 in the first set of maps and 7"):
         matrix_dataset(essential, adversarial, MatrixSettings())
 
 
@@ -185,8 +193,8 @@ def test_maps_of_every_basis_become_rows(basis, tmp_path):
     back = read(tmp_path / "store.zarr.zip", MATRICES)
     assert list(back.attrs["shape"]) == shape
     assert back.attrs["basis"] == basis
-    np.testing.assert_array_equal(back["essential"].values, first["map"].values.reshape(4, -1))
-    np.testing.assert_array_equal(back["adversarial"].values, second["map"].values.reshape(4, -1))
+    np.testing.assert_array_equal(back["first"].values, first["map"].values.reshape(4, -1))
+    np.testing.assert_array_equal(back["second"].values, second["map"].values.reshape(4, -1))
 
 
 @pytest.mark.parametrize("basis", BASES)
@@ -202,7 +210,7 @@ def test_planes_of_every_basis_are_pooled_plane_by_plane_and_tables_are_not(basi
     assert list(found.attrs["shape"]) == [*first["map"].shape[1:-2], 4, 4]
     values = first["map"].values.reshape(4, -1, 8, 8).astype(np.float64)
     blocks = sum(values[..., i::2, j::2] for i in (0, 1) for j in (0, 1)) / 4
-    np.testing.assert_allclose(found["essential"].values, blocks.reshape(4, -1), rtol=1e-6)
+    np.testing.assert_allclose(found["first"].values, blocks.reshape(4, -1), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

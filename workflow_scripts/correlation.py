@@ -1,4 +1,4 @@
-"""Correlate essential with adversarial maps by one metric; write a row, and the value of each sample if it has one."""
+"""Correlate two sets of paired maps by one metric; write a row, and the value of each sample if it has one."""
 
 from freqmaps import components
 from freqmaps.correlation import to_rows
@@ -9,11 +9,11 @@ from freqmaps.stores import MATRICES, read_arrays
 
 def run(job: Job) -> dict[str, object]:
     """Compute the metric and write its row with the names of its place."""
-    names = ["essential", "adversarial", "sample"]
+    names = ["first", "second", "sample"]
     matrices = read_arrays(job.input("matrices") / "store.zarr.zip", MATRICES, names)
     metric = job.parameters["metric"]
     compute = components.load("metric", metric["kind"])
-    result = compute(matrices["essential"], matrices["adversarial"], seed=job.seed, **metric["parameters"])
+    result = compute(matrices["first"], matrices["second"], seed=job.seed, **metric["parameters"])
     row = to_rows(result)
     place = {
         name: job.spec["names"][name] for name in ("dataset", "model", "training", "seed", "maps", "attack", "pairing")

@@ -1,4 +1,4 @@
-"""Join two map stores on their samples, pool and flatten them, and write the matrices."""
+"""Pair the maps of two stores, pool and flatten them, and write the matrices."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from freqmaps.stores import MAPS, MATRICES, read, write
 
 
 def run(job: Job) -> dict[str, object]:
-    """Pool the maps of the samples that both stores have; count those that only one has."""
+    """Give each map its partner and pool both; count the samples that only one of the two sets has."""
     first, second = (
         concatenate([read(folder / "store.zarr.zip", MAPS) for folder in job.inputs[role]])
         for role in ("first", "second")
@@ -18,11 +18,11 @@ def run(job: Job) -> dict[str, object]:
     pair = components.load("pairing", pairing["kind"])(**pairing["parameters"])
     second = pair(first, second, np.random.default_rng(job.seed))
     matrices = matrix_dataset(first, second, MatrixSettings(**job.parameters["settings"]))
-    write(job.folder / "store.zarr.zip", matrices.assign_attrs(job.attributes()), MATRICES)
+    write(job.folder / "store.zarr.zip", matrices.assign_attrs(job.attributes(), pairing=pairing["kind"]), MATRICES)
     return {
         "n": matrices.sizes["sample"],
-        "only_essential": matrices.attrs["only_essential"],
-        "only_adversarial": matrices.attrs["only_adversarial"],
+        "only_first": matrices.attrs["only_first"],
+        "only_second": matrices.attrs["only_second"],
     }
 
 

@@ -42,62 +42,68 @@ def concatenate(shards: Sequence[xr.Dataset]) -> xr.Dataset:
     )  # fmt: skip
 
 
-def matrix_dataset(essential: xr.Dataset, adversarial: xr.Dataset, settings: MatrixSettings) -> xr.Dataset:
+def matrix_dataset(first: xr.Dataset, second: xr.Dataset, settings: MatrixSettings) -> xr.Dataset:
     """Join two sets of maps on their samples, pool and flatten them.
 
     Parameters
     ----------
-    essential, adversarial
-        Map stores (contract ``freqmaps.stores.MAPS``) of clean and of adversarial images of the same network.
+    first
+        Map store (contract ``freqmaps.stores.MAPS``) of clean images: essential maps.
+    second
+        What a pairing made of another map store: each map carries the sample and the label of the map of ``first``
+        that it is compared with.
     settings
         Pooling, and which samples to leave out.
 
     Returns
     -------
     xr.Dataset
-        Keeps the contract ``freqmaps.stores.MATRICES``; samples in the order of ``essential``. What was left out is
-        counted in ``only_essential`` and ``only_adversarial`` (samples that the other store lacks) and, of the samples
-        that both have, ``not_kept`` and ``not_converged`` (0 unless the settings ask for it; a sample that fails on
-        both counts is counted under ``not_kept``). With no sample in common the matrices are empty, not an error.
+        Keeps the contract ``freqmaps.stores.MATRICES``; samples in the order of ``first``. ``first_of`` and
+        ``second_of`` say what the maps are of. What was left out is counted in ``only_first`` and ``only_second``
+        (samples that the other set lacks) and, of the samples that both have, ``not_kept`` and ``not_converged`` (0
+        unless the settings ask for it; a sample that fails on both counts is counted under ``not_kept``). With no
+        sample in common the matrices are empty, not an error.
 
     Raises
     ------
     FreqmapsError
-        The two are swapped, differ in basis, shape or in a sample's label, or cannot be pooled as asked for.
+        The first maps are not essential ones, or the two differ in basis, shape or in a sample's label, or cannot be
+        pooled as asked for.
     """
     import xarray as xr
 
-    _check_sides(essential, adversarial)
-    e, a, only_e, only_a = join(essential["sample"].values, adversarial["sample"].values)
-    labels = essential["label"].values[e]
-    _check_labels(essential["sample"].values[e], labels, adversarial["label"].values[a])
-    kept, not_kept, not_converged = _chosen(essential, adversarial, e, a, settings)
-    e, a = e[kept], a[kept]
-    columns = {"essential": _matrix(essential, e, settings), "adversarial": _matrix(adversarial, a, settings)}
+    _check_sides(first, second)
+    one, two, only_first, only_second = join(first["sample"].values, second["sample"].values)
+    labels = first["label"].values[one]
+    _check_labels(first["sample"].values[one], labels, second["label"].values[two])
+    kept, not_kept, not_converged = _chosen(first, second, one, two, settings)
+    one, two = one[kept], two[kept]
+    columns = {"first": _matrix(first, one, settings), "second": _matrix(second, two, settings)}
     return xr.Dataset(
         {name: (("sample", "feature"), matrix) for name, matrix in columns.items()}
         | {"label": ("sample", labels[kept].astype(np.int64))},
-        coords={"sample": ("sample", np.array([str(s) for s in essential["sample"].values[e]], dtype=object))},
+        coords={"sample": ("sample", np.array([str(s) for s in first["sample"].values[one]], dtype=object))},
         attrs={
             "kind": "matrices",
-            "shape": _shape(essential, settings),
+            "shape": _shape(first, settings),
             "pool": settings.pool,
-            "basis": essential.attrs.get("basis", "fourier"),
-            "only_essential": len(only_e),
-            "only_adversarial": len(only_a),
+            "basis": first.attrs.get("basis", "fourier"),
+            "first_of": first.attrs["of"],
+            "second_of": second.attrs["of"],
+            "only_first": len(only_first),
+            "only_second": len(only_second),
             "not_kept": not_kept,
             "not_converged": not_converged,
         },
     )
 
 
-def _check_sides(essential: xr.Dataset, adversarial: xr.Dataset) -> None:
-    for side, store in (("essential", essential), ("adversarial", adversarial)):
-        if store.attrs.get("of") != side:
-            raise FreqmapsError(
-                f"matrices: the {side} side was given {store.attrs.get('of')} maps; give the essential maps first"
-            )
-    _check_same(essential, adversarial, "the adversarial maps", "the essential ones")
+def _check_sides(first: xr.Dataset, second: xr.Dataset) -> None:
+    if first.attrs.get("of") != "essential":
+        raise FreqmapsError(
+            f"matrices: the first set holds {first.attrs.get('of')} maps; give the essential maps first"
+        )
+    _check_same(first, second, f"the second ({second.attrs.get('of')}) maps", "the first (essential) ones")
 
 
 def _check_same(one: xr.Dataset, other: xr.Dataset, other_name: str, one_name: str) -> None:
@@ -128,25 +134,25 @@ def _check_labels(samples: NDArray[np.object_], one: NDArray[np.int64], other: N
     if len(wrong):
         first = wrong[0]
         raise FreqmapsError(
-            f"matrices: sample '{samples[first]}' has label {one[first]} among the essential maps and {other[first]} "
-            "among the adversarial ones; give maps of one dataset"
+            f"matrices: sample '{samples[first]}' has label {one[first]} in the first set of maps and {other[first]} "
+            "in the second; give maps of one dataset"
         )
 
 
 def _chosen(
-    essential: xr.Dataset,
-    adversarial: xr.Dataset,
-    e: NDArray[np.int64],
-    a: NDArray[np.int64],
+    first: xr.Dataset,
+    second: xr.Dataset,
+    one: NDArray[np.int64],
+    two: NDArray[np.int64],
     settings: MatrixSettings,
 ) -> tuple[NDArray[np.bool_], int, int]:
     """Which joined samples to use, and how many fail on either count."""
-    kept = np.ones(len(e), dtype=bool)
+    kept = np.ones(len(one), dtype=bool)
     if settings.only_kept:
-        kept &= essential["keeps_prediction"].values[e] & adversarial["keeps_prediction"].values[a]
-    converged = np.ones(len(e), dtype=bool)
+        kept &= first["keeps_prediction"].values[one] & second["keeps_prediction"].values[two]
+    converged = np.ones(len(one), dtype=bool)
     if settings.only_converged:
-        converged &= essential["converged"].values[e] & adversarial["converged"].values[a]
+        converged &= first["converged"].values[one] & second["converged"].values[two]
     return kept & converged, int((~kept).sum()), int((kept & ~converged).sum())
 
 

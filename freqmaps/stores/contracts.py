@@ -125,17 +125,18 @@ GROUP_MAPS = Contract(
     further=lambda ds: _frequencies_fit(ds) or _groups_differ(ds),
 )
 
-#: Two sets of flattened, pooled maps of the same samples, row by row. ``only_essential`` and
-#: ``only_adversarial`` (attributes): how many samples the join left out on either side.
+#: Two sets of flattened, pooled maps, paired row by row; ``sample`` and ``label`` are those of the first. Attributes:
+#: ``first_of`` and ``second_of`` say what either set holds maps of (``essential``, ``adversarial``, ``noise``, ...);
+#: ``only_first`` and ``only_second``, how many samples the join left out on either side.
 MATRICES = Contract(
     kind="matrices",
     variables={
-        "essential": Variable(("sample", "feature"), ("float32",)),
-        "adversarial": Variable(("sample", "feature"), ("float32",)),
+        "first": Variable(("sample", "feature"), ("float32",)),
+        "second": Variable(("sample", "feature"), ("float32",)),
         "label": Variable(_SAMPLE, _INTEGER),
         "sample": Variable(_SAMPLE, ("str",)),
     },
-    attributes=("shape", "pool", "only_essential", "only_adversarial"),
+    attributes=("shape", "pool", "first_of", "second_of", "only_first", "only_second"),
 )
 
 
