@@ -14,6 +14,9 @@ from freqmaps.study.runs import ESSENTIAL, Made, Place, Run
 
 DECIDES_NUMBERS = False
 
+#: The attack's name where two networks are compared on clean images.
+NO_ATTACK = "none"
+
 
 def add_comparisons(run: Run) -> None:
     """Add a run's matrices, correlations and evaluations; they may read the maps of other runs."""
@@ -38,7 +41,8 @@ class _Comparison:
         kind, where = given.pop("kind"), f"pairings.{name}"
         component = components.find("pairing", kind, where)
         parameters = components.resolve("pairing", kind, given, where=where)
-        place = self.names | {"maps": setting, "attack": "none", "pairing": name}
+        self._check_bases(self.made.maps(setting, ESSENTIAL), component.constants.get("BASES"), where, "this pairing")
+        place = self.names | {"maps": setting, "attack": NO_ATTACK, "pairing": name}
         second = component.constants["SECOND"]
         if second == "other network":
             self._matrices(place, kind, parameters, self._other_maps(setting, parameters, where))
@@ -51,7 +55,9 @@ class _Comparison:
             self._matrices(place | {"attack": attack}, kind, parameters, maps)
 
     def _other_maps(self, setting: str, parameters: Mapping[str, Any], where: str) -> list[Node]:
-        """Return the essential maps of the network that a pairing names; none for that network itself."""
+        """Return the other network's essential maps of the same samples; none for that network itself."""
+        if parameters["training"] is None and parameters["network_seed"] is None:
+            raise ConfigError(f"{where}: it does not say which other network; give training, network_seed or both")
         other = dict(self.names)
         for parameter, name in (("training", "training"), ("network_seed", "seed")):
             if parameters[parameter] is not None:
@@ -60,12 +66,18 @@ class _Comparison:
             return []
         wanted = other | {"maps": setting, "of": ESSENTIAL}
         found = [n for n in self.graph.nodes.values() if n.stage == "maps" and wanted.items() <= n.names.items()]
+        network = f"{other['model']}/{other['training']}, seed {other['seed']}"
         if not found:
+            raise ConfigError(f"{where}: no run makes essential maps '{setting}' of {network}; add it to a run")
+        # Ranges of two runs may overlap, and a sample must not come twice.
+        ranges = {n.names["range"] for n in self.made.maps(setting, ESSENTIAL)}
+        same = [n for n in found if n.names["range"] in ranges]
+        if len(same) < len(ranges):
             raise ConfigError(
-                f"{where}: no run makes essential maps '{setting}' of {other['model']}/{other['training']}, "
-                f"seed {other['seed']}; add that network to a run"
+                f"{where}: the essential maps '{setting}' of {network} are of other samples than those of "
+                f"{self.where}; give both runs the same samples"
             )
-        return found
+        return same
 
     def _matrices(self, place: Place, kind: str, parameters: Mapping[str, Any], second: list[Node]) -> None:
         first = self.made.maps(place["maps"], ESSENTIAL)
@@ -107,7 +119,7 @@ class _Comparison:
         }
         for stage in component.constants["NEEDS"]:
             inputs[stage] = self._needed(stage, parameters, where)
-        self._check_bases(inputs.get("maps", []), component.constants.get("BASES"), where)
+        self._check_bases(inputs.get("maps", []), component.constants.get("BASES"), f"{where}.maps", "this evaluation")
         self.graph.add(
             "evaluation", self.names | {"evaluation": name},
             {"evaluation": {"kind": kind, "parameters": parameters}, "samples": self.made.samples}, inputs,
@@ -127,14 +139,14 @@ class _Comparison:
         return nodes
 
     @staticmethod
-    def _check_bases(maps: Node | list[Node], bases: tuple[str, ...] | None, where: str) -> None:
+    def _check_bases(maps: Node | list[Node], bases: tuple[str, ...] | None, where: str, reader: str) -> None:
         if bases is None or not isinstance(maps, list):
             return
         for node in maps:
             basis = node.spec["parameters"]["basis"]["kind"]
             if basis not in bases:
                 raise ConfigError(
-                    f"{where}.maps: maps '{node.names['maps']}' have basis '{basis}', and this evaluation reads "
+                    f"{where}: maps '{node.names['maps']}' have basis '{basis}', and {reader} reads "
                     f"{' or '.join(bases)}; name another map setting"
                 )
 

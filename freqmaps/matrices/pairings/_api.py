@@ -1,7 +1,8 @@
 """What a pairing must offer: the protocol of all components in this folder.
 
 A module also says with the constant ``SECOND`` which maps it compares the essential ones with: ``"adversarial"``,
-``"noise"``, or ``"other network"`` (then it takes the parameters ``training`` and ``network_seed``, which name it).
+``"noise"``, or ``"other network"`` (then it takes the parameters ``training`` and ``network_seed``, which name it). One
+that reads entries as frequencies names with ``BASES`` the bases of maps that it can read.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Pairing(Protocol):
         Returns
         -------
         xarray.Dataset
-            Like ``second``; its ``sample`` and ``label`` are those of the map of ``first`` that it is compared with.
-            Maps that find no partner are left out.
+            Like ``second``; its ``sample`` and ``label`` are those of the map of ``first`` that it is compared with,
+            ``of`` (attribute) says what the maps are of. Maps that find no partner are left out. The stores given are
+            not changed.
         """
         ...
