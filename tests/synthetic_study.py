@@ -47,6 +47,7 @@ def make(root: Path, *, channels: int = 1, size: int = 8, n: int = 24, published
         results += _attack(root, name, attack, ids, labels, predictions, fooled, success, noisy, images)
         rows = np.flatnonzero((predictions == labels) & success)
         results += _maps(root, objective, name, ids, labels, fooled, rows, rng, channels, size)
+        results += [_matrices(root, name)]
         results += [_correlation(root, name, metric, number, len(rows)) for metric in METRICS]
     return results
 
@@ -182,6 +183,13 @@ def _maps(root, objective, of, ids, labels, targets, rows, rng, channels, size) 
 def value(metric: str, number: int) -> float:
     """The value written for a metric and the attack of this number."""
     return 0.1 * (1 + METRICS.index(metric)) + 0.01 * number
+
+
+def _matrices(root, attack) -> Result:
+    """Only the manifest: of matrices, items read which pairing made them."""
+    names = PLACE | {"maps": "small", "attack": attack, "pairing": "matched"}
+    pairing = {"pairing": {"kind": "matched", "parameters": {}}}
+    return _manifest(_folder(root, "matrices", attack), "matrices", names, pairing, {})
 
 
 def _correlation(root, attack, metric, number, n) -> Result:

@@ -113,7 +113,8 @@ def _wanted(
             return False
     attacks = _attacks(parameters)
     attack = node.names.get("attack") or node.names.get("of")
-    return not attacks or attack in (None, "essential") or attack in attacks
+    # Maps of clean images, and comparisons of two networks on them, belong to every attack.
+    return not attacks or attack in (None, "essential", "none") or attack in attacks
 
 
 def _used(nodes: list[Node]) -> list[Node]:
