@@ -20,7 +20,7 @@ from freqmaps.errors import FreqmapsError
 from freqmaps.study import places
 from freqmaps.study.graph import PATHS
 from tests import keyed_results as results
-from tests.test_report import BROWSER
+from tests.conftest import BROWSER
 
 
 @pytest.fixture
