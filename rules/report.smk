@@ -74,13 +74,12 @@ rule report:
         # Paths below the root: a shell takes 128 kB, which is some 1500 results.
         results=list(STUDY.graph.nodes),
         root=root_of(STUDY.graph.nodes.values()),
-        atlas="--atlas" if STUDY.atlas else "",
     message:
         "report"
     shell:
         f"python {script('report')} --config {{params.config:q}} --root {{params.root:q}}"
         " --templates {params.templates:q} --log {log:q} --html {output.html:q} --summary {output.summary:q}"
-        " --items {params.files:q} --results {params.results:q} {params.atlas}"
+        f" --items {{params.files:q}} --results {{params.results:q}}{' --atlas' if STUDY.atlas else ''}"
 
 
 # A root on object storage is not listed: that would fetch every manifest in it at the end of each run.
