@@ -18,9 +18,12 @@ from freqmaps.catalog.rows import COLUMNS, rows
 from freqmaps.catalog.verify import Verifier
 from freqmaps.errors import FreqmapsError
 from freqmaps.study import places
+from freqmaps.study.build import study
+from freqmaps.study.config import read_files
 from freqmaps.study.graph import PATHS
 from tests import keyed_results as results
 from tests.conftest import BROWSER
+from tests.workflow import REPOSITORY
 
 
 @pytest.fixture
@@ -41,6 +44,13 @@ def test_every_stage_path_is_read_back():
         path = places.place(stage, names, "0123456789ab")
         assert path == PATHS[stage].format(**names, key="0123456789ab")
         assert places.parse(path) == (stage, {**names, "key": "0123456789ab"})
+
+
+def test_every_path_of_the_default_study_is_read_back():
+    graph = study(read_files([REPOSITORY / "config.yaml"])).graph
+    assert any("@" in node.names.get("of", "") for node in graph.nodes.values())
+    for path, node in graph.nodes.items():
+        assert places.parse(path) == (node.stage, {**node.names, "key": node.key})
 
 
 @pytest.mark.parametrize("name", ["..", ".hidden", "a/b", "-a", "", "a b", "ü"])

@@ -46,15 +46,29 @@ def cards(inputs: Inputs) -> list[tuple[str, str, str]]:
         found.append(
             (f"{split.sizes['sample']:,}", f"images in {name}", f"{detail}; {len(split.attrs['classes'])} classes")
         )
-    for result in inputs.select("training"):
-        accuracy = _accuracy(result)
-        if accuracy is not None:
-            place = ", ".join(f"{k} {result.names[k]}" for k in ("dataset", "training", "seed") if k in result.names)
-            found.append((f"{100 * accuracy:.2f} %", f"test accuracy of {result.names['model']}", place))
+    found += _accuracy_cards(inputs)
     attacks = {r.names["attack"] for r in inputs.select("attacks")}
     if attacks:
         found.append((str(len(attacks)), "attacks" if len(attacks) > 1 else "attack", ", ".join(sorted(attacks))))
     return [*found, *_maps_card(inputs)]
+
+
+def _accuracy_cards(inputs: Inputs) -> list[tuple[str, str, str]]:
+    """Return a card per model and training: the test accuracy, the mean over its seeds where there are several."""
+    seeds: dict[tuple[str, ...], dict[str, float]] = {}
+    for result in inputs.select("training"):
+        accuracy = _accuracy(result)
+        if accuracy is not None:
+            names = tuple(result.names.get(k, "") for k in ("dataset", "model", "training"))
+            seeds.setdefault(names, {})[result.names.get("seed", "")] = accuracy
+    found = []
+    for (dataset, model, training), values in seeds.items():
+        told = f"seed {next(iter(values))}"
+        if len(values) > 1:
+            told = f"mean of {len(values)} seeds, s.d. {100 * np.std(list(values.values()), ddof=1):.2f}"
+        place = f"dataset {dataset}, training {training}, {told}"
+        found.append((f"{100 * _mean(list(values.values())):.2f} %", f"test accuracy of {model}", place))
+    return found
 
 
 def _maps_card(inputs: Inputs) -> list[tuple[str, str, str]]:

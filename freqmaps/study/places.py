@@ -14,7 +14,13 @@ DECIDES_NUMBERS = False
 
 #: What may stand for a name: as the config's schema has it; a dot or a dash cannot come first.
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-_SHAPES = {"key": rf"[0-9a-f]{{{keys.LENGTH}}}", "seed": r"\d+", "range": r"[a-z]+-\d+-\d+"}
+#: Maps of what an attack made against another training's network are called ``attack@training``.
+_SHAPES = {
+    "key": rf"[0-9a-f]{{{keys.LENGTH}}}",
+    "seed": r"\d+",
+    "range": r"[a-z]+-\d+-\d+",
+    "of": rf"{NAME}(?:@{NAME})?",
+}
 _KEY = re.compile(_SHAPES["key"])
 
 
