@@ -48,12 +48,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="no GPU on this machine"))
 
 
-def pytest_terminal_summary(terminalreporter):
-    """Show the faults that were tried; with WRITE_FAULTS=1, write them into docs/nothing-lost.md."""
+def pytest_terminal_summary(terminalreporter, exitstatus):
+    """Show the faults that were tried; with WRITE_FAULTS=1, write them into docs/nothing-lost.md if all survived."""
     if not fault_tally.tally:
         return
     terminalreporter.section(f"faults tried and survived: {fault_tally.tally.total()}")
     for fault, count in fault_tally.tally.items():
         terminalreporter.write_line(f"{count:5d}  {fault}")
-    if os.environ.get("WRITE_FAULTS"):
+    if os.environ.get("WRITE_FAULTS") and exitstatus == 0:
         fault_tally.write()

@@ -69,7 +69,10 @@ def written() -> dict[str, int]:
 
 
 def write() -> None:
-    """Put this run's table into the page."""
+    """Put this run's table into the page, if the run tried all of it."""
+    untried = FAULTS.keys() - tally.keys()
+    if untried:
+        raise ValueError(f"not tried in this run: {', '.join(sorted(untried))}; run all of tests/test_faults_*.py")
     before, start, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])
     PAGE.write_text(before + start + markdown(tally) + end + after, encoding="utf-8")
