@@ -21,6 +21,7 @@ FACTOR = 3.0
 SMALL = ("--configfile", "tests/tiny.yaml", "small.yaml")
 OVERLAY = {
     "study": "small",
+    "atlas": {"samples": 0},
     "threads": {"training": 1},  # threads that wait for a busy core count as work
     "datasets": {"digits": {"test_fraction": 0.4}},
     "trainings": {"standard": {"epochs": 20}},

@@ -51,7 +51,8 @@ SITE = {
 def result(folder, how):
     """The folder of a disturbed job's result, None before there is one."""
     stage, place, _ = DISTURBED[how]
-    return next((folder / "results").glob(f"digits/**/{stage}/{place}/*"), None)
+    # No `**`: a folder that a job is writing may go while it is looked into.
+    return next((folder / "results").glob(f"digits/*/*/seed*/{stage}/{place}/*"), None)
 
 
 def has_something_to_lose(folder, how):
