@@ -37,6 +37,10 @@ class Shape:
         return self.channels * self.size**2
 
 
+#: Which component of a spec says most about its work.
+_ROLES = ("attack", "objective", "regime", "metric", "evaluation", "pairing")
+
+
 @dataclass(frozen=True)
 class Network:
     """An architecture with its parameters."""
@@ -93,8 +97,9 @@ class Case:
     @property
     def component(self) -> tuple[str, Mapping[str, Any]]:
         """Kind and parameters of the component that it runs: attack, objective, regime, metric; else of the stage."""
-        for name, value in self.parameters.items():
-            if name != "model" and isinstance(value, Mapping) and "kind" in value:
+        for name in _ROLES:
+            value = self.parameters.get(name)
+            if isinstance(value, Mapping) and "kind" in value:
                 return str(value["kind"]), value.get("parameters", {})
         return str(self.parameters.get("kind", self.stage)), {}
 
