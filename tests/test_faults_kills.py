@@ -46,13 +46,15 @@ def test_killed_at_random_moments(undisturbed, tmp_path, stage):
     shop, draw, kills = done.elsewhere(tmp_path / "c"), random.Random(f"faults {stage}"), 0
     commands = [c for c in shop.commands if c.stage == stage]
     for command in commands:
+        pace = seconds[command]
         undo(shop, command)
         for _ in range(max(3, 6 // len(commands))):
-            outcome = shop.run(command, kill_after=draw.uniform(0.02, 0.95) * seconds[command])
+            outcome = shop.run(command, kill_after=draw.uniform(0.02, 0.95) * pace)
             kills += outcome.killed
             assert outcome.killed or outcome.code == 0, outcome.text
             check_nothing_passes_as_whole(shop, command)
             if not outcome.killed:  # it was quicker than before
+                pace *= 0.5
                 undo(shop, command)
         shop.finish([command])
     shop.finish(shop.shown(stage))
