@@ -26,7 +26,7 @@ from typing import Any
 
 from freqmaps import manifest as manifests
 from freqmaps import shared_root
-from freqmaps.errors import FreqmapsError, storage_problem
+from freqmaps.errors import FreqmapsError, StoreError, storage_problem
 
 DECIDES_NUMBERS = False
 
@@ -181,7 +181,14 @@ def _made_meanwhile(output: Path, spec: Mapping[str, Any]) -> bool:
 def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) -> None:
     log.info("%s %s -> %s", job.spec["stage"], job.spec.get("names", ""), job.folder)
     wall, cpu = time.time(), time.process_time()
-    headline = dict(run(job))
+    try:
+        headline = dict(run(job))
+    except StoreError as error:
+        if job.folder.is_dir():
+            raise
+        raise StoreError(
+            f"{job.folder}: no such folder, or gone meanwhile; mount its disk again and run the same target again"
+        ) from error
     seconds = {"wall_s": round(time.time() - wall, 3), "cpu_s": round(time.process_time() - cpu, 3)}
     manifests.write(output, job.spec, headline, seconds | {"device": job.options.get("device_used", "cpu")})
     log.info("done in %.1f s: %s", seconds["wall_s"], json.dumps(headline, default=str))
