@@ -246,7 +246,7 @@ def small_study(tmp_path_factory):
         folder.mkdir()
     write(folders["dataset"] / "store.zarr.zip", dataset, DATASET)
     save_classifier(folders["checkpoint"], net)
-    plan = components.load("attack", "fgsm")(epsilon=0.2)
+    plan = components.load("attack", "fgsm")(epsilon=0.1)  # weak enough to fail on some
     found = []
     for name, part in (("first", slice(0, HALF)), ("second", slice(HALF, N))):
         result = attack_images(net, images[part], labels[part], plan, seed=0, positions=np.arange(N)[part])
@@ -294,7 +294,7 @@ def test_the_script_makes_the_maps_of_the_images_that_the_settings_name(study, o
     if of == "adversarial":
         seen, answers = study.adversarial[0][:stop], study.adversarial[1][:stop]
         misled = correct & (answers != labels)
-        assert 0 < misled.sum() <= correct.sum()
+        assert 0 < misled.sum() < correct.sum()
         adversarial = Pictures(seen[misled], labels[misled], answers[misled])
         assert figures["n_adversarial"] == misled.sum()
     clean = Pictures(images[correct], labels[correct], labels[correct])
