@@ -48,6 +48,18 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="no GPU on this machine"))
 
 
+def pytest_sessionfinish(session):
+    """Where the tests are spread over processes, send what this one survived to the first."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["faults"] = dict(fault_tally.tally)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Add up what the processes survived."""
+    fault_tally.tally.update(getattr(node, "workeroutput", {}).get("faults", {}))
+
+
 def pytest_terminal_summary(terminalreporter, exitstatus):
     """Show the faults that were tried; with WRITE_FAULTS=1, write them into docs/nothing-lost.md if all survived."""
     if not fault_tally.tally:
