@@ -1,17 +1,14 @@
 """The atlas: one self-contained page to browse images, spectra and maps, stamped like an item."""
 
-from freqmaps.atlas import Templates
-from freqmaps.manifest import sha256
+from freqmaps.study import pages
 
 ATLAS = f"{SHOWN}/atlas.html"
 # What a run of everything makes: nothing if the study has no maps, or wants no atlas.
 ATLAS_FILES = []
 
 if STUDY.atlas:
-    ATLAS_KEY = STUDY.atlas.key(
-        [sha256(path) for path in Templates.files(Path(workflow.basedir) / "report")]
-    )
-    ATLAS_STAMP = f"{SHOWN}/.current/atlas.{ATLAS_KEY}"
+    ATLAS_PAGE = pages.atlas(STUDY, Path(workflow.basedir) / "report")
+    ATLAS_STAMP = f"{SHOWN}/{ATLAS_PAGE.stamp}"
     ATLAS_FILES = [ATLAS, ATLAS_STAMP]
 
     rule stamp_atlas:
@@ -26,7 +23,7 @@ if STUDY.atlas:
             "../envs/cpu.yaml"
         params:
             removes=[ATLAS],
-            content=json.dumps({"parameters": dict(STUDY.atlas.parameters)}),
+            content=json.dumps(ATLAS_PAGE.records),
         shell:
             f"python {script('stamp')} --stamp {{output:q}} --content {{params.content:q}}"
             " --removes {params.removes:q} --log {log:q}"

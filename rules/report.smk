@@ -5,19 +5,12 @@ The report writes it, so that it is there; every run that had work, ended well o
 asks for it, so it never makes anything due.
 """
 
-from freqmaps.manifest import sha256
+from freqmaps.study import pages
 
 REPORT = f"{SHOWN}/report.html"
 SUMMARY = f"{SHOWN}/.current/summary.txt"
-TEMPLATES = [
-    f"{workflow.basedir}/report/{name}" for name in ("report.html.j2", "workflow.md")
-]
-# What decides no number decides nothing of the report either.
-SHOWN_CONFIG = {
-    k: v for k, v in STUDY.config.items() if k not in ("threads", "device", "results")
-}
-REPORT_KEY = STUDY.report_key([sha256(Path(path)) for path in TEMPLATES], SHOWN_CONFIG)
-REPORT_STAMP = f"{SHOWN}/.current/report.{REPORT_KEY}"
+REPORT_PAGE = pages.report(STUDY, Path(workflow.basedir) / "report")
+REPORT_STAMP = f"{SHOWN}/{REPORT_PAGE.stamp}"
 
 
 rule stamp_report:
@@ -37,7 +30,7 @@ rule stamp_report:
         "../envs/cpu.yaml"
     params:
         removes=[REPORT, SUMMARY],
-        content=json.dumps({"study": STUDY.config["study"]}),
+        content=json.dumps(REPORT_PAGE.records),
     shell:
         f"python {script('stamp')} --stamp {{output:q}} --content {{params.content:q}}"
         " --removes {params.removes:q} --log {log:q}"
@@ -68,7 +61,7 @@ rule report:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        config=json.dumps(SHOWN_CONFIG, sort_keys=True),
+        config=json.dumps(pages.shown_config(STUDY), sort_keys=True),
         templates=f"{workflow.basedir}/report",
         files=[",".join(list(item.files.values())[:2]) for item in STUDY.items.values()],
         # Paths below the root: a shell takes 128 kB, which is some 1500 results.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -213,37 +215,49 @@ def test_a_lost_result_is_made_again_and_is_the_same(finished, tmp_path):
     assert read(store, MAPS)["map"].equals(read(tmp_path / "before.zip", MAPS)["map"])
 
 
-def test_why_names_the_field_that_changed(finished, tmp_path):
-    import subprocess
-    import sys
+def command(folder, *words, code=0):
+    line = [sys.executable, "-m", "freqmaps.cli", *words, *TINY]
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
 
+
+def test_why_names_the_field_that_changed(finished, tmp_path):
     folder = clone(tmp_path / "c", of=finished, results=True)
     config("maps", "ce", "penalty", to=0.3)(folder)
+    assert "objective.parameters.penalty: 0.1 -> 0.3" in command(folder, "why", "B25-T1")
+    assert "digits/small-cnn/standard/seed0/training" not in command(folder, "why", "B25-T1")
+    assert "up to date" in command(folder, "why", "digits/small-cnn/standard/seed0/training")
+    assert "atlas: what it shows, its templates or its code changed" in command(folder, "why", "atlas")
+    lines = command(folder, "why", "all").splitlines()
+    assert {"atlas", "report", "B25-T1"} <= {line.split(":")[0] for line in lines}
 
-    def why(*words):
-        line = [sys.executable, "-m", "freqmaps.cli", "why", *words, *TINY]
-        return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True).stdout
 
-    assert "objective.parameters.penalty: 0.1 -> 0.3" in why("B25-T1")
-    assert "digits/small-cnn/standard/seed0/training" not in why("B25-T1")
-    assert "up to date" in why("digits/small-cnn/standard/seed0/training")
+def test_why_says_so_when_only_a_page_is_due(finished, tmp_path):
+    folder = clone(tmp_path / "c", of=finished, results=True)
+    assert command(folder, "why") == "all: up to date\n"
+    style = folder / "report" / "atlas" / "style.css"
+    style.write_text(style.read_text() + "/* wider */\n")
+    (folder / "results" / "report.html").unlink()
+    due = ["atlas: what it shows, its templates or its code changed", "report: report.html is missing"]
+    assert command(folder, "why").splitlines() == due
+    assert command(folder, "why", "B25-T1") == "B25-T1: up to date\n"
+
+
+def test_why_of_no_target_is_one_line_with_the_nearest(finished, tmp_path):
+    folder = clone(tmp_path / "c", of=finished, results=True)
+    said = command(folder, "why", "atlass", code=1)
+    assert "did you mean 'atlas'? Valid: B25-T1" in said and len(said) < 300
 
 
 def test_gc_lists_what_no_study_refers_to_and_deletes_only_when_told(finished, tmp_path):
-    import subprocess
-    import sys
-
     folder = clone(tmp_path / "c", of=finished, results=True)
 
-    def gc(*words):
-        line = [sys.executable, "-m", "freqmaps.cli", "gc", *TINY, *words]
-        return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True).stdout
-
-    assert "0 results" in gc()
+    assert "0 results" in command(folder, "gc")
     config("maps", "ce", "penalty", to=0.3)(folder)
-    listed = gc()
+    listed = command(folder, "gc")
     assert "9 results" in listed
     assert len(list((folder / "results").glob("digits/**/manifest.json"))) == 4 + 3 + 2 + 4
-    assert "deleted" in gc("--delete").splitlines()[-1]
+    assert "deleted" in command(folder, "gc", "--delete").splitlines()[-1]
     assert len(list((folder / "results").glob("digits/**/manifest.json"))) == 4
-    assert "0 results" in gc()
+    assert "0 results" in command(folder, "gc")

@@ -1,7 +1,8 @@
 """The profile ``slurm`` on a real cluster of one node: where jobs go, what they hold, and that stopped ones go on.
 
-One run is disturbed, on a cluster that keeps no accounts: there, SLURM's controller says what jobs did. The other is
-left alone, on a cluster with accounts, other partitions and GPUs of a type, after an edit of the profile's first lines.
+One run is disturbed, on a cluster that keeps no accounts: there, SLURM's controller says what jobs did. Another is left
+alone, on a cluster with accounts, other partitions and GPUs of a type, after an edit of the profile's first lines. The
+third is the default study, each of its jobs with few steps; with FREQMAPS_FULL_STUDY=1 as it stands, which takes long.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 import freqmaps
 from freqmaps.stores import MAPS, read
+from freqmaps.study.build import study
+from freqmaps.study.config import read_files
 from tests.slurm_cluster import Cluster, jobs, needed, slurm, wait_for, working
-from tests.workflow import SNAKEMAKE, clone, snakemake
+from tests.workflow import REPOSITORY, SNAKEMAKE, clone, due, snakemake
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
@@ -31,6 +35,15 @@ QUICK = ("--slurm-init-seconds-before-status-checks", "8")
 ON_GPUS = {"training", "attacks", "maps", "group_maps", "evaluation", "atlas"}
 ON_CPUS = {"datasets", "matrices", "correlation"}
 PATIENCE = 900.0  # seconds, for a machine that is busy with other things
+
+#: Few steps for each job of the default study, where a setting has these keys.
+FEW = {
+    "trainings": {"epochs": 3},
+    "attacks": {"steps": 5},
+    "maps": {"min_steps": 5, "max_steps": 20},
+    "group_maps": {"epochs": 2},
+    "metrics": {"permutations": 9},
+}
 
 #: Which job meets what: its stage, its place among the stage's results, and what shows that it has something to lose.
 DISTURBED = {
@@ -105,6 +118,32 @@ def disturbed(tmp_path_factory):
     with Cluster(tmp_path_factory.mktemp("slurm")):
         run_disturbed(folder)
         return folder, jobs()
+
+
+def few_steps(config):
+    """Return an overlay that keeps all runs and items of a config, with little to do for each."""
+    return {
+        section: {
+            name: {key: value for key, value in few.items() if key in settings}
+            for name, settings in config[section].items()
+        }
+        for section, few in FEW.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def default_study(tmp_path_factory):
+    """A clone after the literal command made the default study, SLURM's records, and the config's overlay."""
+    needed()
+    folder = clone(tmp_path_factory.mktemp("default"))
+    overlay, files = (), [REPOSITORY / "config.yaml"]
+    if os.environ.get("FREQMAPS_FULL_STUDY") != "1":
+        files.append(folder / "few.yaml")
+        files[1].write_text(yaml.safe_dump(few_steps(read_files(files[:1]))))
+        overlay = ("--configfile", "few.yaml")
+    with Cluster(tmp_path_factory.mktemp("slurm")):
+        snakemake(folder, "--profile", "slurm", "all", *overlay, *QUICK, timeout=4 * PATIENCE)
+        return folder, jobs(), overlay, study(read_files(files))
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +223,20 @@ def test_an_edit_of_the_first_lines_of_the_profile_is_all_that_a_site_needs(at_a
         assert partition == ("accelerated" if on_gpu else "normal")
         assert ("gres/gpu=1" in allocated) == on_gpu
         assert job.get("TresPerJob") == ("gres:gpu:toy:1" if on_gpu else None)
+
+
+def test_the_whole_default_study_is_made_by_the_literal_command(default_study):
+    folder, records, overlay, made = default_study
+    wanted = Counter(node.stage for node in made.graph.nodes.values()) + Counter(["atlas"])
+    assert Counter(job["Stage"] for job in records) == wanted
+    assert {job["JobState"] for job in records} == {"COMPLETED"}
+    for job in records:
+        on_gpu = job["Stage"] in ON_GPUS
+        assert (job["Partition"], job.get("TresPerJob")) == (("gpu", "gres:gpu:1") if on_gpu else ("cpu", None)), job
+    files = [file for item in made.items.values() for file in item.files.values()]
+    assert len(made.items) > 15 and all((folder / "results" / file).exists() for file in files)
+    assert freqmaps.open(folder / "results").problems() == []
+    assert due(folder, "all", *overlay) == set()
 
 
 def test_numbers_do_not_depend_on_what_happened_to_the_jobs(disturbed, at_a_site):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ from freqmaps.errors import ConfigError, StoreError, nearest
 from freqmaps.stamp import stamps
 from freqmaps.study.build import Study
 from freqmaps.study.graph import Node
+from freqmaps.study.pages import Page, pages
 
 DECIDES_NUMBERS = False
 
 
 def explain(study: Study, target: str, shown: Path = Path("results")) -> list[str]:
-    """Say for an item, ``all`` or a path below the results root what is due and why.
+    """Say for an item, a paper, ``report``, ``atlas``, ``all`` or a path below the results root what is due and why.
 
     Returns
     -------
@@ -29,7 +30,8 @@ def explain(study: Study, target: str, shown: Path = Path("results")) -> list[st
     ConfigError
         No such target in the current config.
     """
-    nodes, items = _resolve(study, target)
+    made = pages(study)
+    nodes, items = _resolve(study, target, made)
     lines: list[str] = []
     seen: set[str] = set()
     for node in _in_order(nodes):
@@ -38,28 +40,46 @@ def explain(study: Study, target: str, shown: Path = Path("results")) -> list[st
         seen.add(node.path)
     for name in items:
         item = study.items[name]
-        stamp = shown / ".current" / f"{name}.{item.key}"
-        missing = [f for f in item.files.values() if not (shown / f).exists()]
-        if not stamp.exists():
+        if not (shown / ".current" / f"{name}.{item.key}").exists():
             lines.append(f"{name}: {_item_cause(study, name, shown)}")
-        elif missing:
-            lines.append(f"{name}: {missing[0]} is missing")
+        else:
+            lines += _missing(name, item.files.values(), shown)
+    for page in made:
+        if target in (page.name, "all"):
+            lines += _page_causes(page, shown)
     return lines or [f"{target}: up to date"]
 
 
-def _resolve(study: Study, target: str) -> tuple[list[Node], list[str]]:
+def _missing(name: str, files: Iterable[str], shown: Path) -> list[str]:
+    return [f"{name}: {file} is missing" for file in files if not (shown / file).exists()][:1]
+
+
+def _page_causes(page: Page, shown: Path) -> list[str]:
+    if (shown / page.stamp).exists():
+        return _missing(page.name, [page.file], shown)
+    older = stamps(shown / ".current", page.name)
+    reason = "what it shows, its templates or its code changed" if older else "never made"
+    return [f"{page.name}: {reason}"]
+
+
+def _resolve(study: Study, target: str, made: Iterable[Page]) -> tuple[list[Node], list[str]]:
     if target in study.items:
         return list(study.items[target].inputs), [target]
-    if target == "all":
+    if target in ("all", "report"):
         return list(study.graph.nodes.values()), list(study.items)
-    if target in {n.split("-")[0].lower() for n in study.items}:
+    for page in made:
+        if target == page.name:
+            return list(page.inputs), []
+    papers = {n.split("-")[0].lower() for n in study.items}
+    if target in papers:
         names = [n for n in study.items if n.lower().startswith(f"{target}-")]
         return [node for n in names for node in study.items[n].inputs], names
     wanted = target.removeprefix(f"{study.root}/").removesuffix(f"/{manifest.NAME}").rstrip("/")
     found = [n for p, n in study.graph.nodes.items() if p == wanted or p.startswith(f"{wanted}/")]
     if not found:
-        known = [*study.items, "all", *study.graph.nodes]
-        raise ConfigError(f"'{target}' is no target of this config; {nearest(target, known[:60])}")
+        known = [*study.items, *papers, "all", *(page.name for page in made)]
+        valid = f"{nearest(target, known)}, or a path below {study.root}"
+        raise ConfigError(f"'{target}' is no target of this config; {valid}")
     return found, []
 
 
