@@ -100,6 +100,29 @@ class SoftTwoPass(TwoPass):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the weighted logits, (n, classes)."""
-        weights = (self._first(x) / self.temperature).softmax(dim=1)
-        looks = [self._second(x, one[None]) for one in self.maps]
-        return (weights[:, :, None] * torch.stack(looks, dim=1)).sum(dim=1)
+        first = self._first(x)
+        return self._weighted(first, self._looks(x))
+
+    def _looks(self, x: Tensor) -> Tensor:
+        """Return what the network answers through each map, (n, maps, classes)."""
+        return torch.stack([self._second(x, one[None]) for one in self.maps], dim=1)
+
+    def _weighted(self, first: Tensor, looks: Tensor) -> Tensor:
+        weights = (first / self.temperature).softmax(dim=1)
+        return (weights[:, :, None] * looks).sum(dim=1)
+
+
+class ThroughChoice(SoftTwoPass):
+    """The hard choice's answer with the soft choice's gradient: what an attacker of the whole model differentiates.
+
+    Its logits are those of :class:`TwoPass`, so that an attack sees whether it has succeeded; the gradient is taken
+    through :class:`SoftTwoPass` instead (BPDA: Athalye, Carlini and Wagner, ICML 2018, section 4.1), for the choice
+    itself has none. Parameters and errors are those of :class:`SoftTwoPass`.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits of the second look, (n, classes)."""
+        first, looks = self._first(x), self._looks(x)
+        chosen = looks[torch.arange(len(x), device=x.device), first.argmax(dim=1)].detach()
+        soft = self._weighted(first, looks)
+        return chosen + (soft - soft.detach())

@@ -120,6 +120,8 @@ class _Comparison:
         for stage in component.constants["NEEDS"]:
             inputs[stage] = self._needed(stage, parameters, where)
         self._check_bases(inputs.get("maps", []), component.constants.get("BASES"), f"{where}.maps", "this evaluation")
+        if component.constants.get("UNSEEN"):
+            self._check_unseen(inputs.get("group_maps", []), where)
         self.graph.add(
             "evaluation", self.names | {"evaluation": name},
             {"evaluation": {"kind": kind, "parameters": parameters}, "samples": self.made.samples}, inputs,
@@ -137,6 +139,19 @@ class _Comparison:
             for training in parameters.get("masks_of") or []:
                 nodes += [n for n in self._masks_of(training, parameters, where) if n not in nodes]
         return nodes
+
+    def _check_unseen(self, maps: Node | list[Node], where: str) -> None:
+        """Refuse to evaluate group maps on the samples that they were made from."""
+        own = self.made.samples
+        for node in maps if isinstance(maps, list) else [maps]:
+            other = node.spec["parameters"]["samples"]
+            splits = {own["split"], other["split"]}
+            if (len(splits) == 1 or "all" in splits) and own["start"] < other["stop"] and other["start"] < own["stop"]:
+                name = node.names["group_maps"]
+                raise ConfigError(
+                    f"{where}: it needs images that the maps have not seen, and group_maps.{name} was made from some "
+                    f"of {self.where}.samples; give group_maps.{name} its own, such as 'samples: {{split: train}}'"
+                )
 
     @staticmethod
     def _check_bases(maps: Node | list[Node], bases: tuple[str, ...] | None, where: str, reader: str) -> None:

@@ -1,0 +1,66 @@
+"""Class maps as defences: what the evaluations of the classifier that looks twice share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from freqmaps.errors import FreqmapsError, nearest
+from freqmaps.evaluation._api import Row, accuracy
+from freqmaps.group_maps import class_maps
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from freqmaps.evaluation._api import Network
+    from freqmaps.results import Inputs
+
+#: What rows say where no map is applied.
+BARE = "none"
+
+
+def defences(
+    inputs: Inputs, network: Network, setting: str, names: list[str] | None = None
+) -> dict[str, NDArray[np.float32]]:
+    """Return the network's class maps of a setting by what they were made from: ``essential``, or an attack's name.
+
+    Parameters
+    ----------
+    inputs, network
+        The results; the network.
+    setting
+        A group map setting with ``groups: class``.
+    names
+        Which; None: all there are, in the study's order.
+
+    Returns
+    -------
+    dict
+        (classes, c, h, w // 2 + 1) float32 half planes each.
+
+    Raises
+    ------
+    FreqmapsError
+        A name that has no maps, or maps that are not of classes.
+    """
+    found = {r.names["of"]: r for r in inputs.select("group_maps", **network.names, group_maps=setting)}
+    for name in names or []:
+        if name not in found:
+            raise FreqmapsError(f"no group maps '{setting}' were made from '{name}'; {nearest(name, found)}")
+    wanted = list(found) if names is None else names
+    return {name: class_maps(inputs.group_maps(**found[name].names)) for name in wanted}
+
+
+def compared(before: NDArray[np.bool_], after: NDArray[np.bool_], **what: str) -> Row:
+    """Return a row of accuracy with ``lost`` and ``gained``.
+
+    Parameters
+    ----------
+    before, after
+        (n,) bool: which images are right without maps, and which here.
+    **what
+        Columns that say what was measured on.
+    """
+    changed = {"lost": int((before & ~after).sum()), "gained": int((after & ~before).sum())}
+    return accuracy(after, **what) | changed
