@@ -7,8 +7,9 @@ import torch
 from freqmaps.errors import FreqmapsError
 from freqmaps.group_maps import Pictures, class_maps, to_dataset
 from freqmaps.group_maps._noise import uniform
-from freqmaps.group_maps.two_pass import SoftTwoPass, TwoPass
+from freqmaps.group_maps.two_pass import SoftTwoPass, ThroughChoice, TwoPass
 from freqmaps.maps import to_full
+from freqmaps.models import predict
 from tests.group_map_cases import accuracy_through, learned_net, make, pictures, settings
 from tests.map_cases import corner_full, small_net, some_images
 
@@ -125,3 +126,20 @@ def test_maps_from_a_store_give_adversarial_images_their_class_back():
 def test_bad_input_is_one_clear_sentence(maps, images, options, message):
     with pytest.raises(FreqmapsError, match=message):
         SoftTwoPass(small_net(), maps, **options)(torch.from_numpy(images))
+
+
+def test_through_the_choice_answers_hard_and_differentiates_soft():
+    net, maps = learned_net(pictures(30, 2, (8, 7))), noise_maps()
+    x = torch.from_numpy(some_images(20, 2, (8, 7))).requires_grad_()
+    choice, hard, soft = ThroughChoice(net, maps), TwoPass(net, maps), SoftTwoPass(net, maps)
+    torch.testing.assert_close(choice(x), hard(x), rtol=1e-5, atol=1e-5)
+    assert (choice(x) - soft(x)).abs().max() > 1e-2
+    weights = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
+    found, expected = (torch.autograd.grad((model(x) * weights).sum(), x)[0] for model in (choice, soft))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_asking_it_leaves_the_network_in_its_mode():
+    net = small_net(2).eval()
+    predict(TwoPass(net, noise_maps()), some_images(3, 2, (8, 7)))
+    assert not any(module.training for module in net.modules())

@@ -40,6 +40,8 @@ class TwoPass(nn.Module):
     def __init__(self, network: nn.Module, maps: NDArray[np.float32] | Tensor) -> None:
         super().__init__()
         self.network = network
+        # What asks a network and puts its mode back must not leave this one in another.
+        self.training = network.training
         self.register_buffer("maps", torch.as_tensor(maps, dtype=torch.float32))
         if self.maps.ndim != 4:
             raise FreqmapsError(
