@@ -92,6 +92,14 @@ MISTAKES = {
         changed(maps={"ce": {"basis": "dct"}}, items=[{"item": "B25-F1", "select": {"maps": "ce"}}]),
         "items[0]: item 'B25-F1' needs results of stage 'maps' and basis fourier, which no run asks for",
     ),
+    "maps tested on what they were made from": (
+        changed(group_maps={"b25-class": {"samples": {"split": "test"}}}),
+        "evaluations.b25-defence: it needs images that the maps have not seen, and group_maps.b25-class was made from",
+    ),
+    "maps of all images": (
+        changed(group_maps={"b25-class": {"samples": {"split": "all", "first": 9}}}),
+        "give group_maps.b25-class its own, such as 'samples: {split: train}'",
+    ),
     "a path for a name": (changed(datasets={"../../etc": {"kind": "digits"}}), "is not a name"),
 }  # fmt: skip
 
