@@ -18,6 +18,10 @@ from freqmaps.correlation.metrics import distance_correlation, linear_cka, svcca
 from freqmaps.errors import FreqmapsError
 
 METRICS = components.names("metric")
+COLUMNS = [
+    *("value", "low", "high", "interval_method", "std", "p_value", "n", "n_dropped", "error", "error_method"),
+    *("half", "half_sd", "quarter", "quarter_sd", "extra"),
+]
 
 
 def pair(n=80, d=6, seed=0, mix=0.5):
@@ -57,7 +61,7 @@ def test_result_is_complete(name):
     assert found.error > 0
     assert found.error_method == "delete-half jackknife"
     row = to_rows(found)
-    assert list(row) == ["value", "std", "p_value", "n", "n_dropped", "error", "error_method", "extra"]
+    assert list(row) == COLUMNS
     assert all(isinstance(v, float) for v in json.loads(row["extra"]).values())
 
 

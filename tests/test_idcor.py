@@ -201,7 +201,7 @@ def test_half_samples_equal_the_estimates_on_their_rows():
     none = np.empty((0, 120), np.int32)
     found = by_shared_distances(standardised(x), standardised(y), none, halves, fraction=0.9, block=50)
     a, b = prepared(x), prepared(y)
-    for half, row in zip(halves, found.halves, strict=True):
+    for half, row in zip(halves, found.subsets, strict=True):
         expected = [slow_twonn(a[half]), slow_twonn(b[half]), slow_twonn(np.hstack([a[half], b[half]]))]
         assert row == pytest.approx(expected, rel=1e-4)
 

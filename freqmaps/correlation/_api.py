@@ -36,6 +36,16 @@ class Metric:
         Standard error of ``value`` under resampling of rows, None where it cannot be had.
     error_method
         How ``error`` was estimated.
+    low, high
+        Bounds of a 95 % interval of ``value`` under resampling of rows, None where it cannot be had. It knows the
+        spread of the value, not a bias that n rows give it: for that see ``half`` and ``quarter``.
+    interval_method
+        How they were found.
+    half, quarter
+        Mean of the value on disjoint halves and quarters of the rows, None where it cannot be had or where the number
+        of rows changes nothing but the spread (a mean over rows).
+    half_sd, quarter_sd
+        Standard deviation over those parts.
     extra
         Further figures by name.
     per_sample
@@ -51,6 +61,13 @@ class Metric:
     p_value: float | None = None
     error: float | None = None
     error_method: str = ""
+    low: float | None = None
+    high: float | None = None
+    interval_method: str = ""
+    half: float | None = None
+    half_sd: float | None = None
+    quarter: float | None = None
+    quarter_sd: float | None = None
     extra: Mapping[str, float] = field(default_factory=dict)
     per_sample: NDArray[np.float64] | None = None
     reason: str = ""
@@ -79,20 +96,28 @@ def to_rows(metric: Metric) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``value, std, p_value, n, n_dropped, error, error_method, extra``. ``extra`` is JSON text (NaN and infinity
-        as null), with ``reason`` in it where there is one. ``per_sample`` is left out.
+        ``value, low, high, interval_method, std, p_value, n, n_dropped, error, error_method, half, half_sd, quarter,
+        quarter_sd, extra``. ``extra`` is JSON text (NaN and infinity as null), with ``reason`` in it where there is
+        one. ``per_sample`` is left out.
     """
     extra: dict[str, Any] = {k: float(v) if math.isfinite(v) else None for k, v in metric.extra.items()}
     if metric.reason:
         extra["reason"] = metric.reason
     return {
         "value": metric.value,
+        "low": metric.low,
+        "high": metric.high,
+        "interval_method": metric.interval_method,
         "std": metric.std,
         "p_value": metric.p_value,
         "n": metric.n,
         "n_dropped": metric.n_dropped,
         "error": metric.error,
         "error_method": metric.error_method,
+        "half": metric.half,
+        "half_sd": metric.half_sd,
+        "quarter": metric.quarter,
+        "quarter_sd": metric.quarter_sd,
         "extra": json.dumps(extra, sort_keys=True, allow_nan=False),
     }
 

@@ -1,9 +1,9 @@
-"""Intrinsic dimensions of X, of Y and of [X, Y]: observed, with Y's rows permuted, and on half-samples."""
+"""Intrinsic dimensions of X, of Y and of [X, Y]: observed, with Y's rows permuted, and on some of the rows."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,18 +34,18 @@ class Dimensions:
         (3,) int64: how many points each of them rests on.
     permuted
         (permutations,) float64: of [X, Y] with the rows of Y permuted.
-    halves
-        (half-samples, 3) float64: as ``observed``.
+    subsets
+        (subsets, 3) float64: as ``observed``.
     """
 
     observed: NDArray[np.float64]
     points: NDArray[np.int64]
     permuted: NDArray[np.float64]
-    halves: NDArray[np.float64]
+    subsets: NDArray[np.float64]
 
 
 def by_shared_distances(
-    x: Rows, y: Rows, permutations: Indices, halves: Indices, *, fraction: float, block: int
+    x: Rows, y: Rows, permutations: Indices, subsets: Sequence[Indices], *, fraction: float, block: int
 ) -> Dimensions:
     """Estimate all dimensions by TwoNN from two matrices of squared distances.
 
@@ -57,8 +57,8 @@ def by_shared_distances(
         n rows each.
     permutations
         (permutations, n) int32: row i of X goes with row ``permutations[c, i]`` of Y.
-    halves
-        (half-samples, m) int32: rows of each half-sample.
+    subsets
+        Rows of each half-sample or other subset, (m,) int32 each.
     fraction
         See :func:`freqmaps.correlation._twonn.twonn`.
     block
@@ -66,7 +66,7 @@ def by_shared_distances(
     """
     a = squared_distances(x, block=block, diagonal=np.inf)
     b = squared_distances(y, block=block, diagonal=np.inf)
-    samples = _samples(len(x), halves)
+    samples = _samples(len(x), subsets)
 
     def estimates(one: Floats, other: Floats | None, cases: Indices) -> list[tuple[float, int]]:
         return [twonn(*pair, fraction) for pair in zip(*two_smallest(one, other, cases), strict=True)]
@@ -79,23 +79,23 @@ def by_shared_distances(
     return Dimensions(values[:, 0], points, permuted, values[:, 1:].T)
 
 
-def _samples(n: int, halves: Indices) -> Indices:
-    """All rows, then each half-sample: (1 + half-samples, n) int32, -1 for rows that are left out."""
-    samples = np.full((1 + len(halves), n), -1, np.int32)
+def _samples(n: int, subsets: Sequence[Indices]) -> Indices:
+    """All rows, then each subset: (1 + subsets, n) int32, -1 for rows that are left out."""
+    samples = np.full((1 + len(subsets), n), -1, np.int32)
     samples[0] = np.arange(n)
-    for row, half in zip(samples[1:], halves, strict=True):
-        row[half] = half
+    for row, subset in zip(samples[1:], subsets, strict=True):
+        row[subset] = subset
     return samples
 
 
 def by_estimator(
-    x: Rows, y: Rows, permutations: Indices, halves: Indices, *, name: str, fraction: float, seed: int
+    x: Rows, y: Rows, permutations: Indices, subsets: Sequence[Indices], *, name: str, fraction: float, seed: int
 ) -> Dimensions:
     """Estimate all dimensions by an estimator of scikit-dimension, each from scratch on the concatenated rows.
 
     Parameters
     ----------
-    x, y, permutations, halves
+    x, y, permutations, subsets
         As in :func:`by_shared_distances`.
     name
         A class of ``skdim.id``.
@@ -116,7 +116,7 @@ def by_estimator(
         return [estimate(a[rows]), estimate(b[rows]), estimate(np.hstack([a[rows], b[rows]]))]
 
     permuted = [estimate(np.hstack([a, b[p]])) for p in permutations]
-    sampled = [three(half) for half in halves]
+    sampled = [three(subset) for subset in subsets]
     return Dimensions(
         np.array(three(slice(None))),
         np.full(3, len(x), dtype=np.int64),

@@ -8,10 +8,14 @@ Half-samples have no duplicated rows, which a bootstrap would: those are zero di
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 METHOD = "delete-half jackknife"
+INTERVAL = "Student's t, delete-half jackknife"
 
 #: Tell the streams of one seed apart. Not 0: NumPy pads seeds with zeros, so that ``[seed, 0]`` would be the stream of
 #: ``default_rng(seed)``, from which a caller may have drawn the very data that are to be permuted.
@@ -72,3 +76,30 @@ def delete_half_error(values: NDArray[np.float64], n: int) -> tuple[float | None
         return None, "no sampling error: a half-sample has no value"
     kept = n // 2
     return float(np.sqrt(kept / (n - kept)) * np.std(values, ddof=1)), ""
+
+
+def spread(value: float, halves: NDArray[np.float64], n: int) -> dict[str, Any]:
+    """Return what the values on half-samples say of a value, as the arguments of a :class:`Metric`.
+
+    Parameters
+    ----------
+    value
+        The statistic on all n rows.
+    halves, n
+        See :func:`delete_half_error`.
+
+    Returns
+    -------
+    dict
+        ``error, error_method, low, high, interval_method, reason``. The interval is ``value ± t error``, t being
+        Student's quantile with one degree of freedom less than there are half-samples: the error rests on those few.
+    """
+    error, reason = delete_half_error(halves, n)
+    if error is None:
+        return {"reason": reason}
+    reach = float(stdtrit(len(halves) - 1, 0.975)) * error
+    return {"error": error, "error_method": METHOD, "reason": ""} | {
+        "low": value - reach,
+        "high": value + reach,
+        "interval_method": INTERVAL,
+    }

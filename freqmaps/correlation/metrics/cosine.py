@@ -7,14 +7,16 @@ from numpy.typing import NDArray
 
 from freqmaps.correlation._api import Matrix, Metric, check_pair, undefined
 from freqmaps.correlation._halves import METHOD, delete_half_error, half_samples
+from freqmaps.resampling import bootstrap_means, percentiles
 
-TINY = {"subsamples": 3}
-RANGES = {"subsamples": (-1, 10_001)}
+TINY = {"subsamples": 3, "resamples": 50}
+RANGES = {"subsamples": (-1, 10_001), "resamples": (-1, 1_000_001)}
+INTERVAL = "percentile bootstrap over images"
 
 _ROWS = 1024
 
 
-def compute(x: Matrix, y: Matrix, *, seed: int, subsamples: int = 20) -> Metric:
+def compute(x: Matrix, y: Matrix, *, seed: int, subsamples: int = 20, resamples: int = 2000) -> Metric:
     """Compute ``x_i . y_i / (|x_i| |y_i|)`` for each row i, and their mean.
 
     Parameters
@@ -22,9 +24,12 @@ def compute(x: Matrix, y: Matrix, *, seed: int, subsamples: int = 20) -> Metric:
     x, y
         (n, d) float32, rows paired.
     seed
-        Of the half-samples.
+        Of the half-samples and of the draws.
     subsamples
         Half-samples for the sampling error; 0 for none.
+    resamples
+        Draws of images, with replacement, for the interval of the mean; 0 for none. Rows drawn twice do no harm to
+        a mean, as they do to neighbours and canonical correlations.
 
     Returns
     -------
@@ -47,6 +52,7 @@ def compute(x: Matrix, y: Matrix, *, seed: int, subsamples: int = 20) -> Metric:
         return undefined(len(each), "no row with a norm above 0 on both sides", n_dropped=dropped)
     means = np.array([kept[half].mean() if len(half) else np.nan for half in half_samples(n, subsamples, seed)])
     error, reason = delete_half_error(means, n)
+    low, high = percentiles(bootstrap_means(kept, resamples, seed)) if n > 1 and resamples else (None, None)
     return Metric(
         float(kept.mean()),
         n,
@@ -54,6 +60,9 @@ def compute(x: Matrix, y: Matrix, *, seed: int, subsamples: int = 20) -> Metric:
         std=float(kept.std()),
         error=error,
         error_method=METHOD if error is not None else "",
+        low=low,
+        high=high,
+        interval_method=INTERVAL if low is not None else "",
         extra={"standard_error": float(kept.std(ddof=1) / np.sqrt(n))} if n > 1 else {},
         per_sample=each,
         reason=reason,

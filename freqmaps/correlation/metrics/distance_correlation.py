@@ -13,13 +13,19 @@ from numpy.typing import NDArray
 
 from freqmaps.correlation._api import Matrix, Metric, check_pair, undefined
 from freqmaps.correlation._distances import squared_distances
-from freqmaps.correlation._halves import METHOD, delete_half_error, half_samples
+from freqmaps.correlation._fewer import on_parts
+from freqmaps.correlation._halves import half_samples, spread
 from freqmaps.correlation._halves import permutations as draw_permutations
 from freqmaps.correlation._pairs import Sums, biased, correlation, permuted_products, sums, unbiased
 from freqmaps.correlation._rows import centred
 
-TINY = {"permutations": 9, "subsamples": 3}
-RANGES = {"permutations": (-1, 1_000_001), "subsamples": (-1, 10_001), "block": (0, 1_000_001)}
+TINY = {"permutations": 9, "subsamples": 3, "repeats": 1}
+RANGES = {
+    "permutations": (-1, 1_000_001),
+    "subsamples": (-1, 10_001),
+    "repeats": (-1, 10_001),
+    "block": (0, 1_000_001),
+}
 LIBRARIES = ("numba",)
 
 _FEWEST = 4
@@ -36,6 +42,7 @@ def compute(
     bias_corrected: bool = True,
     permutations: int = 100,
     subsamples: int = 20,
+    repeats: int = 3,
     block: int = 512,
 ) -> Metric:
     """Compute ``dCor = sqrt(dCov^2(X, Y) / sqrt(dCov^2(X, X) dCov^2(Y, Y)))`` of Euclidean distances.
@@ -53,6 +60,8 @@ def compute(
         Of the rows of Y, for the test: ``p = (1 + #{permuted dCov >= observed}) / (1 + permutations)``; 0 for none.
     subsamples
         Half-samples for the sampling error; 0 for none.
+    repeats
+        How often the rows are cut into halves and quarters for the value on fewer rows; 0 for never.
     block
         Rows of a tile at most: bounds the memory beside the two (n, n) float32 matrices.
 
@@ -76,17 +85,19 @@ def compute(
     ratio = correlation(whole, debiased=bias_corrected)
     if not np.isfinite(ratio):
         return undefined(n, "a matrix has no spread in its distances (constant, or too few different rows)")
+    value = _root(ratio)
+
+    def on(rows: NDArray[np.int32]) -> float:
+        return _root(correlation(sums(a, b, rows), debiased=bias_corrected))
+
     halves = half_samples(n, subsamples, seed) if n // 2 >= _FEWEST else np.empty((0, 0), np.int32)
-    values = np.array([_root(correlation(sums(a, b, half), debiased=bias_corrected)) for half in halves])
-    error, reason = delete_half_error(values, n)
     return Metric(
-        _root(ratio),
+        value,
         n,
         p_value=_p_value(a, b, whole, draw_permutations(n, permutations, seed), bias_corrected),
-        error=error,
-        error_method=METHOD if error is not None else "",
         extra={"squared": ratio},
-        reason=reason,
+        **spread(value, np.array([on(half) for half in halves]), n),
+        **on_parts(on, n, repeats, seed, fewest=_FEWEST),
     )
 
 

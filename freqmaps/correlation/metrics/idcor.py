@@ -11,12 +11,19 @@ from numpy.typing import NDArray
 
 from freqmaps.correlation._api import Matrix, Metric, check_pair, undefined
 from freqmaps.correlation._dimensions import Dimensions, by_estimator, by_shared_distances
-from freqmaps.correlation._halves import METHOD, delete_half_error, half_samples
+from freqmaps.correlation._fewer import parts, summarised
+from freqmaps.correlation._halves import half_samples, spread
 from freqmaps.correlation._halves import permutations as draw_permutations
 from freqmaps.correlation._rows import standardised
 
-TINY = {"permutations": 9, "subsamples": 3}
-RANGES = {"permutations": (0, 1_000_001), "fraction": (0.0, 1.0), "subsamples": (-1, 10_001), "block": (0, 1_000_001)}
+TINY = {"permutations": 9, "subsamples": 3, "repeats": 1}
+RANGES = {
+    "permutations": (0, 1_000_001),
+    "fraction": (0.0, 1.0),
+    "subsamples": (-1, 10_001),
+    "repeats": (-1, 10_001),
+    "block": (0, 1_000_001),
+}
 LIBRARIES = ("numba", "scikit-dimension")
 
 _FEWEST = 4
@@ -31,19 +38,20 @@ def compute(
     fraction: float = 0.9,
     estimator: str = "twonn",
     subsamples: int = 20,
+    repeats: int = 3,
     block: int = 512,
 ) -> Metric:
     """Compute ``IdCor = (Id_X + Id_Y - Id_XY) / max(Id_X, Id_Y)``, the mutual information of dimensions, normalised.
 
     Each feature is standardised (a constant one becomes 0) and each row normalised before all else, so that a relation
-    by the rows' lengths alone is not seen; half-samples keep the standardisation of the whole.
+    by the rows' lengths alone is not seen; half-samples, halves and quarters keep the standardisation of the whole.
 
     Parameters
     ----------
     x, y
         (n, d1) and (n, d2) float32, rows paired.
     seed
-        Of the permutations and of the half-samples.
+        Of the permutations and of the subsets.
     permutations
         Of the rows of Y, for the test: ``p = (1 + #{permuted Id_XY < observed Id_XY}) / (1 + permutations)``. A
         permutation without an estimate counts against the observed value.
@@ -54,6 +62,8 @@ def compute(
         ``TwoNN``, ``lPCA``...), fitted anew for every permutation: slower by an order of magnitude or two.
     subsamples
         Half-samples for the sampling error; 0 for none.
+    repeats
+        How often the rows are cut into halves and quarters for the value on fewer rows; 0 for never.
     block
         Rows of a tile at most: bounds the memory beside the two (n, n) float32 matrices.
 
@@ -76,16 +86,17 @@ def compute(
     n = len(x)
     if n < _FEWEST:
         return undefined(n, f"idcor needs at least {_FEWEST} rows, found {n}")
-    shuffles, halves = draw_permutations(n, permutations, seed), half_samples(n, subsamples, seed)
+    shuffles = draw_permutations(n, permutations, seed)
+    subsets = [*half_samples(n, subsamples, seed), *parts(n, repeats, seed)]
     rows = standardised(x), standardised(y)
     if estimator == "twonn":
-        found = by_shared_distances(*rows, shuffles, halves, fraction=fraction, block=block)
+        found = by_shared_distances(*rows, shuffles, subsets, fraction=fraction, block=block)
     else:
-        found = by_estimator(*rows, shuffles, halves, name=estimator, fraction=fraction, seed=seed)
-    return _metric(found, n)
+        found = by_estimator(*rows, shuffles, subsets, name=estimator, fraction=fraction, seed=seed)
+    return _metric(found, n, subsamples, repeats)
 
 
-def _metric(found: Dimensions, n: int) -> Metric:
+def _metric(found: Dimensions, n: int, subsamples: int, repeats: int) -> Metric:
     observed, points, permuted = found.observed, found.points, found.permuted
     extra = dict(zip(("id_x", "id_y", "id_xy"), map(float, observed), strict=True))
     extra |= dict(zip(("points_x", "points_y", "points_xy"), map(float, points), strict=True))
@@ -100,16 +111,15 @@ def _metric(found: Dimensions, n: int) -> Metric:
         extra["chance"] = float(_idcor(np.array([*observed[:2], finite.mean()])))
     # Not "permuted < observed": a permutation without an estimate must not make p smaller.
     as_low = int((~(permuted >= observed[2])).sum())
-    error, reason = delete_half_error(_idcor(found.halves), n)
+    on_subsets = _idcor(found.subsets)
     return Metric(
         value,
         n - dropped,
         dropped,
         p_value=(1 + as_low) / (1 + len(permuted)),
-        error=error,
-        error_method=METHOD if error is not None else "",
         extra=extra,
-        reason=reason,
+        **spread(value, on_subsets[:subsamples], n),
+        **summarised(on_subsets[subsamples:], repeats),
     )
 
 

@@ -6,22 +6,31 @@ Kornblith, Norouzi, Lee & Hinton 2019, *Similarity of neural network representat
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freqmaps.correlation._api import Matrix, Metric, check_pair, undefined
 from freqmaps.correlation._distances import inner_products
-from freqmaps.correlation._halves import METHOD, delete_half_error, half_samples
+from freqmaps.correlation._fewer import on_parts
+from freqmaps.correlation._halves import half_samples, spread
 from freqmaps.correlation._pairs import correlation, sums
 from freqmaps.correlation._rows import centred
 
-TINY = {"subsamples": 3}
-RANGES = {"subsamples": (-1, 10_001), "block": (0, 1_000_001)}
+TINY = {"subsamples": 3, "repeats": 1}
+RANGES = {"subsamples": (-1, 10_001), "repeats": (-1, 10_001), "block": (0, 1_000_001)}
 LIBRARIES = ("numba",)
 
 _FEWEST = 4
 
 
 def compute(
-    x: Matrix, y: Matrix, *, seed: int, debiased: bool = False, subsamples: int = 20, block: int = 512
+    x: Matrix,
+    y: Matrix,
+    *,
+    seed: int,
+    debiased: bool = False,
+    subsamples: int = 20,
+    repeats: int = 3,
+    block: int = 512,
 ) -> Metric:
     """Compute ``|Y^T X|_F^2 / (|X^T X|_F |Y^T Y|_F)`` of the centred matrices.
 
@@ -36,6 +45,8 @@ def compute(
         high for unrelated data too. A debiased value can be below 0.
     subsamples
         Half-samples for the sampling error; 0 for none. Each is centred anew.
+    repeats
+        How often the rows are cut into halves and quarters for the value on fewer rows; 0 for never.
     block
         Rows of a tile at most: bounds the memory beside the two (n, n) float32 matrices.
 
@@ -55,9 +66,13 @@ def compute(
     if n < _FEWEST:
         return undefined(n, f"linear_cka needs at least {_FEWEST} rows, found {n}")
     a, b = (inner_products(centred(matrix), block=block) for matrix in (x, y))
-    value = correlation(sums(a, b, np.arange(n, dtype=np.int32)), debiased=debiased)
+
+    def on(rows: NDArray[np.int32]) -> float:
+        return correlation(sums(a, b, rows), debiased=debiased)
+
+    value = on(np.arange(n, dtype=np.int32))
     if not np.isfinite(value):
         return undefined(n, "a matrix has no spread (all its rows are equal, or too few for a debiased value)")
     halves = half_samples(n, subsamples, seed) if n // 2 >= _FEWEST else np.empty((0, 0), np.int32)
-    error, reason = delete_half_error(np.array([correlation(sums(a, b, h), debiased=debiased) for h in halves]), n)
-    return Metric(value, n, error=error, error_method=METHOD if error is not None else "", reason=reason)
+    fewer = on_parts(on, n, repeats, seed, fewest=_FEWEST)
+    return Metric(value, n, **spread(value, np.array([on(half) for half in halves]), n), **fewer)

@@ -6,22 +6,27 @@ dynamics and interpretability*, NeurIPS.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from freqmaps.correlation._api import Matrix, Metric, check_pair, undefined
-from freqmaps.correlation._halves import METHOD, delete_half_error, half_samples
+from freqmaps.correlation._fewer import on_parts
+from freqmaps.correlation._halves import half_samples, spread
 from freqmaps.correlation._rows import Rows, centred
 
-TINY = {"subsamples": 3}
-RANGES = {"variance": (0.0, 1.0), "subsamples": (-1, 10_001)}
+TINY = {"subsamples": 3, "repeats": 1}
+RANGES = {"variance": (0.0, 1.0), "subsamples": (-1, 10_001), "repeats": (-1, 10_001)}
 
 _BLOCK = 512
 _FEWEST = 3
 
 
-def compute(x: Matrix, y: Matrix, *, seed: int, variance: float = 0.99, subsamples: int = 20) -> Metric:
+def compute(
+    x: Matrix, y: Matrix, *, seed: int, variance: float = 0.99, subsamples: int = 20, repeats: int = 3
+) -> Metric:
     """Compute the mean canonical correlation of the leading components.
 
     Each matrix is centred and reduced to the fewest principal components that hold ``variance`` of its variance
@@ -38,6 +43,9 @@ def compute(x: Matrix, y: Matrix, *, seed: int, variance: float = 0.99, subsampl
         Share of the variance to keep, in (0, 1).
     subsamples
         Half-samples for the sampling error; 0 for none. They keep the components of the whole.
+    repeats
+        How often the rows are cut into halves and quarters for the value on fewer rows; 0 for never. These have
+        components of their own: it costs about as much again as ``2 * repeats`` times the value itself.
 
     Returns
     -------
@@ -66,9 +74,14 @@ def compute(x: Matrix, y: Matrix, *, seed: int, variance: float = 0.99, subsampl
         reason = f"{large} components of {n} centred rows: every canonical correlation is 1, take more rows"
         return undefined(n, reason, extra=extra)
     value = _mean_correlation(*bases)
-    error, reason = _error(bases, half_samples(n, subsamples, seed), n)
-    method = METHOD if error is not None else ""
-    return Metric(value, n, error=error, error_method=method, extra=extra, reason=reason)
+
+    def on(rows: NDArray[np.int32]) -> float:
+        parts = [_basis(centred(matrix[rows]), variance) for matrix in (x, y)]
+        few, many = sorted(part.shape[1] for part in parts)
+        return _mean_correlation(*parts) if few > 0 and many < len(rows) - 1 else float("nan")
+
+    fewer = on_parts(on, n, repeats, seed, fewest=_FEWEST)
+    return Metric(value, n, extra=extra, **_spread(value, bases, half_samples(n, subsamples, seed), n), **fewer)
 
 
 def _basis(rows: Rows, variance: float) -> NDArray[np.float64]:
@@ -108,11 +121,11 @@ def _mean_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(np.clip(np.linalg.svd(a.T @ b, compute_uv=False), 0, 1).mean())
 
 
-def _error(bases: list[NDArray[np.float64]], halves: NDArray[np.int32], n: int) -> tuple[float | None, str]:
+def _spread(value: float, bases: list[NDArray[np.float64]], halves: NDArray[np.int32], n: int) -> dict[str, Any]:
     if max(basis.shape[1] for basis in bases) >= n // 2 - 1:
-        return None, "no sampling error: half-samples have no more rows than components"
+        return {"reason": "no sampling error: half-samples have no more rows than components"}
     values = []
     for half in halves:
         parts = [np.linalg.qr(basis[half] - basis[half].mean(axis=0))[0] for basis in bases]
         values.append(_mean_correlation(parts[0], parts[1]))
-    return delete_half_error(np.array(values), n)
+    return spread(value, np.array(values), n)
