@@ -13,7 +13,10 @@ from freqmaps.results import Inputs
 
 NAMES = ("dataset", "model", "training", "seed", "maps", "attack")
 #: Columns of ``correlation.csv`` that a row of a table takes over for each metric.
-_FIELDS = ("value", "std", "p_value", "error", "n", "n_dropped")
+_FIELDS = (
+    *("value", "std", "p_value", "error", "low", "high", "n", "n_dropped"),
+    *("half", "half_sd", "quarter", "quarter_sd"),
+)
 NAN = float("nan")
 
 
