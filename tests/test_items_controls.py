@@ -47,6 +47,7 @@ def _correlation(root, place, metric, each):
     folder = synthetic_study._folder(root, "correlation", place["seed"], place["attack"], place["pairing"], metric)
     value = each.mean() if metric == "cosine" else MEAN[place["pairing"]] / 2
     row = {"metric": metric, "value": value, "std": None, "p_value": None, "n": N, "n_dropped": 0, "error": 0.01}
+    row |= {"low": value - 0.03, "high": value + 0.02}
     pd.DataFrame([row | {"error_method": "half-samples", "extra": "{}"}]).to_csv(
         folder / "correlation.csv", index=False
     )
@@ -80,12 +81,19 @@ def test_shares_and_bounds_follow_from_the_values(inputs):
     for name, mean in MEAN.items():
         row = found.loc[name]
         assert row["svcca"] == mean / 2 and row["svcca_error"] == 0.01
-        assert (row["svcca_low"], row["svcca_high"]) == pytest.approx((mean / 2 - 0.0196, mean / 2 + 0.0196), abs=1e-4)
+        assert (row["svcca_low"], row["svcca_high"]) == pytest.approx((mean / 2 - 0.03, mean / 2 + 0.02))
         assert row["cosine"] == pytest.approx(mean, abs=0.02)
         if name == "seed-1":
             assert isnan(row["svcca_share"])  # it has no attack, so no matched pair
         else:
             assert row["svcca_share"] == pytest.approx(mean / 0.45)
+            # The share's variance is that of a ratio of two independent numbers, each with an error of .01.
+            error = mean / 0.45 * sqrt((0.01 / (mean / 2)) ** 2 + (0.01 / 0.225) ** 2)
+            ends = (row["svcca_share_low"], row["svcca_share_high"])
+            if name == "matched":
+                assert isnan(ends[0]) and isnan(ends[1])
+            else:
+                assert ends == pytest.approx((mean / 0.45 - 1.96 * error, mean / 0.45 + 1.96 * error), rel=1e-3)
     assert found["idcor"].isna().all() and found["idcor_p_value"].isna().all()
 
 
@@ -122,7 +130,7 @@ def test_the_sentence_finds_the_parts_again(inputs):
     sentence, without = (next(n for n in notes if n.startswith(f"fmn{start}")) for start in (": of", ", cosine"))
     whole = float(sentence.split()[4])
     assert whole == pytest.approx(MEAN["matched"], abs=0.02)
-    assert said(sentence.split(", ", 1)[1]) == pytest.approx(
+    assert said(sentence.split("pairs, ")[1]) == pytest.approx(
         {
             "the image": 0.15,
             "the class": 0.1,
@@ -132,7 +140,7 @@ def test_the_sentence_finds_the_parts_again(inputs):
         abs=0.02,
     )
     # Image, class and what all have in common make up the whole.
-    assert sum([*said(sentence.split(", ", 1)[1]).values()][:3]) == pytest.approx(whole, abs=2e-3)
+    assert sum([*said(sentence.split("pairs, ")[1]).values()][:3]) == pytest.approx(whole, abs=2e-3)
     assert said(without.split("attack: ", 1)[1]) == pytest.approx(
         {
             "the image with noise as large": 0.7,
@@ -142,7 +150,7 @@ def test_the_sentence_finds_the_parts_again(inputs):
         },
         abs=0.02,
     )
-    assert "not told from 0" not in sentence and "%" in sentence and "%" not in without
+    assert "not told from 0" not in sentence + without and "%" in sentence
     shares = next(note for note in notes if note.startswith("fmn, what is left"))
     expected = (
         "same class 67 %, other class 44 %, random bands 40 %, other network 89 % (within the errors), noise 156 %"
@@ -181,7 +189,8 @@ def test_each_network_is_compared_with_its_own_controls(tmp_path):
     found = Inputs(make(tmp_path, attacks=("fmn",), seeds=("0", "1"), metrics=("svcca",)))
     table = B25_X1.build(found)
     assert table.frame["seed"].tolist() == ["0"] * 6 + ["1"] * 6
-    assert [note.split(",")[0] for note in table.notes if "what is left" in note] == ["seed 0: fmn", "seed 1: fmn"]
+    assert [note.split(",")[0] for note in table.notes if "what is left" in note] == ["seed 0: fmn"]
+    assert table.notes[-1] == "Networks of other seeds: in the table, not in these sentences."
     assert not [note for note in table.notes if "of the cosine" in note]  # it was not computed
     assert "cosine" not in [column.name for column in table.shown()]
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from freqmaps.errors import FreqmapsError
 from freqmaps.items._tables import NAMES, settings
 from freqmaps.results import Inputs
 
@@ -19,6 +20,15 @@ ORDER = ("matched", "same_class", "other_class", "random_bands", "other_network"
 NO_ATTACK = "none"
 #: Standard errors on either side in an interval of 95 %.
 Z95 = NormalDist().inv_cdf(0.975)
+
+#: What metrics are called in print.
+LABELS = {
+    "cosine": "Cosine",
+    "svcca": "SVCCA",
+    "idcor": "IdCor",
+    "linear_cka": "CKA",
+    "distance_correlation": "dCor",
+}
 
 Row = dict[str, Any]
 
@@ -52,12 +62,22 @@ def rows(inputs: Inputs, metrics: Sequence[str], attacks: list[str] | None) -> l
 
     They also have ``pairing`` (its name) and ``control`` (its kind), and come by setting and attack, in the order of
     :data:`ORDER`; what compares networks without an attack comes with the attack ``none``, last.
+
+    Raises
+    ------
+    FreqmapsError
+        None of the metrics was computed.
     """
     found: list[Row] = []
     for name, kind in kinds(inputs).items():
-        some = Inputs(inputs.select("correlation", pairing=name))
+        correlations = inputs.select("correlation", pairing=name)
+        some = Inputs([r for r in correlations if (r.component("metric") or ("",))[0] in metrics])
+        if not some.results:
+            continue
         wanted = [r for r in settings(some, metrics, None) if not attacks or r["attack"] in (*attacks, NO_ATTACK)]
         found += [row | {"pairing": name, "control": kind} for row in wanted]
+    if not found:
+        raise FreqmapsError(f"none of the metrics {', '.join(metrics)} was computed; add one to the config")
     places = {place(row): i for i, row in reversed(list(enumerate(found)))}
     seen = {row["attack"]: i for i, row in reversed(list(enumerate(found)))} | {NO_ATTACK: len(found)}
     return sorted(found, key=lambda r: (places[place(r)], seen[r["attack"]], ORDER.index(r["control"])))
@@ -66,6 +86,18 @@ def rows(inputs: Inputs, metrics: Sequence[str], attacks: list[str] | None) -> l
 def place(row: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what names a row's network and maps: all but the attack."""
     return tuple(row[key] for key in NAMES[:-1])
+
+
+def cases(every: Sequence[Row]) -> dict[tuple[Any, ...], dict[str, Row]]:
+    """Return the rows that stand beside each matched one (its setting and attack), by kind of pairing.
+
+    What compares networks without an attack stands beside every attack. Of several of one kind the first counts.
+    """
+    found: dict[tuple[Any, ...], dict[str, Row]] = {}
+    for own in (row for row in every if row["control"] == "matched"):
+        beside = [r for r in every if place(r) == place(own) and r["attack"] in (own["attack"], NO_ATTACK)]
+        found.setdefault((place(own), own["attack"]), {row["control"]: row for row in reversed(beside)})
+    return found
 
 
 def per_image(inputs: Inputs, row: Mapping[str, Any], metric: str) -> pd.Series:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import hypot
 
-import pandas as pd
-
-from freqmaps.items._controls import NO_ATTACK, ORDER, Z95, Difference, Row, difference, per_image
-from freqmaps.results import Inputs
+from freqmaps.items._controls import Z95, Row
+from freqmaps.items._parts import NAMES, Decomposition, Part, ranking
 
 _NAMES = {
     "same_class": "same class",
@@ -19,78 +17,62 @@ _NAMES = {
 }
 
 
-def answer(inputs: Inputs, rows: Sequence[Row], metrics: Sequence[str], labels: Mapping[str, str]) -> list[str]:
+def answer(
+    by_kind: Mapping[str, Row], parts: Decomposition | None, metrics: Sequence[str], labels: Mapping[str, str]
+) -> list[str]:
     """Return sentences on one setting and attack.
 
     Parameters
     ----------
-    inputs
-        The study's results.
-    rows
-        The setting's rows (:func:`freqmaps.items._controls.rows`) of one attack, with those without attack. Of several
-        of one kind the first counts.
+    by_kind
+        The setting's rows (:func:`freqmaps.items._controls.rows`) of one attack, with those without attack, by kind of
+        pairing; that of matched pairs must be there.
+    parts
+        Their decomposition, if there is one.
     metrics, labels
         Kinds of metric, and how they are called.
     """
-    by_kind = {row["control"]: row for row in reversed(rows)}
-    attack = next(row["attack"] for row in rows if row["attack"] != NO_ATTACK)
-    absent = [_NAMES[kind] for kind in ORDER if kind not in by_kind]
+    attack = by_kind["matched"]["attack"]
+    absent = [name for kind, name in _NAMES.items() if kind not in by_kind]
     if len(absent) == len(_NAMES):
         return [f"{attack}: no control was computed; add pairings to the run."]
-    found = [f"{attack}{sentence}" for sentence in _cosine(inputs, by_kind)]
+    found = [f"{attack}{sentence}" for sentence in in_words(parts)] if parts else []
     left = [text for metric in metrics if (text := _left(by_kind, metric, labels[metric]))]
     found += [f"{attack}, what is left of the matched value: {'; '.join(left)}."] if left else []
     return found + ([f"{attack}: not computed: {', '.join(absent)}."] if absent else [])
 
 
-def _cosine(inputs: Inputs, by_kind: Mapping[str, Row]) -> list[str]:
-    """Say image by image what each control takes away from the matched cosine, and what it is without attack."""
-    values = {kind: found for kind, row in by_kind.items() if len(found := per_image(inputs, row, "cosine"))}
-    if "matched" not in values:
-        return []
-    whole = float(values["matched"].mean())
-    parts = [
-        _part(values, whole, "the image", "matched", "same_class"),
-        _part(values, whole, "the class", "same_class", "other_class"),
-        _base(values, whole, "other_class", "what images of other classes have in common"),
-        _base(values, whole, "random_bands", "the spectrum alone (random bands)"),
-    ]
+def in_words(found: Decomposition) -> list[str]:
+    """Say what the matched cosine is made of, what there is without attack, and where that cannot be told."""
+    matched = found.matched
+    whole = f": of the cosine {matched.value:.3f} [{matched.low:.3f}, {matched.high:.3f}] of {found.n} matched pairs, "
     beyond = [
-        _base(values, 0.0, "noise", "the image with noise as large"),
-        _base(values, 0.0, "other_network", "the image in another network"),
-        _part(values, 0.0, "so the network", "noise", "other_network"),
-        _part(values, 0.0, "the attack takes", "noise", "matched"),
+        _kept(found, "noise", "the image with noise as large"),
+        _kept(found, "other_network", "the image in another network"),
+        _part(found, "network", "so the network"),
+        _part(found, "attack", "the attack takes"),
     ]
-    told = [(f": of the cosine {whole:.3f} of matched pairs, ", parts), (", cosine without attack: ", beyond)]
-    return [start + "; ".join(filter(None, some)) + "." for start, some in told if any(some)]
+    parts = [_part(found, name, NAMES[name]) for name in ("image", "class", "common", "spectrum")]
+    told = [(whole, parts), (", cosine without attack: ", beyond)]
+    sentences = [start + "; ".join(filter(None, some)) + "." for start, some in told if any(some)]
+    order = ranking(found)
+    return [*sentences, *([f": {order}."] if order else [])]
 
 
-def _part(values: Mapping[str, pd.Series], whole: float, name: str, kind: str, without: str) -> str:
-    if kind not in values or without not in values:
-        return ""
-    found = difference(values[kind], values[without])
-    return "" if found is None else f"{name}: {_with_interval(found, whole)}"
+def _part(found: Decomposition, name: str, called: str) -> str:
+    return f"{called}: {_with_interval(found.parts[name], '+')}" if name in found.parts else ""
 
 
-def _with_interval(found: Difference, whole: float) -> str:
-    told = "" if found.clear else ", not told from 0"
-    return f"{found.value:+.3f}{_percent(found.value, whole)} [{found.low:+.3f}, {found.high:+.3f}]{told}"
+def _kept(found: Decomposition, kind: str, called: str) -> str:
+    return f"{called}: {_with_interval(found.kept[kind], '')}" if kind in found.kept else ""
 
 
-def _base(values: Mapping[str, pd.Series], whole: float, kind: str, name: str) -> str:
-    if kind not in values:
-        return ""
-    value = float(values[kind].mean())
-    return f"{name}: {value:.3f}{_percent(value, whole)}"
-
-
-def _percent(part: float, whole: float) -> str:
-    """Write a part of the whole in percent, where that is above 0.
-
-    >>> _percent(0.1, 0.4), _percent(0.1, 0.0)
-    (' (25 %)', '')
-    """
-    return f" ({100 * part / whole:.0f} %)" if whole > 0 else ""
+def _with_interval(part: Part, sign: str) -> str:
+    cosine, share = part.cosine, part.share
+    told = "" if cosine.clear else ", not told from 0"
+    percent = f" = {100 * share.value:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
+    bounds = f"[{cosine.low:{sign}.3f}, {cosine.high:{sign}.3f}]"
+    return f"{cosine.value:{sign}.3f} {bounds}{percent if share.value == share.value else ''}{told}"
 
 
 def _left(by_kind: Mapping[str, Row], metric: str, label: str) -> str:

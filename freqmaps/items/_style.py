@@ -33,7 +33,7 @@ STYLE: Any = {
 }
 # Okabe and Ito's palette.
 INK, MUTED = "#1b1f24", "#5b6470"
-BLUE, VERMILION = "#0072B2", "#D55E00"
+BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 SPECTRUM_COLOURS = "cividis"
 EMPTY = "#ffffff"  # what a map removed: no value on a logarithmic scale
 

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from freqmaps.items._api import Column, Table, formatted
+from freqmaps.items._controls import cases, kinds, rows
+from freqmaps.items._parts import NAMES, Decomposition, decomposition, ranking
 from freqmaps.items._tables import NAN
 from freqmaps.results import Inputs, Result
 from freqmaps.statistics import ZERO, wilson
@@ -36,7 +38,7 @@ _MAP_COLUMNS = (
 
 
 def cards(inputs: Inputs) -> list[tuple[str, str, str]]:
-    """Return value, label and detail of the figures at the top: images, accuracy, attacks, maps."""
+    """Return value, label and detail of the figures at the top: images, accuracy, attacks, maps, what they share."""
     found = []
     for result in inputs.select("datasets"):
         name = result.names["dataset"]
@@ -50,7 +52,7 @@ def cards(inputs: Inputs) -> list[tuple[str, str, str]]:
     attacks = {r.names["attack"] for r in inputs.select("attacks")}
     if attacks:
         found.append((str(len(attacks)), "attacks" if len(attacks) > 1 else "attack", ", ".join(sorted(attacks))))
-    return [*found, *_maps_card(inputs)]
+    return [*found, *_maps_card(inputs), *_parts_card(inputs)]
 
 
 def _accuracy_cards(inputs: Inputs) -> list[tuple[str, str, str]]:
@@ -79,6 +81,33 @@ def _maps_card(inputs: Inputs) -> list[tuple[str, str, str]]:
     kept = formatted(_mean(flags["keeps_prediction"]), ".1f", 100)
     detail = f"{formatted(_mean(flags['converged']), '.1f', 100)} % converged, {kept} % keep the prediction"
     return [(f"{len(flags['converged']):,}", "frequency maps", detail)]
+
+
+def _parts_card(inputs: Inputs) -> list[tuple[str, str, str]]:
+    """Return a card on what the matched cosine is made of, for the first setting with most controls."""
+    paired = inputs.select("correlation") if kinds(inputs) else []
+    computed = any((r.component("metric") or ("",))[0] == "cosine" for r in paired)
+    found = cases(rows(inputs, ("cosine",), None)) if computed else {}
+    chosen = max(found.values(), key=len, default={})
+    parts = decomposition(inputs, chosen)
+    if (
+        parts is None
+        or "image" not in parts.parts
+        or parts.parts["image"].share.value != parts.parts["image"].share.value
+    ):
+        return []
+    share = parts.parts["image"].share.value
+    label = f"of the cosine of maps matched by image is left for the image ({chosen['matched']['attack']})"
+    return [(f"{100 * share:.0f} %", label, _told(parts))]
+
+
+def _told(parts: Decomposition) -> str:
+    """Write the shares with their intervals, and which is the largest, in one sentence."""
+    shares = [
+        f"{NAMES[name]} {100 * p.share.value:.0f} % [{100 * p.share.low:.0f}, {100 * p.share.high:.0f}]"
+        for name, p in parts.parts.items()
+    ]
+    return f"Of {parts.matched.value:.3f}: {', '.join(shares)}; {ranking(parts)}."
 
 
 def attack_table(inputs: Inputs) -> Table | None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from freqmaps.items._api import formatted
 
-_PLACE = ("dataset", "model", "training", "seed", "maps")
+_PLACE = ("dataset", "model", "training", "maps")
 _HEAD = ("attack", "SVCCA", "cosine", "IdCor", "p", "n")
 
 
@@ -24,12 +24,15 @@ def summary_lines(frame: pd.DataFrame) -> str:
     Returns
     -------
     str
-        One line that names the setting, one with headers, one per attack; settings apart.
+        One line that names the setting, one with headers, one per attack; settings apart. Where rows differ in their
+        training seeds, each names its own.
     """
     blocks = []
     for place, rows in frame.groupby(list(_PLACE), sort=False, dropna=False):
-        names = [str(name) for name in place if name == name and name != ""]
-        cells = [_HEAD, *(_cells(row) for row in rows.to_dict("records"))]
+        seeds = rows["seed"].astype(str).unique()
+        named = [*place[:3], seeds[0] if len(seeds) == 1 else "", place[3]]
+        names = [str(name) for name in named if name == name and name != ""]
+        cells = [_HEAD, *(_cells(row, len(seeds) > 1) for row in rows.to_dict("records"))]
         widths = [max(len(line[i]) for line in cells) for i in range(len(_HEAD))]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
         blocks.append("\n".join([f"Table I, {' / '.join(names)}", *(f"  {line.rstrip()}" for line in lines)]))
@@ -37,11 +40,11 @@ def summary_lines(frame: pd.DataFrame) -> str:
     return "\n".join([*blocks, *([note] if note else [])])
 
 
-def _cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
+def _cells(row: Mapping[Any, Any], by_seed: bool) -> tuple[str, ...]:
     cosine = f"{formatted(row['cosine_mean'], '.2f')} ± {formatted(row['cosine_std'], '.2f')}"
     theirs = formatted(row["published_cosine_mean"], ".2f")
     return (
-        str(row["attack"]),
+        f"{row['attack']} (seed {row['seed']})" if by_seed else str(row["attack"]),
         _pair(row, "svcca", ".2f"),
         cosine if theirs == formatted(None) else f"{cosine} [{theirs}]",
         _pair(row, "idcor", ".2f"),
