@@ -14,7 +14,7 @@ from freqmaps.items._api import Figure
 from freqmaps.items._controls import LABELS, ORDER, Row, cases, rows
 from freqmaps.items._controls_answer import answer
 from freqmaps.items._nothing import NothingToShow
-from freqmaps.items._parts import SUMMED, Decomposition, decomposition
+from freqmaps.items._parts import SUMMED, Decomposition, decomposition, in_percent
 from freqmaps.items._style import BLUE, GREEN, INK, MUTED, STYLE, VERMILION, new_figure, plain
 from freqmaps.items._tables import NAMES, NAN
 from freqmaps.results import Inputs
@@ -22,12 +22,13 @@ from freqmaps.results import Inputs
 TITLE = "What the correlation of frequency maps is made of (not in the paper)"
 CAPTION = (
     "Top: each metric on matched pairs (an image's essential and adversarial map) and on the controls, with its 95 % "
-    "interval over images; the dashed line continues the matched value, a grey cross is the value that unrelated maps "
-    "would have, and open marks are networks of other training seeds. Same class, other class: beside another image's "
-    "map. Random bands: beside its own map, shuffled within rings of frequency. Other network, noise: two maps of one "
-    "image without an attack. Bottom: the matched cosine in parts. Image, class and any two images add up to it; the "
-    "spectrum overlaps with them; the network and the attack are what cosines of two maps of one image lose to another "
-    "network or to the attack, against noise as large."
+    "interval over images. The dashed line continues the matched value; a grey cross is what unrelated maps would have "
+    "(for SVCCA the root mean square of their correlations, which is above the mean); open marks are networks of other "
+    "training seeds. Same class, other class: beside another image's map. Random bands: beside its own map, shuffled "
+    "within rings of frequency. Other network, noise: two maps of one image without an attack. Bottom: the matched "
+    "cosine in parts. Image, class and any two images add up to it; the spectrum overlaps with them; the network and "
+    "the attack are what the cosine of two maps of one image loses to another network, and to the attack, against "
+    "noise as large."
 )
 KIND = "figure"
 NEEDS = ("correlation", "matrices")
@@ -109,8 +110,9 @@ def _draw(
     metrics = [m for m in METRICS if any(isfinite(_number(row, m)) for row in chosen.values())]
     with rc_context(STYLE):
         top = 0.55 + 0.2 * len(kinds)
-        figure = new_figure(7.0, top + (1.9 if parts else 0))
-        grid = figure.add_gridspec(2 if parts else 1, 1, height_ratios=[top, 1.9] if parts else None)
+        below = 0.5 + 0.23 * len(parts.parts) if parts else 0
+        figure = new_figure(7.0, top + below)
+        grid = figure.add_gridspec(2 if parts else 1, 1, height_ratios=[top, below] if parts else None)
         columns = grid[0].subgridspec(1, len(metrics))
         first: Axes | None = None
         for number, metric in enumerate(metrics):
@@ -160,15 +162,15 @@ def _parts(axes: Axes, found: Decomposition) -> None:
         axes.barh(height, value, height=0.55, color=colour, alpha=0.35, linewidth=0)
         axes.hlines(height, low, high, color=colour, linewidth=1.6)
         axes.plot(value, height, "|", color=INK, markersize=7)
-        form = ".0f" if percent else ".3f"
-        label = f"{value:{form}} [{low:{form}}, {high:{form}}]".replace("-", "−")
+        bounds = f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        label = (in_percent(part.share) if percent else bounds).replace("-", "−")
         axes.annotate(
             label, (max(high, 0), height), (5, 0), textcoords="offset points", va="center", fontsize=6.5, color=INK
         )
     axes.axvline(0, color=INK, linewidth=0.7)
     axes.set_yticks(range(len(names)), [_PARTS[name] for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.margins(x=0.14)
+    axes.margins(x=0.18)
     unit = "% of the matched cosine" if percent else "cosine"
     axes.set_xlabel(plain(f"{unit} ({found.matched.value:.3f}, {found.n} images)"), color=MUTED)
     _quiet(axes)

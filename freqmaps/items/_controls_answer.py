@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import hypot
 
 from freqmaps.items._controls import Z95, Row
-from freqmaps.items._parts import NAMES, Decomposition, Part, ranking
+from freqmaps.items._parts import NAMES, Decomposition, Part, in_percent, ranking
 
 _NAMES = {
     "same_class": "same class",
@@ -70,7 +70,7 @@ def _kept(found: Decomposition, kind: str, called: str) -> str:
 def _with_interval(part: Part, sign: str) -> str:
     cosine, share = part.cosine, part.share
     told = "" if cosine.clear else ", not told from 0"
-    percent = f" = {100 * share.value:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
+    percent = f" = {in_percent(share)}"
     bounds = f"[{cosine.low:{sign}.3f}, {cosine.high:{sign}.3f}]"
     return f"{cosine.value:{sign}.3f} {bounds}{percent if share.value == share.value else ''}{told}"
 
@@ -86,7 +86,7 @@ def _left(by_kind: Mapping[str, Row], metric: str, label: str) -> str:
         value = by_kind.get(kind, {}).get(f"{metric}_value")
         if value is not None and value == value:
             doubt = "" if _told_apart(by_kind[kind], matched, metric) else " (within the errors)"
-            shares.append(f"{name} {100 * value / whole:.0f} %{doubt}")
+            shares.append(f"{name} {round(100 * value / whole)} %{doubt}")
     return f"{label} {whole:.3f}: {', '.join(shares)}" if shares else ""
 
 

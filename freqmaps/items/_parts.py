@@ -151,6 +151,15 @@ class _Estimator:
         return Part(cosine, share)
 
 
+def in_percent(share: Estimate) -> str:
+    """Write a share that is a number in percent, with its interval.
+
+    >>> in_percent(Estimate(-0.001, -0.06, 0.05))
+    '0 % [-6, 5]'
+    """
+    return f"{round(100 * share.value)} % [{round(100 * share.low)}, {round(100 * share.high)}]"
+
+
 def ranking(found: Decomposition) -> str:
     """Say which of the parts that add up is the largest, and which cannot be ranked."""
     order = found.ranked()

@@ -11,7 +11,7 @@ import pandas as pd
 
 from freqmaps.items._api import Column, Table, formatted
 from freqmaps.items._controls import cases, kinds, rows
-from freqmaps.items._parts import NAMES, Decomposition, decomposition, ranking
+from freqmaps.items._parts import NAMES, Decomposition, decomposition, in_percent, ranking
 from freqmaps.items._tables import NAN
 from freqmaps.results import Inputs, Result
 from freqmaps.statistics import ZERO, wilson
@@ -98,15 +98,12 @@ def _parts_card(inputs: Inputs) -> list[tuple[str, str, str]]:
         return []
     share = parts.parts["image"].share.value
     label = f"of the cosine of maps matched by image is left for the image ({chosen['matched']['attack']})"
-    return [(f"{100 * share:.0f} %", label, _told(parts))]
+    return [(f"{round(100 * share)} %", label, _told(parts))]
 
 
 def _told(parts: Decomposition) -> str:
     """Write the shares with their intervals, and which is the largest, in one sentence."""
-    shares = [
-        f"{NAMES[name]} {100 * p.share.value:.0f} % [{100 * p.share.low:.0f}, {100 * p.share.high:.0f}]"
-        for name, p in parts.parts.items()
-    ]
+    shares = [f"{NAMES[name]} {in_percent(part.share)}" for name, part in parts.parts.items()]
     return f"Of {parts.matched.value:.3f}: {', '.join(shares)}; {ranking(parts)}."
 
 
