@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from math import isnan
 from pathlib import Path
@@ -29,7 +29,13 @@ def attack_of(inputs: Inputs, names: Mapping[str, str]) -> tuple[str, dict[str, 
 
 
 def beside(
-    item: str, inputs: Inputs, names: Mapping[str, str], ours: Mapping[str, float], *, rank: int | None = None
+    item: str,
+    inputs: Inputs,
+    names: Mapping[str, str],
+    ours: Mapping[str, float],
+    *,
+    rank: int | None = None,
+    differs: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the published columns of one row.
 
@@ -44,6 +50,8 @@ def beside(
     rank
         Where the paper has the same attack at several budgets and none is ours: which of them, counted from the
         smallest, stands beside this row. The scope then names both budgets.
+    differs
+        What else differs from the paper's setting, as the item found it.
 
     Returns
     -------
@@ -57,9 +65,9 @@ def beside(
     if row is None:
         return columns | {"within_tolerance": "", "scope": "no published value for this attack"}
     columns |= {f"published_{key}": value for key, value in row["values"].items()}
-    differs = _differences(entry, row, inputs, names, ours)
-    if differs:
-        return columns | {"within_tolerance": "", "scope": "differs: " + "; ".join(differs)}
+    every = [*_differences(entry, row, inputs, names, ours), *differs]
+    if every:
+        return columns | {"within_tolerance": "", "scope": "differs: " + "; ".join(every)}
     return columns | {"within_tolerance": verdict(entry["tolerance"], row["values"], ours), "scope": AS_PUBLISHED}
 
 
@@ -120,16 +128,22 @@ def _short(value: Any) -> str:
 
 
 def difference(wanted: Mapping[str, Any], result: Result | None) -> str:
-    """Return how a result's component differs from one of the scope's, or an empty text."""
+    """Return how a result's component differs from one of the scope's, or an empty text.
+
+    A role without a kind is a plain mapping of parameters: ``settings``.
+    """
     role, label = wanted["role"], wanted["label"]
     found = result.component(role) if result else None
+    if "kind" not in wanted and result:
+        found = "", result.manifest.get("spec", {}).get("parameters", {}).get(role, {})
     if found is None:
         return f"{role} unknown (published: {label})"
     kind, parameters = found
-    if kind != wanted["kind"]:
+    if kind != wanted.get("kind", ""):
         return f"{role} {kind} (published: {label})"
     wrong = [f"{k} {parameters.get(k)}" for k, v in wanted["parameters"].items() if not same(parameters.get(k), v)]
-    return f"{role} {kind} with {', '.join(wrong)} (published: {label})" if wrong else ""
+    named = f"{role} {kind}".rstrip()
+    return f"{named} with {', '.join(wrong)} (published: {label})" if wrong else ""
 
 
 def verdict(tolerance: Mapping[str, float], theirs: Mapping[str, float], ours: Mapping[str, float]) -> str:

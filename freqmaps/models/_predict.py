@@ -16,6 +16,8 @@ from freqmaps.errors import FreqmapsError
 #: Images per forward pass. Batches are padded to it, since kernels are chosen by shape: a sample near the
 #: decision boundary must not change sides with the number of samples asked about.
 BATCH = 64
+#: Images with more pixels than this go through in fewer at once: padding a few large ones to 64 would cost minutes.
+SMALL, LARGE_BATCH = 128 * 128, 16
 
 
 def predict(
@@ -48,14 +50,15 @@ def ask(model: nn.Module, images: NDArray[Any] | Tensor, *, device: str | torch.
         A logit is NaN or infinite, or memory does not suffice for one image.
     """
     tensor = torch.as_tensor(images)
+    batch = BATCH if tensor.shape[-2:].numel() <= SMALL else LARGE_BATCH
     training = model.training
     model.to(device).eval()
     found = []
     try:
         with torch.no_grad(), flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            for start in range(0, max(len(tensor), 1), BATCH):  # once for no image: it says how many classes there are
-                part = tensor[start : start + BATCH]
-                padded = torch.cat([part, part.new_zeros(BATCH - len(part), *part.shape[1:])])
+            for start in range(0, max(len(tensor), 1), batch):  # once for no image: it says how many classes there are
+                part = tensor[start : start + batch]
+                padded = torch.cat([part, part.new_zeros(batch - len(part), *part.shape[1:])])
                 # Rows after the last image are padding: a network that divides by an image's norm may well answer
                 # NaN to them.
                 logits = in_parts(model, padded.to(device))[: len(part)]
