@@ -1,5 +1,8 @@
 """Matrices: the join, the pooling, and the store they make."""
 
+import tracemalloc
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -10,9 +13,10 @@ from hypothesis import strategies as st
 from freqmaps import components
 from freqmaps.errors import FreqmapsError
 from freqmaps.maps import Maps, to_dataset
-from freqmaps.matrices import MatrixSettings, concatenate, join, matrix_dataset, pool
-from freqmaps.stores import MAPS, MATRICES, read, write
+from freqmaps.matrices import MatrixSettings, concatenate, join, matrix_dataset, pool, pooled
+from freqmaps.stores import MAPS, MATRICES, read, write, zarrfile
 from tests.map_cases import small_net
+from workflow_scripts.matrices import run
 
 
 def maps(ids, of="essential", size=8, seed=0, **flags):
@@ -102,6 +106,46 @@ def test_pooled_matrices():
     assert found["second"].shape == (2, 3 * 16)
     assert (found.attrs["pool"], found.attrs["shape"]) == ("max", [3, 4, 4])
     assert np.array_equal(found["first"].values, pool(essential["map"].values, 4, "max"))
+
+
+def test_rows_of_parts_are_rows_of_the_whole():
+    settings = MatrixSettings(pool="mean", size=2)
+    stores = maps(["s1", "s2", "s3"]), maps(["s3", "s1", "s9"], "adversarial", seed=1)
+    parts = [concatenate([pooled(s.isel(sample=slice(*c)), settings) for c in ((0, 2), (2, 3))]) for s in stores]
+    assert all("map" not in part for part in parts)
+    assert matrix_dataset(*parts, settings).identical(matrix_dataset(*stores, settings))
+    with pytest.raises(FreqmapsError, match=r"the second \(noise\) maps have shape \(3, 4, 4\)"):
+        matrix_dataset(parts[0], pooled(maps(["s1"], "noise", size=4), settings), settings)
+
+
+def test_pooling_many_large_maps_takes_little_memory(tmp_path, monkeypatch):
+    n, size, pairing = 96, 48, "random_bands"  # which needs full planes
+    one_side = n * 3 * size * size * 4
+    for name in ("CHUNK_BYTES", "BLOCK_BYTES"):
+        monkeypatch.setattr(zarrfile, name, one_side // 12)
+    inputs = {"first": [], "second": []}
+    for number, (role, of) in enumerate({"first": "essential", "second": "adversarial"}.items()):
+        for start in range(0, n, 32):
+            inputs[role].append(tmp_path / f"{role}-{start}")
+            inputs[role][-1].mkdir()
+            shard = maps([f"s{i}" for i in range(start, start + 32)], of, size, seed=number)
+            write(inputs[role][-1] / "store.zarr.zip", shard, MAPS)
+    settings = {"pool": "mean", "size": 4}
+    parameters = {"pairing": {"kind": pairing, "parameters": {}}, "settings": settings}
+    job = SimpleNamespace(inputs=inputs, parameters=parameters, seed=5, folder=tmp_path, attributes=dict)
+    tracemalloc.start()
+    try:
+        run(job)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    found = read(tmp_path / "store.zarr.zip", MATRICES)
+    assert found["first"].shape == (n, 3 * 16)
+    # Measured: 0.75 (0.3 of it for parts of the maps). Both sides as they lie in the stores would be 2, copies more.
+    assert peak < 1.2 * one_side
+    whole = [concatenate([read(folder / "store.zarr.zip", MAPS) for folder in inputs[role]]) for role in inputs]
+    whole[1] = components.load("pairing", pairing)()(*whole, np.random.default_rng(5))
+    np.testing.assert_array_equal(found["second"], matrix_dataset(*whole, MatrixSettings(**settings))["second"])
 
 
 def test_only_kept_and_only_converged_count_what_they_leave_out():

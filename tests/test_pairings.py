@@ -94,6 +94,15 @@ def test_the_same_seed_draws_the_same(pairing):
     assert paired(pairing, first, second, 3).identical(paired(pairing, first, second, 4)) == (pairing not in drawn)
 
 
+@pytest.mark.parametrize("pairing", [p for p in PAIRINGS if "BASES" in components.find("pairing", p).constants])
+def test_a_pairing_that_reads_entries_may_get_the_maps_part_by_part(pairing):
+    first, second = stores(pairing)
+    pair = components.load("pairing", pairing)(**components.find("pairing", pairing).constants["TINY"])
+    whole, generator = paired(pairing, first, second, 3), np.random.default_rng(3)
+    parts = [pair(first, second.isel(sample=slice(*cut)), generator) for cut in ((0, 1), (1, 20), (20, None))]
+    assert np.array_equal(np.concatenate([part["map"].values for part in parts]), whole["map"].values)
+
+
 @pytest.mark.parametrize("pairing", PAIRINGS)
 def test_nothing_in_common_leaves_nothing_to_compare(pairing):
     first, second = maps(["s1", "s2"]), maps(["s3", "s4"], "adversarial")

@@ -63,6 +63,15 @@ def saved_bytes(net: nn.Module, image: Tensor) -> int:
     return sum(sizes.values())
 
 
+def bytes_per_image(net: nn.Module, image: Tensor, numbers: int | None = None) -> int:
+    """Return an upper estimate of the memory that one more image in a batch takes; parameters as `fitting_batch`.
+
+    Measured on a CPU: 1.2 times what ViT-B/16 takes at 224×224 (126 MiB), 1.4 times for ResNet-18 (22 MiB).
+    """
+    # Activations and their gradients; coefficients, map, two moments, gradient and scratch, transforms.
+    return 2 * saved_bytes(net, image) + 16 * (numbers or image.numel()) * image.element_size()
+
+
 def fitting_batch(net: nn.Module, image: Tensor, numbers: int | None = None) -> int:
     """Return how many images to optimise together.
 
@@ -74,13 +83,10 @@ def fitting_batch(net: nn.Module, image: Tensor, numbers: int | None = None) -> 
         How many numbers the coefficients of one image are; None: as many as its pixels.
     """
     device = image.device
-    activations = saved_bytes(net, image)
-    # Activations and their gradients; coefficients, map, two moments, gradient and scratch, transforms.
-    per_image = 2 * activations + 16 * (numbers or image.numel()) * image.element_size()
-    fits = max(1, int(SHARE.get(device.type, 0.4) * free_bytes(device) / per_image))
+    fits = max(1, int(SHARE.get(device.type, 0.4) * free_bytes(device) / bytes_per_image(net, image, numbers)))
     if device.type != "cpu":
         return min(fits, MAX_BATCH)
-    fastest = min(max(CPU_WORKING_SET // max(activations, 1), CPU_BATCH[0]), CPU_BATCH[1])
+    fastest = min(max(CPU_WORKING_SET // max(saved_bytes(net, image), 1), CPU_BATCH[0]), CPU_BATCH[1])
     return min(fits, fastest)
 
 

@@ -42,13 +42,44 @@ def concatenate(shards: Sequence[xr.Dataset]) -> xr.Dataset:
     )  # fmt: skip
 
 
+def pooled(store: xr.Dataset, settings: MatrixSettings) -> xr.Dataset:
+    """Put the rows that maps become in place of the maps; a dataset that has rows already is returned as it is.
+
+    Parameters
+    ----------
+    store
+        Some maps (contract ``freqmaps.stores.MAPS``): a shard, or a part of one, so that full planes of all samples
+        need never be in memory together.
+    settings
+        Pooling.
+
+    Returns
+    -------
+    xr.Dataset
+        ``row`` (sample, feature) float32 instead of ``map``; all else as it was. :func:`concatenate` and
+        :func:`matrix_dataset` take it as they take maps.
+
+    Raises
+    ------
+    FreqmapsError
+        The maps cannot be pooled as asked for.
+    """
+    if "row_of_map" in store:
+        return store
+    maps = store["map"]
+    about = {"axes": list(maps.dims[1:]), "sizes": list(maps.shape[1:]), "shape": _shape(maps.shape[1:], settings)}
+    rows = (("sample", "feature"), _rows(store, settings), about)
+    return store.drop_vars("map").assign(row_of_map=rows)
+
+
 def matrix_dataset(first: xr.Dataset, second: xr.Dataset, settings: MatrixSettings) -> xr.Dataset:
     """Join two sets of maps on their samples, pool and flatten them.
 
     Parameters
     ----------
     first
-        Map store (contract ``freqmaps.stores.MAPS``) of clean images: essential maps.
+        Map store (contract ``freqmaps.stores.MAPS``) of clean images: essential maps; or what :func:`pooled` made of
+        it, as for ``second``.
     second
         What a pairing made of another map store: each map carries the sample and the label of the map of ``first``
         that it is compared with.
@@ -73,19 +104,20 @@ def matrix_dataset(first: xr.Dataset, second: xr.Dataset, settings: MatrixSettin
     import xarray as xr
 
     _check_sides(first, second)
+    first, second = (pooled(store, settings) for store in (first, second))
     one, two, only_first, only_second = join(first["sample"].values, second["sample"].values)
     labels = first["label"].values[one]
     _check_labels(first["sample"].values[one], labels, second["label"].values[two])
     kept, not_kept, not_converged = _chosen(first, second, one, two, settings)
     one, two = one[kept], two[kept]
-    columns = {"first": _matrix(first, one, settings), "second": _matrix(second, two, settings)}
+    columns = {"first": first["row_of_map"].values[one], "second": second["row_of_map"].values[two]}
     return xr.Dataset(
         {name: (("sample", "feature"), matrix) for name, matrix in columns.items()}
         | {"label": ("sample", labels[kept].astype(np.int64))},
         coords={"sample": ("sample", np.array([str(s) for s in first["sample"].values[one]], dtype=object))},
         attrs={
             "kind": "matrices",
-            "shape": _shape(first, settings),
+            "shape": list(first["row_of_map"].attrs["shape"]),
             "pool": settings.pool,
             "basis": first.attrs.get("basis", "fourier"),
             "first_of": first.attrs["of"],
@@ -112,14 +144,22 @@ def _check_same(one: xr.Dataset, other: xr.Dataset, other_name: str, one_name: s
         raise FreqmapsError(
             f"matrices: {other_name} are of basis {bases[1]}, {one_name} of {bases[0]}; give maps of one setting"
         )
-    axes = one["map"].dims[1:]
-    shapes = [store["map"].shape[1:] for store in (one, other)]
+    (axes, shape), (_, its) = _axes(one), _axes(other)
+    shapes = [shape, its]
     labels = [axis for axis in axes if axis in one.coords]
     if shapes[0] != shapes[1] or not all(np.array_equal(one[k].values, other[k].values) for k in labels):
         raise FreqmapsError(
             f"matrices: {other_name} have shape {shapes[1]} ({', '.join(map(str, axes))}), {one_name} {shapes[0]}, or "
             "other frequencies; give maps of one dataset and model"
         )
+
+
+def _axes(store: xr.Dataset) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the names and the sizes of the axes of one map, also where only its row is left."""
+    if "row_of_map" in store:
+        about = store["row_of_map"].attrs
+        return tuple(about["axes"]), tuple(about["sizes"])
+    return tuple(map(str, store["map"].dims[1:])), store["map"].shape[1:]
 
 
 def _basis(store: xr.Dataset) -> str:
@@ -156,8 +196,8 @@ def _chosen(
     return kept & converged, int((~kept).sum()), int((kept & ~converged).sum())
 
 
-def _matrix(store: xr.Dataset, rows: NDArray[np.int64], settings: MatrixSettings) -> NDArray[np.float32]:
-    maps = store["map"].values[rows]
+def _rows(store: xr.Dataset, settings: MatrixSettings) -> NDArray[np.float32]:
+    maps = store["map"].values
     if settings.pool == "none":
         return pool(maps, None, "mean")
     layout = store.attrs.get("layout")
@@ -170,7 +210,6 @@ def _matrix(store: xr.Dataset, rows: NDArray[np.int64], settings: MatrixSettings
     return pool(maps, settings.size, settings.pool)
 
 
-def _shape(store: xr.Dataset, settings: MatrixSettings) -> list[int]:
+def _shape(shape: Sequence[int], settings: MatrixSettings) -> list[int]:
     """Sizes of the axes of what a row holds: for amplitudes (channel, ky, kx)."""
-    shape = list(store["map"].shape[1:])
-    return shape if settings.pool == "none" else [*shape[:-2], settings.size, settings.size]
+    return list(shape) if settings.pool == "none" else [*shape[:-2], settings.size, settings.size]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from freqmaps.stores.arrays import read_arrays
     from freqmaps.stores.contract import Contract, Variable
     from freqmaps.stores.contracts import ADVERSARIAL, DATASET, GROUP_MAPS, MAPS, MATRICES
-    from freqmaps.stores.zarrfile import open_store, read, write, write_blocks
+    from freqmaps.stores.zarrfile import open_store, read, read_blocks, write, write_blocks
 
 __all__ = [
     "ADVERSARIAL",
@@ -25,12 +25,13 @@ __all__ = [
     "open_store",
     "read",
     "read_arrays",
+    "read_blocks",
     "write",
     "write_blocks",
 ]
 _MODULES = {"read_arrays": "arrays", "Contract": "contract", "Variable": "contract"}
 _MODULES |= dict.fromkeys(("ADVERSARIAL", "DATASET", "GROUP_MAPS", "MAPS", "MATRICES"), "contracts")
-_MODULES |= dict.fromkeys(("open_store", "read", "write", "write_blocks"), "zarrfile")
+_MODULES |= dict.fromkeys(("open_store", "read", "read_blocks", "write", "write_blocks"), "zarrfile")
 
 
 def __getattr__(name: str) -> Any:

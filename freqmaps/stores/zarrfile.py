@@ -27,6 +27,8 @@ from freqmaps.stores.contract import Contract
 
 #: Aim for chunks of about this many bytes before compression.
 CHUNK_BYTES = 1 << 20
+#: Read about this many bytes at a time where a store may be larger than the memory.
+BLOCK_BYTES = 1 << 28
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -138,6 +140,26 @@ def read(path: Path, contract: Contract, samples: Sequence[int] | slice | None =
             raise StoreError(
                 f"{path}: corrupt chunk ({error}); delete its folder and run the target that makes it again"
             ) from error
+
+
+def read_blocks(path: Path, contract: Contract, size: int | None = None) -> Iterator[xr.Dataset]:
+    """Read a store in parts along ``sample``, each of about ``size`` bytes (256 MiB) but of at least one row.
+
+    Yields
+    ------
+    xarray.Dataset
+        In memory, in the store's order; of an empty store one part without rows.
+
+    Raises
+    ------
+    StoreError
+        As :func:`read`.
+    """
+    with open_store(path, contract) as lazy:
+        n, total = lazy.sizes["sample"], lazy.nbytes
+    rows = max(1, (size or BLOCK_BYTES) * n // max(1, total))
+    for start in range(0, max(1, n), rows):
+        yield read(path, contract, slice(start, start + rows))
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 Indices = NDArray[np.int64]
 
-#: Planes shuffled at a time: bounds the memory of the drawn orders, which are int64.
-_BLOCK = 256
+#: Numbers drawn at a time, as many as the planes shuffled together have entries: bounds the memory.
+_DRAWN = 1 << 22
 
 
 def shuffle_rings(
@@ -17,7 +17,8 @@ def shuffle_rings(
     """Shuffle each plane's entries within rings of frequencies.
 
     An entry and the one at the opposite frequency move together, so that what is point symmetric stays so; entries that
-    are their own opposite change places with each other only. Each plane gets an order of its own.
+    are their own opposite change places with each other only. Each plane gets an order of its own, drawn for one plane
+    after the other: planes given in two calls are shuffled as in one.
 
     Parameters
     ----------
@@ -36,11 +37,14 @@ def shuffle_rings(
         A copy: in each plane and ring the same values.
     """
     flat = planes.reshape(-1, len(ky) * len(kx))
-    found = flat.copy()
-    for here, opposite in _rings(ky, kx, width):
-        for start in range(0, len(flat), _BLOCK):
-            part = slice(start, start + _BLOCK)
-            orders = generator.permuted(np.tile(np.arange(len(here)), (len(flat[part]), 1)), axis=1)
+    found, rings = flat.copy(), _rings(ky, kx, width)
+    block = max(1, _DRAWN // flat.shape[1])
+    for start in range(0, len(flat), block):
+        part = slice(start, start + block)
+        # One number per entry; the order of a ring's numbers is the order that its entries get.
+        drawn = generator.random(flat[part].shape)
+        for here, opposite in rings:
+            orders = np.argsort(drawn[:, here], axis=1)
             found[part, here] = np.take_along_axis(flat[part][:, here], orders, axis=1)
             found[part, opposite] = np.take_along_axis(flat[part][:, opposite], orders, axis=1)
     return found.reshape(planes.shape)
