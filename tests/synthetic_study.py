@@ -188,8 +188,8 @@ def value(metric: str, number: int) -> float:
 def _matrices(root, attack) -> Result:
     """Only the manifest: of matrices, items read which pairing made them."""
     names = PLACE | {"maps": "small", "attack": attack, "pairing": "matched"}
-    pairing = {"pairing": {"kind": "matched", "parameters": {}}}
-    return _manifest(_folder(root, "matrices", attack), "matrices", names, pairing, {})
+    made = {"pairing": {"kind": "matched", "parameters": {}}, "settings": {"pool": "mean", "size": 4}}
+    return _manifest(_folder(root, "matrices", attack), "matrices", names, made, {})
 
 
 def _correlation(root, attack, metric, number, n) -> Result:

@@ -10,11 +10,12 @@ from scipy import stats
 
 from freqmaps import components, manifest
 from freqmaps.errors import FreqmapsError, StoreError
-from freqmaps.items import B25_T1, B25_T3, write_table
+from freqmaps.items import B25_T1, B25_T2, B25_T3, write_table
 from freqmaps.items._api import Column, Table
 from freqmaps.items._examples import examples, first_per_class
 from freqmaps.items._latex import escape, latex
 from freqmaps.items._published import AS_PUBLISHED, published
+from freqmaps.items._relation import VALUES
 from freqmaps.results import Inputs
 from freqmaps.statistics import wilson
 from freqmaps.stores import MAPS, read, write
@@ -151,7 +152,7 @@ def test_table_1_equals_the_csv(inputs):
     frame = B25_T1.build(inputs).frame
     assert frame["attack"].tolist() == list(study.ATTACKS)
     for number, row in enumerate(frame.to_dict("records")):
-        for metric, column in zip(study.METRICS, B25_T1._VALUES, strict=True):
+        for metric, column in zip(study.METRICS, VALUES, strict=True):
             assert row[column] == pytest.approx(study.value(metric, number))
             assert row[f"{metric}_error"] == 0.012
         assert row["cosine_std"] == 0.2 and row["p_value"] == pytest.approx(1 / 101)
@@ -192,6 +193,56 @@ def test_an_attack_of_other_settings_is_told(as_published, monkeypatch):
     monkeypatch.setitem(other.manifest["spec"]["parameters"]["attack"]["parameters"], "steps", 30)
     row = B25_T1.build(as_published, attacks=["fmn-linf"]).frame.iloc[0]
     assert "attack steps 30 (published: 100)" in row["scope"]
+
+
+def imagenette(made, **pretrained):
+    """The synthetic study, said to be of the networks and data of Table II."""
+    spec = {"datasets": {"kind": "imagenette", "parameters": {"size": 224}}}
+    model = {"architecture": "torchvision_model", "parameters": {"name": "vit_b_16", **pretrained}}
+    spec["training"] = {"model": model, "settings": {"train": "head"}}
+    spec["maps"] = {"objective": {"kind": "cross_entropy", "parameters": {"penalty": 0.01}}}
+    spec["matrices"] = {"settings": {"pool": "mean", "size": 32}}
+
+    def changed(result):
+        own = result.manifest["spec"]
+        parameters = own["parameters"] | spec.get(result.stage, {})
+        return replace(result, manifest={**result.manifest, "spec": {**own, "parameters": parameters}})
+
+    return Inputs([changed(r) for r in made.results])
+
+
+def test_table_2_is_of_a_network_and_its_weights(inputs):
+    file = "c867db91" + 56 * "0"
+    for given in ({"pretrained": "imagenet"}, {"pretrained": {"sha256": file}}):
+        table = B25_T2.build(imagenette(inputs, **given), attacks=["strong", "fmn-linf"])
+        frame = table.frame.set_index("attack")
+        assert frame["scope"].unique().tolist() == ["differs: 24 images attacked (published: 13394)"]
+        assert table.notes[0] == "Maps are pooled to 32×32 (mean)."
+        published_values = frame.loc["strong", ["published_cosine_mean", "published_cosine_std", "published_idcor"]]
+        assert published_values.tolist() == [0.53, 0.20, 0.58]  # ViT-B/16's, not ResNet-18's
+        assert frame.loc["fmn-linf", "published_svcca"] == 0.21
+    for given, told in (
+        ({"pretrained": {"sha256": "f" * 64}}, "weights of a file (ffffffff…; published: ImageNet-1K)"),
+        ({"pretrained": None}, "weights from scratch (published: ImageNet-1K)"),
+        ({"pretrained": "IMAGENET1K_SWAG_E2E_V1"}, "weights IMAGENET1K_SWAG_E2E_V1 (published: ImageNet-1K)"),
+    ):
+        assert B25_T2.build(imagenette(inputs, **given), attacks=["strong"]).frame["scope"][0].endswith(told)
+
+
+def test_table_2_tells_every_other_setting(inputs):
+    scope = B25_T2.build(inputs, attacks=["strong"]).frame["scope"][0]
+    assert scope == "no published value for this attack"  # of this network
+    made = imagenette(inputs, pretrained="imagenet")
+    for result in made.results:
+        parameters = result.manifest["spec"]["parameters"]
+        if result.stage == "training":
+            parameters["settings"] = {"train": "all"}
+        if result.stage == "matrices":
+            parameters["settings"] = {"pool": "max", "size": 32}
+    table = B25_T2.build(made, attacks=["strong"])
+    assert "settings with train all (published: only the head)" in table.frame["scope"][0]
+    assert "settings with pool max (published: the mean to 32×32)" in table.frame["scope"][0]
+    assert table.notes[0] == "Maps are pooled to 32×32 (max)."
 
 
 def test_table_3_counts_successes_by_hand(inputs):
@@ -285,11 +336,15 @@ def test_figures_are_the_same_bytes_twice(inputs, tmp_path, item):
     for name in "ab":
         (tmp_path / name).mkdir()
         study.make_item(item, inputs, parameters, tmp_path / name)
-    for form in ("svg", "png"):
+    for form in ("svg", "pdf", "png"):
         one, two = ((tmp_path / name / f"{item}.{form}").read_bytes() for name in "ab")
         assert one == two and len(one) > 5000
     text = (tmp_path / "a" / f"{item}.svg").read_text()
     assert "<image" in text and "<text" not in text and "<dc:date>" not in text
+    page = (tmp_path / "a" / f"{item}.pdf").read_bytes()
+    assert (
+        page.startswith(b"%PDF-") and b"/FontFile2" in page and b"/Type3" not in page and b"/CreationDate" not in page
+    )
     sidecar = json.loads((tmp_path / "a" / f"{item}.json").read_text())
     assert sidecar["alt"] and sidecar["notes"] and sidecar["item"] == item
 

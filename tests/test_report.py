@@ -16,7 +16,8 @@ from freqmaps.results import Inputs
 from tests import synthetic_study as study
 
 ROOT = Path(__file__).parent.parent
-ITEMS = {"B25-T1": ("csv", "tex"), "B25-T3": ("csv", "tex"), "B25-F1": ("svg", "png"), "B25-F3": ("svg", "png")}
+FIGURE = ("svg", "png", "pdf")
+ITEMS = {"B25-T1": ("csv", "tex"), "B25-T3": ("csv", "tex"), "B25-F1": FIGURE, "B25-F3": FIGURE}
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
@@ -31,9 +32,8 @@ def report(inputs, tmp_path_factory):
     (folder / "items").mkdir()
     items = []
     for item, forms in ITEMS.items():
-        one, two = (folder / "items" / f"{item}.{form}" for form in forms)
         study.make_item(item, inputs, {"images": 2} if forms[0] == "svg" else {}, folder / "items")
-        items.append(read_item(one, two, folder / "report.html"))
+        items.append(read_item(*(folder / "items" / f"{item}.{form}" for form in forms), report=folder / "report.html"))
     path = folder / "report.html"
     path.write_text(_page(items, inputs), encoding="utf-8")
     return path
@@ -82,7 +82,7 @@ def test_the_page_is_well_formed_and_whole(report):
     beside = [link for link in links if link == "catalog.html"]  # written by the workflow
     assert len(beside) == 2
     links = [link for link in links if link not in beside]
-    assert len(links) == 8 and all((report.parent / link).is_file() for link in links)
+    assert len(links) == sum(map(len, ITEMS.values())) and all((report.parent / link).is_file() for link in links)
     text = " ".join("".join(page.text).split())
     for part in (
         "93.21 %",
@@ -115,7 +115,7 @@ def test_the_users_text_is_shown_not_run(report):
 
 def test_the_same_results_give_the_same_page(report, inputs):
     folder = report.parent / "items"
-    items = [read_item(folder / f"{i}.{a}", folder / f"{i}.{b}", report) for i, (a, b) in ITEMS.items()]
+    items = [read_item(*(folder / f"{i}.{f}" for f in forms), report=report) for i, forms in ITEMS.items()]
     assert _page(items, inputs) == report.read_text(encoding="utf-8")
 
 
@@ -143,7 +143,7 @@ def test_key_figures_are_counted_by_hand(inputs):
 
 def test_a_missing_item_is_one_sentence(tmp_path):
     with pytest.raises(StoreError, match=r"B25-T1\.csv: not a whole item"):
-        read_item(tmp_path / "B25-T1.csv", tmp_path / "B25-T1.tex", tmp_path / "report.html")
+        read_item(tmp_path / "B25-T1.csv", tmp_path / "B25-T1.tex", report=tmp_path / "report.html")
 
 
 def test_the_summary_fits_a_terminal(report):

@@ -19,9 +19,7 @@ def run(job: Job) -> dict[str, object]:
     reads_entries = "BASES" in components.find("pairing", pairing["kind"]).constants
     generator = np.random.default_rng(job.seed)
     first = _rows(job.inputs["first"], settings, lambda maps: maps)
-    second = _rows(
-        job.inputs["second"], settings, lambda maps: pair(first, maps, generator) if reads_entries else maps
-    )
+    second = _rows(job.inputs["second"], settings, lambda maps: pair(first, maps, generator) if reads_entries else maps)
     if not reads_entries:
         second = pair(first, second, generator)
     matrices = matrix_dataset(first, second, settings)
@@ -33,9 +31,7 @@ def run(job: Job) -> dict[str, object]:
     }
 
 
-def _rows(
-    folders: Sequence[Path], settings: MatrixSettings, change: Callable[[xr.Dataset], xr.Dataset]
-) -> xr.Dataset:
+def _rows(folders: Sequence[Path], settings: MatrixSettings, change: Callable[[xr.Dataset], xr.Dataset]) -> xr.Dataset:
     """Pool the maps of all shards part by part: large ones would not fit into memory together."""
     parts = (part for folder in folders for part in read_blocks(folder / "store.zarr.zip", MAPS))
     return concatenate([pooled(change(part), settings) for part in parts])

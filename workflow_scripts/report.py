@@ -18,7 +18,8 @@ def run(arguments: argparse.Namespace) -> None:
     shown, config = arguments.html.parent, json.loads(arguments.config)
     catalog = [shown / name for name in ("catalog.csv", "catalog.html")]
     manifest.clear_half_written(arguments.html, arguments.summary, *catalog)
-    items = [read_item(*(shown / file for file in files.split(",")), arguments.html) for files in arguments.items]
+    files = [[shown / file for file in item.split(",")] for item in arguments.items]
+    items = [read_item(*paths, report=arguments.html) for paths in files]
     inputs = Inputs.from_folders([arguments.root / path for path in arguments.results])
     page = build_report(
         items, inputs, config,
@@ -41,7 +42,7 @@ if __name__ == "__main__":
     parser.add_argument("--templates", required=True, type=Path, help="folder of the page's template")
     parser.add_argument("--html", required=True, type=Path, help="the page to write")
     parser.add_argument("--summary", required=True, type=Path, help="the text for the terminal")
-    parser.add_argument("--items", nargs="*", default=[], help="each item's two files, as tables/A.csv,tables/A.tex")
+    parser.add_argument("--items", nargs="*", default=[], help="each item's files, as tables/A.csv,tables/A.tex")
     parser.add_argument("--root", required=True, type=Path, help="the results root")
     parser.add_argument("--results", nargs="*", default=[], help="folders of all results, below the root")
     parser.add_argument("--atlas", action="store_true", help="atlas.html lies beside the page")

@@ -15,7 +15,7 @@ from freqmaps.items._tables import NAMES, NAN, attacked, naming_columns, scope_n
 from freqmaps.results import Inputs
 
 METRICS = ("svcca", "cosine", "idcor", "linear_cka", "distance_correlation")
-_VALUES = ("svcca", "cosine_mean", "idcor", "linear_cka", "distance_correlation")
+VALUES = ("svcca", "cosine_mean", "idcor", "linear_cka", "distance_correlation")
 _COUNTS = ("n", "n_dropped")
 _COLUMNS = (
     Column("svcca", "ours", "SVCCA", ".3f", error="svcca_spread"),
@@ -68,7 +68,7 @@ def table(item: str, inputs: Inputs, attacks: list[str] | None, differs: Differs
     columns, notes = naming_columns(frame)
     notes += network_notes(frame)
     notes += scope_notes(frame, published(item)["source"])
-    absent = [metric for metric, column in zip(METRICS, _VALUES, strict=True) if frame[column].isna().all()]
+    absent = [metric for metric, column in zip(METRICS, VALUES, strict=True) if frame[column].isna().all()]
     if absent:
         notes.append(f"Not computed: {', '.join(absent)}.")
     return Table(frame, notes, [*columns, *(c for c in _COLUMNS if not frame[c.name].isna().all())])
@@ -76,7 +76,7 @@ def table(item: str, inputs: Inputs, attacks: list[str] | None, differs: Differs
 
 def _row(item: str, inputs: Inputs, row: dict[str, Any], differs: Differs | None) -> dict[str, Any]:
     names = names_of_each(row)[0]
-    values = {column: row.get(f"{metric}_value", NAN) for metric, column in zip(METRICS, _VALUES, strict=True)}
+    values = {column: row.get(f"{metric}_value", NAN) for metric, column in zip(METRICS, VALUES, strict=True)}
     values |= {"cosine_std": row.get("cosine_std", NAN), "p_value": row.get("idcor_p_value", NAN)}
     counts: dict[str, Any] = {"n": _count(row, "n"), "n_dropped": _count(row, "n_dropped")}
     counts["n_attacked"] = attacked(inputs, names)

@@ -30,6 +30,7 @@ STYLE: Any = {
     "savefig.facecolor": "white",
     "svg.hashsalt": "freqmaps",
     "svg.fonttype": "path",
+    "pdf.fonttype": 42,  # whole glyphs of TrueType: journals refuse Type 3
 }
 # Okabe and Ito's palette.
 INK, MUTED = "#1b1f24", "#5b6470"

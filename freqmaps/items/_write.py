@@ -56,23 +56,30 @@ def _quoted(cell: Any) -> Any:
 
 
 def write_figure(figure: Figure, svg_path: Path, png_path: Path, provenance: Mapping[str, Any] | None = None) -> None:
-    """Write a figure as SVG (text as paths), PNG (200 dpi) and a JSON sidecar, as :func:`write_table` does.
+    """Write a figure as SVG (text as paths), PDF (text as text), PNG (200 dpi) and a JSON sidecar.
 
-    No date, no random ids: the same figure gives the same bytes.
+    The PDF lies beside the SVG, under its name. No date, no random ids: the same figure gives the same bytes.
     """
     import matplotlib  # tables, which start as often, do without it
 
     from freqmaps.items._style import RESOLUTION, STYLE
 
-    manifests.clear_half_written(svg_path, png_path, svg_path.with_suffix(".json"))
-    for path, form, metadata in ((png_path, "png", {"Software": None}), (svg_path, "svg", {"Date": None})):
+    pdf_path = svg_path.with_suffix(".pdf")
+    manifests.clear_half_written(svg_path, png_path, pdf_path, svg_path.with_suffix(".json"))
+    undated: dict[Path, dict[str, None]] = {
+        png_path: {"Software": None},
+        pdf_path: {"CreationDate": None},
+        svg_path: {"Date": None},
+    }
+    for path, metadata in undated.items():
+        form = path.suffix[1:]
         temporary = _beside(path)
         try:
             with matplotlib.rc_context(STYLE):
                 figure.figure.savefig(
                     temporary, format=form, dpi=RESOLUTION, metadata=metadata, bbox_inches="tight", pad_inches=0.05
                 )
-            if form == "png":
+            if form != "svg":
                 temporary.replace(path)
                 continue
             about = {"kind": "figure", "notes": figure.notes, "alt": figure.alt, "provenance": provenance}

@@ -51,15 +51,15 @@ class ReportItem:
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg or b"").decode("ascii")
 
 
-def read_item(path: Path, other: Path, report: Path) -> ReportItem:
+def read_item(path: Path, *others: Path, report: Path) -> ReportItem:
     """Read a table or a figure back.
 
     Parameters
     ----------
     path
         Its CSV or SVG; the sidecar ``.json`` lies beside it.
-    other
-        Its LaTeX or PNG, to link to.
+    others
+        Its LaTeX, or its PNG and PDF, to link to.
     report
         Where the report will lie: links are relative to it.
 
@@ -70,7 +70,7 @@ def read_item(path: Path, other: Path, report: Path) -> ReportItem:
     """
     try:
         about: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        links = {p.suffix[1:].upper(): Path(os.path.relpath(p, report.parent)).as_posix() for p in (path, other)}
+        links = {p.suffix[1:].upper(): Path(os.path.relpath(p, report.parent)).as_posix() for p in (path, *others)}
         shared: dict[str, Any] = {
             "id": about["item"], "title": about["title"],
             "caption": about["caption"], "notes": about["notes"], "links": links,

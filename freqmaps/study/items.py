@@ -29,7 +29,7 @@ class Item:
         """Its files, below ``results/`` of the working directory."""
         if self.kind == "table":
             return {end: f"tables/{self.name}.{end}" for end in ("csv", "tex", "json")}
-        return {end: f"figures/{self.name}.{end}" for end in ("svg", "png", "json")}
+        return {end: f"figures/{self.name}.{end}" for end in ("svg", "png", "pdf", "json")}
 
 
 def add_item(
