@@ -21,6 +21,7 @@ from freqmaps.statistics import wilson
 from freqmaps.stores import MAPS, read, write
 from tests import synthetic_defence, synthetic_k22, tiny_results
 from tests import synthetic_study as study
+from tests.latex import compiled, needs_latex
 
 
 @pytest.fixture(scope="module")
@@ -305,6 +306,31 @@ def test_latex_prints_names_as_they_stand():
     assert all(len(re.findall(r"(?<!\\)&", line)) == 1 for line in rows)
     assert len(re.findall(r"(?<!\\)\{", text)) == len(re.findall(r"(?<!\\)\}", text))
     assert text.count(r"\begin{") == text.count(r"\end{") == 2
+
+
+#: What users may call their classes, attacks and models: all of ASCII and Latin-1, and some of the rest.
+SIGNS = [chr(i) for i in range(1, 256)] + list("ăēğıŁőŒşžαεΣ−–—…‘“”√⊙‖ﬁ犬😀\u0301\ud800")
+
+
+@needs_latex
+def test_every_table_compiles_and_is_no_wider_than_the_text(inputs, masks, tmp_path):
+    names = [n for n in components.names("item") if components.find("item", n).constants["KIND"] == "table"]
+    for name in (n for n in names if n not in tiny_results.ITEMS):
+        evaluated = {"group_maps", "evaluation"} & set(components.find("item", name).constants["NEEDS"])
+        study.make_item(name, masks if evaluated else inputs, {}, tmp_path)
+    nasty = pd.DataFrame({"sign": SIGNS, "first": [f"{c}{c} {c}x" for c in SIGNS], "long": ["wide " * 30] * len(SIGNS)})
+    every = " ".join(SIGNS)
+    parts = [latex(Table(nasty[i : i + 50], [every, "[note]"]), title=every) for i in range(0, 280, 50)]
+    tables = [path.read_text() for path in sorted(tmp_path.glob("*.tex"))]
+    assert len(tables) > 5
+    said = compiled(tmp_path, *tables, *parts, columns=2)
+    assert "Overfull \\hbox" not in said
+
+
+def test_hyphens_stay_hyphens_and_what_has_no_sign_gets_its_number():
+    assert escape("a---b") == "a-{}-{}-b"
+    assert escape("Čapek, Ångström, 犬, ﬁ") == r"\v{C}apek, \r{A}ngstr\"{o}m, {[}U+72AC{]}, {[}U+FB01{]}"
+    assert all(escape(sign).isascii() for sign in SIGNS)
 
 
 def test_table_files_agree(inputs, tmp_path):

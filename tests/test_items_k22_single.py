@@ -19,6 +19,7 @@ from freqmaps.items._published import published
 from freqmaps.items._style import STYLE, new_figure
 from tests import synthetic_study
 from tests import tiny_results as tiny
+from tests.latex import compiled, needs_latex
 from tests.short_training import digits
 
 LINEAR = {"maps": "tiny", "splits": 3, "shuffles": 4, "test_fraction": 0.3}
@@ -60,6 +61,14 @@ def test_every_item_keeps_the_contract_and_gives_the_same_bytes(item, inputs, tm
         assert one.read_bytes() == (tmp_path / "b" / one.name).read_bytes(), one.name
     sidecar = json.loads((tmp_path / "a" / f"{item}.json").read_text())
     assert sidecar["notes"] and (sidecar["kind"] == "table" or sidecar["alt"])
+
+
+@needs_latex
+def test_every_table_compiles(inputs, tmp_path):
+    for item in ("K22-T2", "K22-T3"):
+        synthetic_study.make_item(item, inputs, {}, tmp_path)
+    said = compiled(tmp_path, *(path.read_text() for path in sorted(tmp_path.glob("*.tex"))))
+    assert "Overfull \\hbox" not in said
 
 
 @pytest.mark.parametrize("item", ["K22-F6", "K22-F8", "K22-T2", "K22-T3"])

@@ -1,9 +1,10 @@
-"""A table as LaTeX: needs the package booktabs only, compiles with pdfLaTeX whatever the names hold."""
+"""A table as LaTeX: needs the packages booktabs and graphicx, compiles with pdfLaTeX whatever the names hold."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 from freqmaps.items._api import Column, Table
@@ -11,25 +12,54 @@ from freqmaps.items._api import Column, Table
 _ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", "\n": " ",
+    "|": r"\textbar{}",
+    # Where they begin a row, LaTeX would take these as belonging to the line break before them.
+    "[": "{[}", "]": "{]}", "*": "{*}",
     # pdfLaTeX reads UTF-8, but its text fonts hold no Greek and no mathematical signs.
-    "±": r"$\pm$", "–": "--", "—": "---", "ε": r"$\varepsilon$", "λ": r"$\lambda$", "α": r"$\alpha$",
-    "ℓ": r"$\ell$", "∞": r"$\infty$", "×": r"$\times$", "·": r"$\cdot$", "≤": r"$\leq$", "≥": r"$\geq$",
-    "→": r"$\rightarrow$", "₀": "$_0$", "₁": "$_1$", "₂": "$_2$", "²": "$^2$", "…": r"\ldots{}",
+    "±": r"$\pm$", "–": "--", "—": "---", "−": "$-$", "ε": r"$\varepsilon$", "λ": r"$\lambda$", "α": r"$\alpha$",
+    "β": r"$\beta$", "δ": r"$\delta$", "Δ": r"$\Delta$", "μ": r"$\mu$", "µ": r"$\mu$", "π": r"$\pi$", "ρ": r"$\rho$",
+    "σ": r"$\sigma$", "Σ": r"$\Sigma$", "τ": r"$\tau$", "θ": r"$\theta$", "Φ": r"$\Phi$",
+    "ℓ": r"$\ell$", "∞": r"$\infty$", "×": r"$\times$", "·": r"$\cdot$", "≤": r"$\leq$", "≥": r"$\geq$", "≠": r"$\neq$",
+    "≈": r"$\approx$", "⊙": r"$\odot$", "√": r"$\surd$", "‖": r"$\|$", "°": r"$^\circ$", "→": r"$\rightarrow$",
+    "₀": "$_0$", "₁": "$_1$", "₂": "$_2$", "⁻": "$^-$", "¹": "$^1$", "²": "$^2$", "³": "$^3$", "½": r"$\frac12$",
+    "…": r"\ldots{}", "‘": "`", "’": "'", "“": "``", "”": "''", "\u00a0": "~",
+    "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "ø": r"\o{}", "Ø": r"\O{}", "œ": r"\oe{}", "Œ": r"\OE{}",
+    "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}",
 }  # fmt: skip
+#: Unicode's combining marks, and LaTeX's commands for them.
+_MARKS = "\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u0327"
+_ACCENTS = dict(zip(_MARKS, "`'^~=u.\"rHvc", strict=True))
 
 
 def escape(text: str) -> str:
-    r"""Return text that LaTeX prints as it stands.
+    r"""Return text that LaTeX prints as it stands, in ASCII; a sign that no font of pdfLaTeX has, by its number.
 
-    >>> escape("pgd_8/255 & 95 %")
-    'pgd\\_8/255 \\& 95 \\%'
+    >>> escape("pgd_8/255 & 95 %, é, 犬")
+    "pgd\\_8/255 \\& 95 \\%, \\'{e}, {[}U+72AC{]}"
     """
-    return "".join(_ESCAPES.get(character, character) for character in text)
+    # Of two hyphens LaTeX would make a dash.
+    return "".join("{}-" if pair == "--" else _sign(pair[1]) for pair in map("".join, pairwise(f" {text}")))
+
+
+def _sign(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isascii():
+        return character if character.isprintable() else " "
+    apart = unicodedata.normalize("NFKD", character)
+    base, marks = apart[0], apart[1:]
+    if (base.isascii() or base in _ESCAPES) and all(mark in _ACCENTS for mark in marks):
+        found = _sign(base)
+        for mark in marks:
+            found = f"\\{_ACCENTS[mark]}{{{found}}}"
+        return found
+    return f"{{[}}U+{ord(character):04X}{{]}}"
 
 
 def latex(table: Table, *, title: str = "", label: str = "") -> str:
-    """Return a ``table`` environment: caption, booktabs rules, the columns shown, notes below.
+    """Return a ``table*`` environment: caption, booktabs rules, the columns shown, notes below.
+
+    A table that is wider than the text is scaled down to it.
 
     Parameters
     ----------
@@ -42,15 +72,17 @@ def latex(table: Table, *, title: str = "", label: str = "") -> str:
     """
     columns = table.shown()
     rows = [_row(columns, record) for record in table.frame.to_dict("records")]
-    head = ["% needs \\usepackage{booktabs}", "\\begin{table*}", "\\centering"]
+    head = ["% needs \\usepackage{booktabs,graphicx}", "\\begin{table*}", "\\centering"]
     if title:
         head.append(f"\\caption{{{escape(title)}}}")
     if label:
         head.append(f"\\label{{tab:{label}}}")
-    head += ["\\footnotesize", "\\setlength{\\tabcolsep}{3pt}", f"\\begin{{tabular}}{{{_alignment(columns)}}}"]
-    foot = ["\\bottomrule", "\\end{tabular}"]
+    head += ["\\footnotesize", "\\setlength{\\tabcolsep}{3pt}"]
+    head += ["\\resizebox{\\ifdim\\width>\\textwidth\\textwidth\\else\\width\\fi}{!}{%"]
+    head += [f"\\begin{{tabular}}{{{_alignment(columns)}}}"]
+    foot = ["\\bottomrule", "\\end{tabular}}"]
     if table.notes:
-        foot += ["", "\\smallskip", " ".join(escape(note) for note in table.notes)]
+        foot += ["\\par\\smallskip", f"{{\\raggedright {' '.join(escape(note) for note in table.notes)}\\par}}"]
     return "\n".join([*head, "\\toprule", *_header(columns), "\\midrule", *rows, *foot, "\\end{table*}"]) + "\n"
 
 
