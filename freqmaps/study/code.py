@@ -23,7 +23,7 @@ from freqmaps.errors import ConfigError
 DECIDES_NUMBERS = False
 
 #: Constants of components that decide no number: they say how to test it, what a config may set, what it takes.
-DECLARATIONS = ("TINY", "RANGES", "UNKEYED", "LIBRARIES", "COST")
+DECLARATIONS = ("TINY", "RANGES", "UNKEYED", "LIBRARIES", "COST", "ASKS_NETWORK")
 
 #: Refactorings that left the numbers alone; see docs/exact-recomputation.md.
 EQUIVALENT = PACKAGE / "equivalent.yaml"

@@ -1,4 +1,4 @@
-"""What can only be known by looking into a user's checkpoint: asked once, in a process of its own, and remembered."""
+"""What only a look into a network or a user's checkpoint tells: asked once, in a process of its own, and remembered."""
 
 from __future__ import annotations
 
@@ -48,17 +48,44 @@ def checkpoint(path: Path, model: Mapping[str, Any], shape: Mapping[str, int], w
     """
     sha = digest(path, f"{where}.checkpoint")
     question = {"sha256": sha, "model": dict(model), "shape": dict(shape)}
-    answer = cache_folder() / "checkpoints" / keys.key(question)
-    if not answer.exists():
-        arguments = json.dumps({"path": str(path), **question})
-        done = subprocess.run(
-            [sys.executable, "-m", "freqmaps.models._verify", arguments], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it could not be loaded"
-            raise ConfigError(f"{where}.checkpoint: {reason}")
-        _remember(answer)
+    _ask("freqmaps.models._verify", question, {"path": str(path)}, f"{where}.checkpoint")
     return sha
+
+
+def basis(given: Mapping[str, Any], model: Mapping[str, Any], shape: Mapping[str, int], code: str, where: str) -> None:
+    """Check that a basis fits a network: that it has the layer named, say.
+
+    Parameters
+    ----------
+    given, model
+        ``kind`` and ``parameters`` of the basis; ``architecture`` and ``parameters`` of the model.
+    shape
+        Its ``classes``, ``channels`` and ``size``.
+    code
+        Digest of the code of both: another network may have other layers.
+    where
+        The place in the config, for messages.
+
+    Raises
+    ------
+    ConfigError
+        It does not; with the nearest name.
+    """
+    question = {"basis": dict(given), "model": dict(model), "shape": dict(shape), "code": code}
+    _ask("freqmaps.maps._verify", question, {}, where)
+
+
+def _ask(module: str, question: Mapping[str, Any], beside: Mapping[str, Any], where: str) -> None:
+    """Have a module, run in a process of its own, answer a question that it has not answered yet."""
+    answer = cache_folder() / "checkpoints" / keys.key(question)
+    if answer.exists():
+        return
+    line = [sys.executable, "-m", module, json.dumps({**beside, **question})]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it could not be loaded"
+        raise ConfigError(f"{where}: {reason}")
+    _remember(answer)
 
 
 def _remember(answer: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from freqmaps import components
 from freqmaps.errors import ConfigError, nearest
-from freqmaps.study import keys
+from freqmaps.study import code, keys, precheck
 from freqmaps.study.graph import Graph, Node, entry, ranges
 from freqmaps.study.networks import GIVEN, Networks, options, split_kind
 
@@ -76,6 +76,7 @@ class Run:
             shards = self._shards(description, self.run["samples"], f"{self.where}.samples")
             made.samples.update({"split": self.run["samples"]["split"], "start": 0, "stop": shards[-1][2]})
             self._attacks_and_maps(made, description, shards)
+            self._ask_networks(made, description)
         for setting in self.run["group_maps"]:
             made.add("group_maps", self._group_maps(made, description, setting))
 
@@ -91,6 +92,19 @@ class Run:
             for attack, stores in attacked.items():
                 for kind, of in self._maps_of(attack):
                     made.add("maps", self._maps(made, setting, kind, of, shards, stores))
+
+    def _ask_networks(self, made: Made, description: Any) -> None:
+        """Check each basis that looks into the network, once the network is known."""
+        shape = {"classes": len(description.classes), "channels": description.channels, "size": description.size}
+        model, parts = (
+            made.nodes["training"][0].spec["parameters"]["model"],
+            self.networks.model_parts(made.names["model"]),
+        )
+        for setting in self.run["maps"]:
+            basis, component = self._basis(setting)
+            if component.constants.get("ASKS_NETWORK"):
+                digest = code.stage_digest([component.path, *(part.path for part in parts)])
+                precheck.basis(basis, model, shape, digest, f"maps.{setting}.basis")
 
     def _maps_of(self, attack: str) -> list[tuple[str, str]]:
         """Return kind and name of the maps that belong to an attack."""

@@ -14,11 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.errors import FreqmapsError, nearest
 from freqmaps.maps.bases._api import Coefficients, Plan
 from freqmaps.maps.bases.fourier import FourierPlan
 
 TINY = {"layer": "0"}
+#: Whether it fits hangs on the network: that is asked before any work starts.
+ASKS_NETWORK = True
 
 #: The network inside the wrapper that normalises; its layers are named as their own network names them.
 WRAPPED = "net."
@@ -102,9 +104,9 @@ class Features:
         layers = feature_layers(net, images)
         name = next((n for n in (self.layer, WRAPPED + self.layer) if n in layers), None)
         if name is None:
-            shown = ", ".join(n.removeprefix(WRAPPED) for n in layers) or "none"
+            names = [n.removeprefix(WRAPPED) for n in layers]
             raise FreqmapsError(
-                f"basis features: the network cannot be cut at layer '{self.layer}'; it can at: {shown}"
+                f"basis features: the network cannot be cut at layer '{self.layer}'; {nearest(self.layer, names)}"
             )
         plan = FeaturePlan(net, name, layers[name], images)
         with torch.enable_grad():

@@ -2,10 +2,10 @@
 
 A module also says with the constant ``SECOND`` which maps it compares the essential ones with: ``"adversarial"``,
 ``"noise"``, or ``"other network"`` (then it takes the parameters ``training`` and ``network_seed``, which name it). One
-that reads entries as frequencies names with ``BASES`` the bases of maps that it can read. It changes each map on its own
-and is called for some maps of the second set after the other, with one generator, so that full planes of all samples
-need never be in memory together. One without ``BASES`` is called once, for all maps, which may already be rows of
-pooled numbers (``row_of_map`` in place of ``map``).
+that reads entries as frequencies names with ``BASES`` the bases of maps that it can read. It changes each map on its
+own and is called for some maps of the second set after the other, with one generator, so that full planes of all
+samples need never be in memory together. One without ``BASES`` is called once, for all maps, which may already be rows
+of pooled numbers (``row_of_map`` in place of ``map``).
 """
 
 from __future__ import annotations
