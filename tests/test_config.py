@@ -128,9 +128,14 @@ def test_snakemake_shows_the_sentence_and_starts_nothing(tmp_path):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+#: Files that change another study, which must be given before them.
+UNDER = {"b25-224-small.yaml": ["b25-imagenette.yaml"]}
+
+
 @pytest.mark.parametrize("overlay", sorted(p.name for p in (REPOSITORY / "studies").glob("*.yaml")))
 def test_studies_are_valid_but_for_data_that_is_not_here(overlay):
-    given = config.read_files([REPOSITORY / "config.yaml", REPOSITORY / "studies" / overlay])
+    under = UNDER.get(overlay, [])
+    given = config.read_files([REPOSITORY / "config.yaml", *(REPOSITORY / "studies" / f for f in [*under, overlay])])
     try:
         assert study(given).items
     except ConfigError as error:
@@ -177,7 +182,7 @@ def test_resolving_a_study_imports_no_torch_and_is_quick():
     subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=True)
 
 
-@pytest.mark.parametrize("name", ["b25-cifar10", "k22-imagenette"])
+@pytest.mark.parametrize("name", ["b25-cifar10", "b25-imagenette", "k22-imagenette"])
 def test_a_dry_run_of_a_full_size_study_answers_within_seconds(name):
     before = os.times()
     words = ["-n", "-q", "--configfile", f"studies/{name}.yaml"]
@@ -203,3 +208,10 @@ def test_the_graph_of_stages_is_up_to_date():
 
 def test_every_key_of_the_schema_is_described():
     assert [path for path, part in config.walk(config.schema()) if not part.get("description")] == []
+
+
+def test_a_layer_that_the_network_lacks_is_told_before_work_starts():
+    basis = {"kind": "features", "layer": "feature.0"}
+    message = r"maps\.features\.basis: .* cannot be cut at layer 'feature\.0'; did you mean 'features\.0'\? Valid: "
+    with pytest.raises(ConfigError, match=message):
+        study(changed(maps={"features": {"basis": basis}}))

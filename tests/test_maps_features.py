@@ -112,9 +112,7 @@ class Tokens(nn.Module):
 
 @pytest.mark.parametrize("layer", ["twice", "tokens", "pool", "head", "patch", ""])
 def test_a_layer_that_cannot_be_cut_is_answered_with_those_that_can(layer):
-    with pytest.raises(
-        FreqmapsError, match=rf"cannot be cut at layer '{layer}'; .*Valid: patches, unused$"
-    ):
+    with pytest.raises(FreqmapsError, match=rf"cannot be cut at layer '{layer}'; .*Valid: patches, unused$"):
         plan_of(Tokens(), layer, torch.rand(1, 1, 8, 8))
 
 
