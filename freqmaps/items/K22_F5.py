@@ -165,10 +165,19 @@ def _masks(figure: Canvas, shown: _Shown, masks: int) -> None:
     head(panels[0, 1], "masks of single images")
     panels[0, 1].title.set_horizontalalignment("left")
     panels[0, 1].title.set_x(0.0)
-    frequency_axes(panels[-1, 1], *shown.masks[shown.ids[shown.labels[-1]][0]].shape[-2:], label=False)
-    panels[-1, 1].set_yticks([])
-    panels[-1, 1].set_xlabel("$k_x$, cycles/image", color=MUTED, fontsize=6, labelpad=1)
+    _scale(panels)
     _bar(figure, panels[0, 1].images[0], height)
+
+
+def _scale(panels: NDArray[np.object_]) -> None:
+    """Tick one mask with its frequencies: the last one of the last row, which has room on two sides."""
+    last = [axes for axes in panels[-1] if axes.images][-1]
+    frequency_axes(last, *last.images[0].get_array().shape, label=False)
+    last.yaxis.tick_right()
+    last.yaxis.set_label_position("right")
+    last.tick_params(labelsize=5, pad=1)
+    last.set_xlabel("$k_x$, cycles/image", color=MUTED, fontsize=6, labelpad=1)
+    last.set_ylabel("$k_y$", color=MUTED, fontsize=6, labelpad=1)
 
 
 def _bar(figure: Canvas, image: AxesImage, height: float) -> None:
@@ -213,4 +222,5 @@ def _notes(shown: _Shown, draw: int) -> list[str]:
         f"{100 * np.median(kept):.0f} % of the frequencies."
     )
     some = next(iter(shown.masks.values()))
+    notes.append("Masks lie over signed frequencies, in cycles per image, 0 in the middle, as the ticks of one say.")
     return [*notes, "Masks are shown as means over the channels."] if len(some) > 1 else notes

@@ -29,7 +29,7 @@ from freqmaps.items._k22_single import (
     side,
     under,
 )
-from freqmaps.items._style import MUTED, STYLE, new_figure, plain
+from freqmaps.items._style import MUTED, STYLE, frequency_axes, new_figure, plain
 from freqmaps.results import ESSENTIAL, Inputs
 from freqmaps.spectra import filter_image
 from freqmaps.stores.selection import to_unit
@@ -168,6 +168,8 @@ def _draw(panels: list[Axes], row: _Row, read: _Pictures, number: int, sample: s
             under(axes, row.answers[sample, data, name], classes)
         else:
             draw_map(axes, values)
+            frequency_axes(axes, *values.shape[-2:], label=False)
+            axes.tick_params(labelsize=5, pad=1, length=1.5)
             axes.set_xlabel(f"mean {values.mean():.2f}", fontsize=6, color=MUTED, labelpad=1.5)
 
 
@@ -179,4 +181,5 @@ def _notes(rows: list[_Row]) -> list[str]:
         f"Shown: {setting}, attack {rows[0].attack} against {rows[0].against}, maps {first.parameters['maps']}.",
         described(regimes),
         "Images: the first of each class, in label order, that have all the masks shown.",
+        "Masks and complements lie over signed frequencies, in cycles per image: kx to the right, ky downwards.",
     ]
