@@ -12,7 +12,7 @@ import pytest
 from freqmaps.catalog import scan
 from freqmaps.errors import FreqmapsError
 from freqmaps.plan import csv_text, json_text, made, plan, table, text
-from freqmaps.plan.case import Case, Network, Shape
+from freqmaps.plan.case import Case, Network, Shape, features
 from freqmaps.plan.estimate import START_SECONDS
 from freqmaps.plan.rates import Rates
 from freqmaps.study.build import study
@@ -108,6 +108,17 @@ def test_a_metric_grows_with_the_square_of_its_samples():
     small, large = (table.metric_seconds("idcor", n, 3072).value for n in (4000, 40000))
     assert large / small == pytest.approx(100)
     assert "unknown" in table.metric_seconds("none", 1000, 3072).source
+
+
+def test_matrices_are_as_wide_as_they_are_pooled():
+    def wide(**pooling):
+        given = read_files([REPOSITORY / "config.yaml"])
+        merge(given, {"items": [], "matrices": pooling})
+        node = next(n for n in study(given).graph.nodes.values() if n.stage == "matrices")
+        return features(node.spec, Shape(3, 224, 10, {}))
+
+    assert wide(pool="mean", size=32) == 3 * 32**2
+    assert wide(pool="none") == features(None, Shape(3, 224, 10, {})) == 3 * 224**2
 
 
 def test_results_that_are_there_speak_first(tmp_path):

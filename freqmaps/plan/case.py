@@ -170,6 +170,6 @@ def _cost(stage: str, kind: str) -> float | None:
 
 def features(matrices: Mapping[str, Any] | None, shape: Shape) -> float:
     """Return the numbers per row of a matrices result's spec; of an image where there is none."""
-    parameters = {} if matrices is None else matrices.get("parameters", {})
+    parameters = {} if matrices is None else matrices.get("parameters", {}).get("settings", {})
     pooled = parameters.get("pool", "none") != "none" and "size" in parameters
     return float(shape.channels * parameters["size"] ** 2 if pooled else shape.values)
