@@ -16,6 +16,7 @@ from freqmaps.items._examples import examples, first_per_class
 from freqmaps.items._latex import escape, latex
 from freqmaps.items._published import AS_PUBLISHED, published
 from freqmaps.items._relation import VALUES
+from freqmaps.items._tables import scope_notes
 from freqmaps.results import Inputs
 from freqmaps.statistics import wilson
 from freqmaps.stores import MAPS, read, write
@@ -228,6 +229,14 @@ def test_table_2_is_of_a_network_and_its_weights(inputs):
         ({"pretrained": "IMAGENET1K_SWAG_E2E_V1"}, "weights IMAGENET1K_SWAG_E2E_V1 (published: ImageNet-1K)"),
     ):
         assert B25_T2.build(imagenette(inputs, **given), attacks=["strong"]).frame["scope"][0].endswith(told)
+
+
+def test_scopes_are_of_rows_by_what_tells_them_apart(inputs):
+    frame = B25_T1.build(inputs).frame
+    both = pd.concat([frame.assign(model=model, scope=f"of {model}") for model in ("a", "b")])
+    assert scope_notes(both, "Table")[1:] == [
+        f"Scope of {', '.join(f'{model} {attack}' for attack in study.ATTACKS)}: of {model}." for model in "ab"
+    ]
 
 
 def test_table_2_tells_every_other_setting(inputs):

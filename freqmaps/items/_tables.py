@@ -88,9 +88,10 @@ def scope_notes(frame: pd.DataFrame, source: str) -> list[str]:
     scopes = list(dict.fromkeys(frame["scope"]))
     if len(scopes) == 1:
         return [*notes, f"Scope of every row {_sentence(scopes[0])}."]
+    varying = [key for key in NAMES if frame[key].nunique() > 1]
     for scope in scopes:
-        attacks = ", ".join(frame.loc[frame["scope"] == scope, "attack"])
-        notes.append(f"Scope of {attacks}: {scope}.")
+        rows = frame.loc[frame["scope"] == scope, varying]
+        notes.append(f"Scope of {', '.join(' '.join(map(str, row)) for row in rows.to_numpy())}: {scope}.")
     return notes
 
 
