@@ -139,6 +139,8 @@ def test_the_figure_shows_each_metric_by_pairing_with_intervals(inputs):
     ends = [segment[:, 0].tolist() for c in svcca.collections for segment in c.get_segments()]
     assert ends[0] == pytest.approx([0.225 - 0.03, 0.225 + 0.02])
     assert len(drawn(svcca, "s", "none")) == 3  # the other network's
+    bare = Inputs([r for r in inputs.results if r.names["pairing"] == "matched" or r.names.get("metric") != "svcca"])
+    assert [axes.get_title() for axes in B25_X2.build(bare).figure.axes] == ["Cosine", ""]
     assert "Open marks: seed 1." in figure.notes and "attack pgd" in figure.notes[0]
     widths = [bar.get_width() for bar in parts.patches]
     assert sum(widths[:3]) == pytest.approx(100)
@@ -154,6 +156,8 @@ def test_the_figure_marks_chance_and_does_without_parts(tmp_path):
     figure = B25_X2.build(Inputs(made))
     assert len(figure.figure.axes) == 1
     assert drawn(figure.figure.axes[0], "x") == [(0.07, 0), (0.07, 1)]
+    alone = [r for r in made if (r.names["pairing"], r.names.get("metric")) != ("same", "svcca")]
+    assert len(B25_X2.build(Inputs(alone)).figure.axes) == 1
     with pytest.raises(NothingToShow, match="no matched pairs"):
         B25_X2.build(Inputs(made), attack="pgd")
     with pytest.raises(FreqmapsError, match="none of the metrics"):

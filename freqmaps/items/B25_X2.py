@@ -107,7 +107,9 @@ def _draw(
     chances: Mapping[tuple[str, str], float],
 ) -> Any:
     kinds = [kind for kind in ORDER if kind in chosen]
-    metrics = [m for m in METRICS if any(isfinite(_number(row, m)) for row in chosen.values())]
+    # A metric that no control has shows nothing, unless there is no other.
+    counts = {m: sum(isfinite(_number(row, m)) for row in chosen.values()) for m in METRICS}
+    metrics = [m for m in METRICS if counts[m] >= min(2, max(counts.values()))]
     with rc_context(STYLE):
         top = 0.55 + 0.2 * len(kinds)
         below = 0.5 + 0.23 * len(parts.parts) if parts else 0
@@ -135,14 +137,14 @@ def _metric(
     axes.axvline(_number(chosen["matched"], metric), color=BLUE, linewidth=0.7, linestyle="--", alpha=0.7)
     for height, kind in enumerate(kinds):
         colour, mark = _LOOKS.get(kind, _CONTROL)
+        chance = chances.get((kind, metric), NAN)
+        axes.plot(chance, height, "x", color=MUTED, markersize=3.5, markeredgewidth=0.8)
         for other in others:
             there = _number(other.get(kind, {}), metric)
             axes.plot(there, height + 0.28, mark, color=colour, markersize=3, fillstyle="none", markeredgewidth=0.6)
         low, high = (_number(chosen[kind], metric, end) for end in ("low", "high"))
         axes.hlines(height, low, high, color=colour, linewidth=1.3)
         axes.plot(_number(chosen[kind], metric), height, mark, color=colour, markersize=4.5)
-        chance = chances.get((kind, metric), NAN)
-        axes.plot(chance, height, "x", color=MUTED, markersize=3.5, markeredgewidth=0.8)
     axes.set_title(LABELS[metric], color=INK)
     axes.set_ylim(len(kinds) - 0.5, -0.6)
     axes.set_yticks(range(len(kinds)), [kind.replace("_", " ") for kind in kinds])

@@ -70,9 +70,9 @@ def _kept(found: Decomposition, kind: str, called: str) -> str:
 def _with_interval(part: Part, sign: str) -> str:
     cosine, share = part.cosine, part.share
     told = "" if cosine.clear else ", not told from 0"
-    percent = f" = {in_percent(share)}"
+    percent = f" = {in_percent(share)}" if share.value == share.value else ""
     bounds = f"[{cosine.low:{sign}.3f}, {cosine.high:{sign}.3f}]"
-    return f"{cosine.value:{sign}.3f} {bounds}{percent if share.value == share.value else ''}{told}"
+    return f"{cosine.value:{sign}.3f} {bounds}{percent}{told}"
 
 
 def _left(by_kind: Mapping[str, Row], metric: str, label: str) -> str:
