@@ -280,6 +280,20 @@ def test_check_takes_bytes_and_puts_the_mode_back():
     assert classifier.training
 
 
+@pytest.mark.parametrize(("size", "batch"), [(128, 64), (129, 16)])
+def test_large_images_are_asked_about_few_at_a_time(size, batch):
+    given = []
+
+    class Bright(torch.nn.Module):
+        def forward(self, images):
+            given.append(len(images))
+            return torch.stack([images.mean((1, 2, 3)), images.new_full((len(images),), 0.5)], dim=1)
+
+    images = torch.linspace(0, 1, 66)[:, None, None, None].expand(66, 1, size, size)
+    assert predict(Bright(), images).tolist() == [1] * 33 + [0] * 33
+    assert given == [batch] * -(-66 // batch)
+
+
 def test_predictions_do_not_depend_on_how_many_are_asked():
     classifier = tiny().train()
     batch = images(150).numpy()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freqmaps.errors import StoreError
-from freqmaps.stores import ADVERSARIAL, MAPS, open_store, read, read_arrays, write, write_blocks, zarrfile
+from freqmaps.stores import ADVERSARIAL, MAPS, open_store, read, read_arrays, read_blocks, write, write_blocks, zarrfile
 
 
 def map_dataset(n=40, size=8, channels=3, seed=0, density=0.05):
@@ -220,3 +220,16 @@ def test_attributes_known_only_at_the_end(tmp_path):
 
     write_blocks(tmp_path / "m.zarr.zip", blocks(), MAPS, lambda: {"mean": float(len(seen))})
     assert read(tmp_path / "m.zarr.zip", MAPS).attrs["mean"] == 2.0
+
+
+@pytest.mark.parametrize(("n", "rows"), [(10, 3), (10, 10), (10, 100), (0, 3)])
+def test_blocks_are_the_store_in_parts(tmp_path, n, rows):
+    dataset = map_dataset(n, size=4)
+    write(tmp_path / "m.zarr.zip", dataset, MAPS)
+    whole = read(tmp_path / "m.zarr.zip", MAPS)
+    blocks = list(read_blocks(tmp_path / "m.zarr.zip", MAPS, size=rows * whole.nbytes // max(n, 1) + 1))
+    assert [b.sizes["sample"] for b in blocks] == ([rows] * (n // rows) + [n % rows] * (n % rows > 0) or [0])
+    assert np.array_equal(np.concatenate([b["map"].values for b in blocks]), whole["map"].values)
+    assert [s for b in blocks for s in b["sample"].values] == whole["sample"].values.tolist()
+    one = list(read_blocks(tmp_path / "m.zarr.zip", MAPS, size=1))
+    assert len(one) == max(n, 1)
