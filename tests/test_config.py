@@ -90,7 +90,7 @@ MISTAKES = {
         "items[0] (B25-T1).attacks: no run has attack 'cw'",
     ),
     "item whose results nobody makes": (
-        in_run(maps=[]) | {"items": [{"item": "B25-T1", "attacks": ["deepfool"]}]},
+        in_run(maps=[]) | {"items": [{"item": "B25-T1", "attacks": ["fmn"]}]},
         "items[0]: item 'B25-T1' needs results of stage 'correlation', which no run asks for",
     ),
     "item whose maps have another basis": (
