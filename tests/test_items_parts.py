@@ -191,6 +191,11 @@ def with_seeds(root, seeds):
 def test_seeds_share_a_row_with_mean_and_spread(tmp_path):
     made = with_seeds(tmp_path, ("0", "1", "2"))
     table = B25_T1.build(Inputs(made))
+    pd.testing.assert_frame_equal(
+        B25_T1.build(Inputs(made[::-1])).frame.sort_values("attack", ignore_index=True),
+        table.frame.sort_values("attack", ignore_index=True),
+        check_like=True,
+    )
     assert table.frame["attack"].tolist() == list(synthetic_study.ATTACKS)
     assert set(table.frame["seed"]) == {"0, 1, 2"} and set(table.frame["networks"]) == {3}
     row = table.frame.iloc[0]

@@ -40,7 +40,7 @@ def over_networks(rows: Sequence[Row], metrics: Sequence[str]) -> list[Row]:
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(row[key] for key in NAMES if key != "seed"), []).append(row)
-    return [_merged(group, metrics) for group in groups.values()]
+    return [_merged(sorted(group, key=_seed), metrics) for group in groups.values()]
 
 
 def names_of_each(row: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -85,6 +85,11 @@ def notes(frame: pd.DataFrame) -> list[str]:
 def _counts(networks: pd.Series) -> str:
     low, high = int(networks.min()), int(networks.max())
     return str(low) if low == high else f"{low} to {high}"
+
+
+def _seed(row: Row) -> tuple[int, str]:
+    """Order seeds as numbers, and what is none (a given checkpoint has no seed) first."""
+    return (int(row["seed"]) if row["seed"].isdigit() else -1, row["seed"])
 
 
 def _merged(group: Sequence[Row], metrics: Sequence[str]) -> Row:

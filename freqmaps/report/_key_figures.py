@@ -104,7 +104,7 @@ def _parts_card(inputs: Inputs) -> list[tuple[str, str, str]]:
 def _told(parts: Decomposition) -> str:
     """Write the shares with their intervals, and which is the largest, in one sentence."""
     shares = [f"{NAMES[name]} {in_percent(part.share)}" for name, part in parts.parts.items()]
-    return f"Of {parts.matched.value:.3f}: {', '.join(shares)}; {ranking(parts)}."
+    return f"Of the matched cosine {parts.matched.value:.3f}: {', '.join(shares)}; {ranking(parts)}."
 
 
 def attack_table(inputs: Inputs) -> Table | None:
