@@ -12,6 +12,7 @@ from freqmaps.errors import FreqmapsError
 from freqmaps.items import B25_T1, B25_T3, B25_X1, B25_X2, NothingToShow
 from freqmaps.items._controls import cases, rows
 from freqmaps.items._controls_answer import in_words
+from freqmaps.items._latex import latex
 from freqmaps.items._networks import over_networks
 from freqmaps.items._parts import PARTS, SUMMED, decomposition, ranking
 from freqmaps.report import summary_lines
@@ -208,6 +209,7 @@ def test_seeds_share_a_row_with_mean_and_spread(tmp_path):
     assert table.notes[1].startswith("Means over 3 networks, ± their standard deviation")
     shown = [column.name for column in table.shown()]
     assert "idcor_half" in shown and "idcor_quarter" not in shown
+    assert "n/2" not in latex(table).split("tabular}")[1]  # too wide for paper
     assert summary_lines(table.frame).splitlines()[0] == "Table I, toy / net / plain / 0, 1, 2 / small"
 
 

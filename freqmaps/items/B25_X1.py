@@ -145,8 +145,8 @@ def _shown(frame: pd.DataFrame) -> list[Column]:
     for metric in there:
         columns.append(Column(metric, "value", LABELS[metric], ".3f", error=f"{metric}_error"))
         columns.append(Column(f"{metric}_share", "%", LABELS[metric], ".0f", scale=100))
-        columns.append(Column(f"{metric}_share_low", "from", LABELS[metric], ".0f", scale=100))
-        columns.append(Column(f"{metric}_share_high", "to", LABELS[metric], ".0f", scale=100))
+        columns.append(Column(f"{metric}_share_low", "from", LABELS[metric], ".0f", scale=100, paper=False))
+        columns.append(Column(f"{metric}_share_high", "to", LABELS[metric], ".0f", scale=100, paper=False))
     if "idcor" in there:
         columns.append(Column("idcor_p_value", "p", "IdCor", ".2g"))
     return [*columns, Column(f"{there[0]}_n", "Images", "", "d")] if there else []

@@ -30,6 +30,8 @@ class Column:
         Whether it holds the paper's values.
     scale
         Factor from the frame's number to the one shown: 100 for a share in percent.
+    paper
+        Whether LaTeX has it, too: a page is narrower than the report, which scrolls.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Column:
     error: str | None = None
     published: bool = False
     scale: float = 1
+    paper: bool = True
 
     def text(self, row: Mapping[str, Any]) -> tuple[str, str]:
         """Return the value and its error (or "") of a row, formatted; a missing value is an en dash."""

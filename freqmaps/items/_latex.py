@@ -57,7 +57,7 @@ def _sign(character: str) -> str:
 
 
 def latex(table: Table, *, title: str = "", label: str = "") -> str:
-    """Return a ``table*`` environment: caption, booktabs rules, the columns shown, notes below.
+    """Return a ``table*`` environment: caption, booktabs rules, the columns meant for paper, notes below.
 
     A table that is wider than the text is scaled down to it.
 
@@ -70,7 +70,7 @@ def latex(table: Table, *, title: str = "", label: str = "") -> str:
     label
         The label is ``tab:<label>``.
     """
-    columns = table.shown()
+    columns = [column for column in table.shown() if column.paper]
     rows = [_row(columns, record) for record in table.frame.to_dict("records")]
     head = ["% needs \\usepackage{booktabs,graphicx}", "\\begin{table*}", "\\centering"]
     if title:

@@ -51,7 +51,7 @@ def names_of_each(row: Mapping[str, Any]) -> list[dict[str, str]]:
 def fewer_columns(metric: str, group: str) -> tuple[Column, ...]:
     """Return the columns with a metric's mean on halves and on quarters of the images, ± their standard deviation."""
     return tuple(
-        Column(f"{metric}_{size}", label, group, ".3f", error=f"{metric}_{size}_sd")
+        Column(f"{metric}_{size}", label, group, ".3f", error=f"{metric}_{size}_sd", paper=False)
         for size, label in (("half", "at n/2"), ("quarter", "at n/4"))
     )
 
@@ -66,8 +66,8 @@ def notes(frame: pd.DataFrame) -> list[str]:
     """Return what ± means in a table whose rows may stand for several networks."""
     several = frame["networks"] > 1
     fewer = [
-        "At n/2 and n/4: the mean over disjoint halves and quarters of the images, drawn several times, ± the standard "
-        "deviation over them."
+        "At n/2 and n/4 (in the report and the CSV): the mean over disjoint halves and quarters of the images, drawn "
+        "several times, ± the standard deviation over them."
     ]
     fewer = fewer if any(frame[c].notna().any() for c in frame if str(c).endswith("_half")) else []
     if not several.any():

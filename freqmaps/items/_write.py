@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def write_table(table: Table, csv_path: Path, tex_path: Path, provenance: Mapping[str, Any] | None = None) -> None:
-    """Write a table as CSV (every column, full precision), LaTeX (the columns shown) and a JSON sidecar.
+    """Write a table as CSV (every column, full precision), LaTeX (the columns meant for paper) and a JSON sidecar.
 
     In the CSV, text that a spreadsheet would take for a formula (a class called ``=1+1``) gets an apostrophe.
 
