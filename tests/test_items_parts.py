@@ -168,29 +168,36 @@ def test_the_figure_marks_chance_and_does_without_parts(tmp_path):
 # --- several networks -------------------------------------------------------------------------------------------------
 
 
-def with_seeds(root, seeds):
-    """The synthetic study once per training seed, whose values differ by a known amount."""
-    made = []
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return synthetic_study.make(tmp_path_factory.mktemp("base"))
+
+
+def with_seeds(base, root, seeds):
+    """The synthetic study once per training seed, whose values differ by a known amount; they share all stores."""
+    made = [result for result in base if "seed" not in result.names]
     for number, seed in enumerate(seeds):
-        for result in synthetic_study.make(root / seed):
-            if "seed" not in result.names:
-                made += [result] if number == 0 else []
-                continue
+        for place, result in enumerate(r for r in base if "seed" in r.names):
             names = {**result.names, "seed": seed}
-            manifest = {**result.manifest, "spec": {**result.manifest["spec"], "names": names}}
-            made.append(replace(result, names=names, manifest=manifest))
+            folder = result.folder
             if result.stage == "correlation":
-                path = result.folder / "correlation.csv"
-                frame = pd.read_csv(path)
-                more = {"half": frame["value"] - 0.1, "half_sd": 0.03, "quarter": np.nan, "low": 0.0, "high": 1.0}
-                frame.assign(value=frame["value"] + 0.02 * number, n=frame["n"] - number, **more).to_csv(
-                    path, index=False
-                )
+                folder = root / f"{seed}-{place}"
+                _moved(result.folder / "correlation.csv", folder, number)
+            manifest = {**result.manifest, "spec": {**result.manifest["spec"], "names": names}}
+            made.append(replace(result, names=names, manifest=manifest, folder=folder))
     return made
 
 
-def test_seeds_share_a_row_with_mean_and_spread(tmp_path):
-    made = with_seeds(tmp_path, ("0", "1", "2"))
+def _moved(path, folder, number):
+    folder.mkdir(parents=True)
+    frame = pd.read_csv(path)
+    more = {"half": frame["value"] - 0.1, "half_sd": 0.03, "quarter": np.nan, "low": 0.0, "high": 1.0}
+    changed = {"value": frame["value"] + 0.02 * number, "n": frame["n"] - number}
+    frame.assign(**changed, **more).to_csv(folder / "correlation.csv", index=False)
+
+
+def test_seeds_share_a_row_with_mean_and_spread(base, tmp_path):
+    made = with_seeds(base, tmp_path, ("0", "1", "2"))
     table = B25_T1.build(Inputs(made))
     pd.testing.assert_frame_equal(
         B25_T1.build(Inputs(made[::-1])).frame.sort_values("attack", ignore_index=True),
@@ -205,7 +212,7 @@ def test_seeds_share_a_row_with_mean_and_spread(tmp_path):
     assert (row["idcor_networks_sd"], row["idcor_spread"], row["idcor_error"]) == pytest.approx((0.02, 0.02, 0.012))
     assert row["idcor_each"] == f"{value:g}; {value + 0.02:g}; {value + 0.04:g}"
     assert row["idcor_half"] == pytest.approx(value - 0.1) and isnan(row["idcor_quarter"])
-    assert row["n"] == B25_T1.build(Inputs(with_seeds(tmp_path / "one", ("0",)))).frame["n"].iloc[0] - 2
+    assert row["n"] == B25_T1.build(Inputs(with_seeds(base, tmp_path / "one", ("0",)))).frame["n"].iloc[0] - 2
     assert table.notes[1].startswith("Means over 3 networks, ± their standard deviation")
     shown = [column.name for column in table.shown()]
     assert "idcor_half" in shown and "idcor_quarter" not in shown
@@ -213,8 +220,8 @@ def test_seeds_share_a_row_with_mean_and_spread(tmp_path):
     assert summary_lines(table.frame).splitlines()[0] == "Table I, toy / net / plain / 0, 1, 2 / small"
 
 
-def test_rows_of_one_and_of_several_networks_stand_side_by_side(tmp_path):
-    made = with_seeds(tmp_path, ("0", "1"))
+def test_rows_of_one_and_of_several_networks_stand_side_by_side(base, tmp_path):
+    made = with_seeds(base, tmp_path, ("0", "1"))
     made = [r for r in made if (r.names.get("seed"), r.names.get("attack")) not in (("1", "fmn-linf"), ("1", "weak"))]
     table = B25_T3.build(Inputs(made))
     assert dict(zip(table.frame["attack"], table.frame["seed"], strict=True)) == {"weak": "0", "strong": "0, 1"}
@@ -238,8 +245,8 @@ def test_a_metric_of_one_network_only_has_no_spread():
     assert isnan(row["idcor_spread"]) and "cosine_value" not in row
 
 
-def test_one_network_is_said_to_be_one(tmp_path):
-    table = B25_T1.build(Inputs(with_seeds(tmp_path, ("0",))))
+def test_one_network_is_said_to_be_one(base, tmp_path):
+    table = B25_T1.build(Inputs(with_seeds(base, tmp_path, ("0",))))
     assert table.notes[1].startswith("One network per row: ± is the sampling error over images")
     assert table.frame["idcor_spread"].tolist() == table.frame["idcor_error"].tolist()
     assert set(table.frame["idcor_each"]) == {""}
