@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from freqmaps.errors import ConfigError
 from freqmaps.study import config, reference
@@ -170,6 +171,9 @@ def test_numbers_as_people_write_them():
     b = study(changed(attacks={"pgd-4_16": {"epsilon": 8 / 255}}))
     assert set(a.graph.nodes) == set(b.graph.nodes)
     assert config.read_files([REPOSITORY / "config.yaml"])["trainings"]["standard"]["weight_decay"] == 1e-4
+    read_by_snakemake = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    assert read_by_snakemake["trainings"]["standard"]["weight_decay"] == "1e-4"
+    assert config.check(read_by_snakemake) == config.check(config.read_files([REPOSITORY / "config.yaml"]))
 
 
 def test_resolving_a_study_imports_no_torch_and_is_quick():

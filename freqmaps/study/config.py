@@ -38,7 +38,8 @@ def _unique_mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False)
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
-# YAML 1.1 takes 1e-3 for text; take it for the number that it is.
+# YAML 1.1, and so Snakemake, takes 1e-3 for text; take it for the number that it is.
+_WRITTEN_SHORT = re.compile(r"[-+]?\d+[eE][-+]?\d+")
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|nan))$"),
@@ -85,7 +86,7 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
     ConfigError
         Naming the first key that does not fit, what was found, and the nearest valid name.
     """
-    filled: dict[str, Any] = _fill_defaults(copy.deepcopy(dict(config)), schema())
+    filled: dict[str, Any] = _fill_defaults(_numbers(dict(config)), schema())
     errors = sorted(Draft202012Validator(schema()).iter_errors(filled), key=lambda e: (len(e.absolute_path), str(e)))
     if errors:
         raise ConfigError(_sentence(errors[0]))
@@ -97,6 +98,15 @@ def schema() -> dict[str, Any]:
     """Return the config's JSON schema."""
     content: dict[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     return content
+
+
+def _numbers(value: Any) -> Any:
+    """Copy a config, with numbers such as 1e-3 as numbers, whoever read it."""
+    if isinstance(value, Mapping):
+        return {key: _numbers(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_numbers(one) for one in value]
+    return float(value) if isinstance(value, str) and _WRITTEN_SHORT.fullmatch(value) else copy.deepcopy(value)
 
 
 def _fill_defaults(value: Any, part: Mapping[str, Any]) -> Any:
