@@ -247,7 +247,7 @@ def test_why_says_so_when_only_a_page_is_due(finished, tmp_path):
 def test_why_of_no_target_is_one_line_with_the_nearest(finished, tmp_path):
     folder = clone(tmp_path / "c", of=finished, results=True)
     said = command(folder, "why", "atlass", code=1)
-    assert "did you mean 'atlas'? Valid: B25-T1" in said and len(said) < 300
+    assert "did you mean 'atlas'? Valid: B25-" in said and len(said) < 300
 
 
 def test_gc_lists_what_no_study_refers_to_and_deletes_only_when_told(finished, tmp_path):
