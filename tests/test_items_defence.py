@@ -37,16 +37,16 @@ def test_every_number_is_the_evaluations(tmp_path):
             low, high = wilson(right, defence.N)
             assert found[maps] == right / defence.N
             assert (found[f"{maps}_low"], found[f"{maps}_high"]) == pytest.approx((low, high))
-            assert found[f"{maps}_interval"] == f"{100 * low:.1f} to {100 * high:.1f}"
-    knows = "knows the maps, ℓ∞ ε = 0.03137"
+            assert found[f"{maps}_shown"] == f"{right / 4:.1f} ({100 * low:.1f}–{100 * high:.1f})"
+    knows = "aware, ℓ∞ ε = 0.03137"
     for maps, worst in defence.WORST.items():
-        assert row(frame, "worst of all on each image", knows)[maps] == worst / defence.M
-        assert row(frame, "PGD, through the chosen map", knows)[maps] == (worst + 2) / defence.M
-        through = row(frame, "PGD, through the choice", knows)[maps]
+        assert row(frame, "worst on each image", knows)[maps] == worst / defence.M
+        assert row(frame, "PGD, chosen map", knows)[maps] == (worst + 2) / defence.M
+        through = row(frame, "PGD, choice", knows)[maps]
         assert np.isnan(through) if maps == "none" else through == (worst + 1) / defence.M
-    assert row(frame, "more steps", "check")["hard_interval"] == "passed, limit 11.0"
+    assert row(frame, "more steps", "check")["hard_shown"] == "passed: 5.0, limit 11.0"
     assert row(frame, "more steps", "check")["hard"] == 0.05
-    assert list(frame["data"])[-3:] == ["worst of all on each image", "more steps", "unbounded reaches 0"]
+    assert list(frame["data"])[-3:] == ["worst on each image", "more steps", "unbounded reaches 0"]
 
 
 def test_published_values_stand_beside_the_same_attacks(tmp_path):
@@ -75,8 +75,8 @@ def test_within_tolerance_is_said_where_all_else_is_equal(tmp_path, monkeypatch)
 def test_what_is_left_is_said_by_the_interval(tmp_path, monkeypatch):
     notes = table(tmp_path / "a").notes
     gain, harm = (next(n for n in notes if n.startswith(f"Maps of {m}, ℓ∞")) for m in ("soft", "hard"))
-    assert "60.0 % (50.2 to 69.1) are right" in gain and "What is left of the defence is +40.0 (" in gain
-    assert "bare network, 20.0 % (13.3 to 28.9)" in gain
+    assert "60.0 % (50.2–69.1) are right" in gain and "What is left of the defence is +40.0 (" in gain
+    assert "bare network, 20.0 % (13.3–28.9)" in gain
     assert "Nothing is left of the defence, and the maps do harm: −15.0 (−" in harm
     monkeypatch.setitem(defence.WORST, "hard", 21)
     same = next(n for n in table(tmp_path / "b").notes if n.startswith("Maps of hard, ℓ∞"))
@@ -85,7 +85,7 @@ def test_what_is_left_is_said_by_the_interval(tmp_path, monkeypatch):
 
 def test_a_failed_check_is_said(tmp_path):
     made = table(tmp_path, failed="more steps")
-    assert row(made.frame, "more steps", "check")["soft_interval"].startswith("failed")
+    assert row(made.frame, "more steps", "check")["soft_shown"].startswith("failed")
     assert any(
         "checks for masked gradients are failed in more steps: the attacks are too weak" in n for n in made.notes
     )

@@ -28,12 +28,13 @@ from freqmaps.results import Inputs
 
 TITLE = "Class-level maps as a defence, and what an attacker who knows them leaves of it"
 CAPTION = (
-    "Accuracy of a network that looks twice, the second time through the map of the class that it answered first. "
-    "Columns: the images that the maps were made from, training images and what an attack makes of them; rows: test "
-    "images, clean or attacked. First as in the paper, where the attacks are made against the bare network; then with "
-    "an attacker who knows the maps and attacks the whole model, beside the same attacks on the bare network. Checks: "
-    "the accuracy that the attacks reach, and a limit that it may exceed by chance only. Intervals are Wilson's, 95 %. "
-    "Not in the paper: maps of clean images alone, and all rows of the second attacker."
+    "Accuracy, in percent, of a network that looks twice, the second time through the map of the class that it "
+    "answered first. Columns: the images that the maps were made from, training images and what an attack makes of "
+    "them; rows: test images, clean or attacked. Unaware: the attacks are made against the bare network, as in the "
+    "paper. Aware: they are made against the whole model, whose gradient is taken through the chosen map or through "
+    "the choice too, beside the same attacks on the bare network. Check: the accuracy that aware attacks reach, and a "
+    "limit that it may exceed by chance only. Intervals are Wilson's, 95 %. Not in the paper: maps of clean images "
+    "alone, and all rows but the unaware attacker's."
 )
 KIND = "table"
 NEEDS = ("evaluation", "group_maps", "attacks", "training", "datasets")
@@ -43,9 +44,9 @@ DATA = ("published.yaml",)
 Record = dict[str, Any]
 
 _ATTACKS = {
-    "clean": "no attack", "pgd": "PGD", "pgd-long": "PGD, three times the steps", "apgd-ce": "APGD, cross-entropy",
-    "apgd-dlr": "APGD, difference of logits", "apgd-t": "APGD, targeted", "fab-t": "FAB, targeted",
-    "square": "Square, no gradient", "transfer": "transferred, any of these", "worst": "worst of all on each image",
+    "clean": "no attack", "pgd": "PGD", "pgd-long": "PGD, 3× steps", "apgd-ce": "APGD-CE", "apgd-dlr": "APGD-DLR",
+    "apgd-t": "APGD-T", "fab-t": "FAB-T", "square": "Square, no gradient", "transfer": "transferred, any",
+    "worst": "worst on each image",
 }  # fmt: skip
 _GRADIENTS = {"network": "chosen map", "chosen map": "chosen map", "choice": "choice", "none": ""}
 
@@ -56,11 +57,11 @@ def build(inputs: Inputs) -> Table:
     Returns
     -------
     Table
-        ``attacker`` (``unaware`` or ``knows the maps``) and ``data`` (the attack); for each set of maps ``<maps>`` (the
-        accuracy in [0, 1]; of a check for masked gradients the one that the attack reached), ``<maps>_low``,
-        ``<maps>_high``, ``<maps>_interval`` (as shown, in percent; of a check whether it is passed),
-        ``published_<maps>``; ``n`` images, ``within_tolerance`` and ``scope``. ``none``: without maps. The notes say
-        what the maps change, and what is left of it where the attacker knows them.
+        ``attacker`` (``unaware``, ``aware`` of the maps, or ``check``; with the budget) and ``data`` (the attack); for
+        each set of maps ``<maps>`` (the accuracy in [0, 1]; of a check for masked gradients the one that the attack
+        reached), ``<maps>_low``, ``<maps>_high``, ``<maps>_shown`` (these as text, in percent; of a check whether it
+        is passed), ``published_<maps>``; ``n`` images, ``within_tolerance`` and ``scope``. ``none``: without maps. The
+        notes say what the maps change, and what is left of it where the attacker knows them.
 
     Raises
     ------
@@ -114,8 +115,8 @@ def _adaptive(one: Evaluation) -> Iterator[Record]:
             record |= _cell(maps, row)
     last = [("transfer", ""), ("worst", "")]
     for attack, through in [key for key in found if key not in last] + last:
-        label = _ATTACKS[attack] + (f", through the {through}" if through else "")
-        about = {"attacker": f"knows the maps, {budget(one)}", "data": label}
+        label = _ATTACKS[attack] + (f", {through}" if through else "")
+        about = {"attacker": f"aware, {budget(one)}", "data": label}
         yield {**one.place, **about, **found[attack, through]}
 
 
@@ -124,20 +125,17 @@ def _checks(one: Evaluation) -> Iterator[Record]:
     found: dict[str, Record] = {}
     for maps in one.maps:
         for row in one.records(maps, measure="check"):
-            told = f"{'passed' if row['value'] == 1 else 'failed'}, limit {100 * row['limit']:.1f}"
+            figures = f"{100 * row['reached']:.1f}, limit {100 * row['limit']:.1f}"
+            told = f"{'passed' if row['value'] == 1 else 'failed'}: {figures}"
             record = found.setdefault(row["attack"], {"n": int(row["n"])})
-            record |= {maps: row["reached"], f"{maps}_interval": told}
+            record |= {maps: row["reached"], f"{maps}_shown": told}
     for check, record in found.items():
         yield {**one.place, "attacker": f"check, {budget(one)}", "data": check, **record}
 
 
 def _cell(maps: str, row: Any) -> Record:
-    return {
-        maps: row["value"],
-        f"{maps}_low": row["low"],
-        f"{maps}_high": row["high"],
-        f"{maps}_interval": interval(row),
-    }
+    shown = f"{100 * row['value']:.1f} ({interval(row)})"
+    return {maps: row["value"], f"{maps}_low": row["low"], f"{maps}_high": row["high"], f"{maps}_shown": shown}
 
 
 def _samples(inputs: Inputs, one: Evaluation) -> str:
@@ -157,8 +155,7 @@ def _columns(frame: pd.DataFrame, maps: Sequence[str]) -> list[Column]:
     shown = [*varying, Column("attacker", "Attacker"), Column("data", "Images"), Column("n", "n", form="d")]
     for name in maps:
         group = "No map, %" if name == BARE else f"{called(name)}, %"
-        shown.append(Column(name, "ours", group, ".1f", scale=100))
-        shown.append(Column(f"{name}_interval", "95 %", group))
+        shown.append(Column(f"{name}_shown", "ours (95 %)", group))
         if f"published_{name}" in frame and not frame[f"published_{name}"].isna().all():
             shown.append(Column(f"published_{name}", "paper", group, ".0f", published=True, scale=100))
     return shown

@@ -175,7 +175,7 @@ def share(row: Row) -> str:
 
 def interval(row: Row) -> str:
     """Return a row's Wilson interval in percent."""
-    return f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"
+    return f"{100 * row['low']:.1f}–{100 * row['high']:.1f}"
 
 
 def points(found: PairedChange) -> str:
