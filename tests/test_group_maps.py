@@ -1,12 +1,14 @@
 """Maps of groups against a slow loop that is written independently, and what a group may and may not depend on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from freqmaps import components
 from freqmaps.errors import ConfigError, FreqmapsError
-from freqmaps.group_maps import GroupMapSettings, Pictures, select_clean, select_misled
+from freqmaps.group_maps import GroupMapSettings, Pictures, _engine, select_clean, select_misled
 from freqmaps.group_maps._adam import rate_and_beta
 from freqmaps.group_maps._batches import Minibatches
 from freqmaps.group_maps._noise import uniform
@@ -178,6 +180,18 @@ def test_seeds_decide_the_order():
     one, same, other = (make(net, clean, settings(), seed=s).map for s in (1, 1, 2))
     assert np.array_equal(one, same)
     assert np.abs(one - other).max() > 1e-3
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_images_as_bytes_give_the_maps_of_the_same_images_as_floats(cached, monkeypatch):
+    monkeypatch.setattr(_engine, "CACHE_SHARE", 1.0 if cached else 0.0)
+    whole = pictures(channels=3)
+    as_bytes = replace(whole, images=np.round(whole.images * 255).astype(np.uint8))
+    as_floats = replace(whole, images=as_bytes.images.astype(np.float32) / np.float32(255))
+    config = settings(groups="class", epochs=2, batch=8)
+    one, two = (make(small_net(3), given, config) for given in (as_bytes, as_floats))
+    assert np.array_equal(one.map, two.map)
+    assert np.array_equal(one.filtered_accuracy, two.filtered_accuracy, equal_nan=True)
 
 
 def test_without_room_for_all_spectra_they_are_computed_anew(monkeypatch):

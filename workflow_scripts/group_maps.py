@@ -25,7 +25,7 @@ def run(job: Job) -> dict[str, object]:
     classifier = load_classifier(job.input("checkpoint"), device)
     settings = GroupMapSettings(**job.parameters["settings"])
     objective = job.parameters["objective"]
-    samples = select(job.input("dataset"), **job.parameters["samples"])
+    samples = select(job.input("dataset"), **job.parameters["samples"], unit=False)
     result = compute_group_maps(
         classifier,
         _clean(samples, classifier, settings, str(device)),

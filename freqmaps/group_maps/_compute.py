@@ -180,7 +180,7 @@ def _used(clean: Pictures, adversarial: Pictures | None, settings: GroupMapSetti
 
 def _tidy(given: Pictures) -> Pictures:
     return Pictures(
-        np.ascontiguousarray(given.images, dtype=np.float32),
+        np.ascontiguousarray(given.images, dtype=np.uint8 if given.images.dtype == np.uint8 else np.float32),
         np.ascontiguousarray(given.targets, dtype=np.int64),
         np.ascontiguousarray(given.category, dtype=np.int64),
     )

@@ -26,6 +26,7 @@ from freqmaps.maps._half_planes import filtered, mirrored_, towards_map
 from freqmaps.maps._memory import fitting_batch, free_bytes, keep_freed_memory
 from freqmaps.maps.objectives._api import Objective
 from freqmaps.maps.planes import multiplicity
+from freqmaps.models._predict import to_unit
 
 #: Share of the free memory that F x of all images may take.
 CACHE_SHARE = 0.3
@@ -85,7 +86,7 @@ class Run:
         if device.type == "cpu":
             keep_freed_memory()
         self.objective, self.settings, self.seed, self.device = objective, settings, seed, device
-        probe = torch.from_numpy(next(iter(pictures.values())).images[:2]).to(device)
+        probe = to_unit(torch.from_numpy(next(iter(pictures.values())).images[:2]).to(device))
         self.plain = plain_copy(model, device)
         self.net = freeze(self.plain, probe)
         self.chunks = Chunks(batch or fitting_batch(self.net, probe[:1]), device)

@@ -10,6 +10,7 @@ from torch import Tensor
 from freqmaps.device import is_out_of_memory, release
 from freqmaps.errors import FreqmapsError
 from freqmaps.group_maps.selection import Pictures
+from freqmaps.models._predict import to_unit
 
 
 class Chunks:
@@ -83,7 +84,7 @@ class Pool:
 
         def work(part: slice) -> None:
             target = self.targets[part]
-            logits = answer(self.images[part].to(self.device))
+            logits = answer(to_unit(self.images[part].to(self.device)))
             _check_classes(target, logits.shape[1])
             found.append((remember(logits, target), logits.argmax(dim=1) == target))
 
@@ -96,12 +97,12 @@ class Pool:
         """Return F x of some images, (b, c, h, w // 2 + 1) complex64; ``rows`` lie on the CPU."""
         if self._spectra is not None:
             return self._spectra.index_select(0, rows.to(self.device))
-        spectra: Tensor = torch.fft.rfft2(self.images.index_select(0, rows).to(self.device))
+        spectra: Tensor = torch.fft.rfft2(to_unit(self.images.index_select(0, rows).to(self.device)))
         return spectra
 
     def _all_spectra(self) -> Tensor | None:
         try:
-            return torch.cat([torch.fft.rfft2(part.to(self.device)) for part in torch.split(self.images, 256)])
+            return torch.cat([torch.fft.rfft2(to_unit(p.to(self.device))) for p in torch.split(self.images, 256)])
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ class Pictures:
     Attributes
     ----------
     images
-        (n, c, h, w) float32 in [0, 1].
+        (n, c, h, w) float32 in [0, 1], or uint8.
     targets
         (n,) int64: the class that the network is to give each image when it is filtered: the true one.
     category
@@ -25,7 +26,7 @@ class Pictures:
         adversarial image is taken for.
     """
 
-    images: NDArray[np.float32]
+    images: NDArray[Any]
     targets: NDArray[np.int64]
     category: NDArray[np.int64]
 

@@ -20,6 +20,11 @@ BATCH = 64
 SMALL, LARGE_BATCH = 128 * 128, 16
 
 
+def to_unit(images: Tensor) -> Tensor:
+    """Return images as they are, or uint8 ones as float32 in [0, 1]."""
+    return images.float() / 255 if images.dtype == torch.uint8 else images
+
+
 def predict(
     model: nn.Module, images: NDArray[Any] | Tensor, *, device: str | torch.device = "cpu"
 ) -> NDArray[np.int64]:
@@ -35,7 +40,7 @@ def ask(model: nn.Module, images: NDArray[Any] | Tensor, *, device: str | torch.
     model
         Moved to ``device`` and evaluated in eval mode; its mode is put back.
     images
-        (n, c, h, w) float32 in [0, 1].
+        (n, c, h, w) float32 in [0, 1], or uint8.
     device
         Where to compute.
 
@@ -57,7 +62,7 @@ def ask(model: nn.Module, images: NDArray[Any] | Tensor, *, device: str | torch.
     try:
         with torch.no_grad(), flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
             for start in range(0, max(len(tensor), 1), batch):  # once for no image: it says how many classes there are
-                part = tensor[start : start + batch]
+                part = to_unit(tensor[start : start + batch])
                 padded = torch.cat([part, part.new_zeros(batch - len(part), *part.shape[1:])])
                 # Rows after the last image are padding: a network that divides by an image's norm may well answer
                 # NaN to them.

@@ -21,7 +21,7 @@ class Samples:
     Attributes
     ----------
     images
-        (n, channel, y, x) float32 in [0, 1].
+        (n, channel, y, x) float32 in [0, 1], or uint8 if they were asked for as stored.
     labels
         (n,) int64.
     ids
@@ -30,7 +30,7 @@ class Samples:
         (n,) int64: each sample's place in the dataset store, whatever range it was taken with.
     """
 
-    images: NDArray[np.float32]
+    images: NDArray[Any]
     labels: NDArray[np.int64]
     ids: list[str]
     positions: NDArray[np.int64]
@@ -45,8 +45,10 @@ def to_unit(images: NDArray[Any]) -> NDArray[np.float32]:
     return images.astype(np.float32) / np.float32(255) if images.dtype == np.uint8 else images.astype(np.float32)
 
 
-def select(folder: Path, *, split: str, start: int, stop: int) -> Samples:
+def select(folder: Path, *, split: str, start: int, stop: int, unit: bool = True) -> Samples:
     """Return samples ``start`` to ``stop`` of a split (``train``, ``test`` or ``all``), in the store's order.
+
+    With ``unit=False`` images stay as they are stored: bytes take a quarter of the memory.
 
     Raises
     ------
@@ -62,7 +64,8 @@ def select(folder: Path, *, split: str, start: int, stop: int) -> Samples:
     chosen = positions[start:stop].astype(np.int64)
     part = read(path, DATASET, _slice(chosen))
     ids = [str(s) for s in part["sample"].values]
-    return Samples(to_unit(part["image"].values), part["label"].values.astype(np.int64), ids, chosen)
+    images = part["image"].values
+    return Samples(to_unit(images) if unit else images, part["label"].values.astype(np.int64), ids, chosen)
 
 
 def _slice(rows: NDArray[np.int64]) -> slice | list[int]:
