@@ -40,7 +40,7 @@ _COLUMNS = (
         for side in (ESSENTIAL, "adversarial")
         for name, label, form, scale in (
             ("kept", "kept, %", ".0f", 100),
-            ("size", "size, %", ".1f", 100),
+            ("size", "size, %", ".2f", 100),
             ("steps", "steps", ".0f", 1),
         )
     ),
