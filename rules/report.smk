@@ -63,7 +63,9 @@ rule report:
     params:
         config=json.dumps(pages.shown_config(STUDY), sort_keys=True),
         templates=f"{workflow.basedir}/report",
-        files=[",".join(list(item.files.values())[:-1]) for item in STUDY.items.values()],
+        files=[
+            ",".join(list(item.files.values())[:-1]) for item in STUDY.items.values()
+        ],
         # Paths below the root: a shell takes 128 kB, which is some 1500 results.
         results=list(STUDY.graph.nodes),
         root=root_of(STUDY.graph.nodes.values()),
