@@ -229,12 +229,20 @@ class Inputs:
                 parts, dim="sample", data_vars="minimal", coords="minimal", compat="override", join="override",
                 combine_attrs="override",
             )  # fmt: skip
+        # Two runs may take the same samples in ranges of their own; what was made of a sample is the same in both.
+        joined = joined.isel(sample=_firsts(joined["sample"].values.tolist()))
         if samples is None:
             return joined
         missing = sorted(set(samples) - set(joined["sample"].values.tolist()))
         if missing:
             raise FreqmapsError(f"stage {stage}, {_shown(names)}: no sample '{missing[0]}' ({len(missing)} missing)")
         return joined.sel(sample=list(samples))
+
+
+def _firsts(ids: Sequence[str]) -> slice | list[int]:
+    """Return where each id stands first; a slice, which copies nothing, where none stands twice."""
+    firsts = {sample: row for row, sample in reversed(list(enumerate(ids)))}
+    return slice(None) if len(firsts) == len(ids) else sorted(firsts.values())
 
 
 def _range_start(result: Result) -> int:

@@ -71,6 +71,16 @@ def test_ranges_are_joined_in_order(inputs):
     assert maps["sample"].values.tolist() == [f"s{i:03d}" for i in range(24) if i % 6 != 5]
 
 
+def test_samples_of_two_ranges_count_once(results):
+    maps = next(r for r in results if r.stage == "maps" and r.names["of"] == "essential")
+    again = replace(maps, names=dict(maps.names) | {"range": "test-0-8"})
+    once, twice = (Inputs(r).maps(of="essential") for r in (results, [*results, again]))
+    assert twice.identical(once)
+    ids = ["s020", "s001"]
+    both = Inputs([*results, again]).maps(of="essential", samples=ids)
+    assert both["sample"].values.tolist() == ids
+
+
 def test_samples_are_read_in_the_order_asked(inputs):
     ids = ["s020", "s001", "s013"]
     part = inputs.maps(of="essential", samples=ids)
