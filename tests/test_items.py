@@ -245,7 +245,7 @@ def test_scopes_are_of_rows_by_what_tells_them_apart(inputs):
     frame = B25_T1.build(inputs).frame
     both = pd.concat([frame.assign(model=model, scope=f"of {model}") for model in ("a", "b")])
     assert scope_notes(both, "Table")[1:] == [
-        f"Scope of {', '.join(f'{model} {attack}' for attack in study.ATTACKS)}: of {model}." for model in "ab"
+        f"Scope of {'; '.join(f'{model}, {attack}' for attack in study.ATTACKS)}: of {model}." for model in "ab"
     ]
 
 

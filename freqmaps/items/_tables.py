@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -90,9 +90,15 @@ def scope_notes(frame: pd.DataFrame, source: str) -> list[str]:
         return [*notes, f"Scope of every row {_sentence(scopes[0])}."]
     varying = [key for key in NAMES if frame[key].nunique() > 1]
     for scope in scopes:
-        rows = frame.loc[frame["scope"] == scope, varying]
-        notes.append(f"Scope of {', '.join(' '.join(map(str, row)) for row in rows.to_numpy())}: {scope}.")
+        rows = frame.loc[frame["scope"] == scope, varying].astype(str)
+        called = (", ".join(_called(*pair) for pair in row.items()) for _, row in rows.iterrows())
+        notes.append(f"Scope of {'; '.join(called)}: {scope}.")
     return notes
+
+
+def _called(key: Hashable, value: str) -> str:
+    """Write what tells rows apart: a number alone would not say that it is a seed."""
+    return f"seed{'s' if ',' in value else ''} {value}" if key == "seed" else value
 
 
 def _sentence(scope: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -74,10 +74,11 @@ def _accuracy_cards(inputs: Inputs) -> list[tuple[str, str, str]]:
 
 
 def _maps_card(inputs: Inputs) -> list[tuple[str, str, str]]:
-    stores = [inputs.maps(variables=["converged", "keeps_prediction"], **names) for names in _settings(inputs, "maps")]
+    keys = ["converged", "keeps_prediction"]
+    stores = [chosen.maps(variables=keys, **names) for names, _, chosen in _settings(inputs, "maps")]
     if not stores:
         return []
-    flags = {key: np.concatenate([store[key].values for store in stores]) for key in ("converged", "keeps_prediction")}
+    flags = {key: np.concatenate([store[key].values for store in stores]) for key in keys}
     kept = formatted(_mean(flags["keeps_prediction"]), ".1f", 100)
     detail = f"{formatted(_mean(flags['converged']), '.1f', 100)} % converged, {kept} % keep the prediction"
     return [(f"{len(flags['converged']):,}", "frequency maps", detail)]
@@ -98,7 +99,7 @@ def _parts_card(inputs: Inputs) -> list[tuple[str, str, str]]:
         return []
     share = parts.parts["image"].share.value
     label = f"of the cosine of maps matched by image is left for the image ({chosen['matched']['attack']})"
-    return [(f"{round(100 * share)} %", label, _told(parts))]
+    return [(f"{round(100 * share)} %".replace("-", "−"), label, _told(parts))]
 
 
 def _told(parts: Decomposition) -> str:
@@ -110,8 +111,8 @@ def _told(parts: Decomposition) -> str:
 def attack_table(inputs: Inputs) -> Table | None:
     """Return one row per attacked model and attack: success on correctly classified images, and median norms."""
     rows = []
-    for names in _settings(inputs, "attacks"):
-        store = inputs.adversarial(
+    for names, split, chosen in _settings(inputs, "attacks"):
+        store = chosen.adversarial(
             variables=["label", "prediction", "adversarial_prediction", "success", "linf", "l2"], **names
         )
         correct = store["prediction"].values == store["label"].values
@@ -120,7 +121,7 @@ def attack_table(inputs: Inputs) -> Table | None:
         low, high = wilson(hits, n)
         row = {"n": store.sizes["sample"], "n_correct": n, "success": hits / n if n else NAN, "low": low, "high": high}
         row |= {norm: _median(store[norm].values[success]) for norm in ("linf", "l2")}
-        rows.append(names | row)
+        rows.append(names | {"split": split} | row)
     notes = [
         "Success counts images that were classified correctly and, attacked, are seen as another class, with the 95 % "
         "Wilson interval of the share. Norms of the perturbation: over the successes, images in [0, 1]."
@@ -131,23 +132,28 @@ def attack_table(inputs: Inputs) -> Table | None:
 def map_table(inputs: Inputs) -> Table | None:
     """Return one row per set of maps: how many, converged, keeping the prediction, zeros, steps."""
     rows, partial = [], False
-    for names in _settings(inputs, "maps"):
-        store = inputs.maps(variables=["converged", "keeps_prediction", "steps"], **names)
-        zeros, whole = _zeros(inputs, names)
+    for names, split, chosen in _settings(inputs, "maps"):
+        store = chosen.maps(variables=["converged", "keeps_prediction", "steps"], **names)
+        zeros, whole = _zeros(chosen, names)
         partial |= not whole
         row: dict[str, Any] = {"n": store.sizes["sample"], "zeros": zeros, "steps": _median(store["steps"].values)}
         row |= {"converged": _mean(store["converged"].values), "keeps": _mean(store["keeps_prediction"].values)}
-        rows.append(names | row)
+        rows.append(names | {"split": split} | row)
     notes = ["Entries at 0: frequencies that a map removes altogether, over all maps and channels."]
     if partial:
         notes.append(f"They were counted on the first {MAPS_READ} maps of each range.")
     return _table(rows, _MAP_COLUMNS, notes)
 
 
-def _settings(inputs: Inputs, stage: str) -> list[dict[str, str]]:
-    """Return the distinct names of a stage's results, ranges left out, in the study's order."""
-    found = [{k: v for k, v in r.names.items() if k != "range"} for r in inputs.results if r.stage == stage]
-    return [dict(names) for names in dict.fromkeys(tuple(n.items()) for n in found)]
+def _settings(inputs: Inputs, stage: str) -> Iterator[tuple[dict[str, str], str, Inputs]]:
+    """Yield what tells a stage's results apart, ranges left out, their split, and them, in the study's order."""
+    found: dict[tuple[tuple[str, str], ...], list[Result]] = {}
+    for result in inputs.select(stage):
+        names = tuple((key, value) for key, value in result.names.items() if key != "range")
+        split = result.names["range"].rsplit("-", 2)[0]
+        found.setdefault((*names, ("split", split)), []).append(result)
+    for pairs, results in found.items():
+        yield dict(pairs[:-1]), pairs[-1][1], Inputs(results)
 
 
 def _table(rows: list[dict[str, Any]], columns: tuple[Column, ...], notes: list[str]) -> Table | None:
@@ -155,7 +161,7 @@ def _table(rows: list[dict[str, Any]], columns: tuple[Column, ...], notes: list[
         return None
     frame = pd.DataFrame(rows)
     labels = {"of": "maps of", "maps": "map setting"}
-    keys = [k for k in ("dataset", "model", "training", "seed", "maps", "attack", "of") if k in frame]
+    keys = [k for k in ("dataset", "model", "training", "seed", "maps", "attack", "of", "split") if k in frame]
     varying = [k for k in keys if frame[k].nunique() > 1 or k in ("attack", "of")]
     constant = ", ".join(f"{labels.get(k, k)} {frame[k].iloc[0]}" for k in keys if k not in varying)
     naming = [Column(k, labels.get(k, k).capitalize()) for k in varying]
