@@ -19,7 +19,7 @@ plan: $(READY)
 	@$(BIN)/freqmaps plan $(CONFIG)
 
 test: $(READY) lint
-	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	@$(BIN)/ruff check .

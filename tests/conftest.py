@@ -37,7 +37,9 @@ def browser():
 
 
 def pytest_collection_modifyitems(items):
-    """Skip GPU tests where there is no GPU."""
+    """Begin with the file that takes longest, so that no process is left alone with it; skip GPU tests without one."""
+    slurm = {item.path for item in items if item.get_closest_marker("slurm")}
+    items.sort(key=lambda item: item.path not in slurm)
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:
         return
