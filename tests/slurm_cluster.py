@@ -26,7 +26,7 @@ DAEMONS = ("munged", "slurmctld", "slurmd")
 ACCOUNTING = ("slurmdbd", "mariadbd", "mariadb-install-db")
 NODE = "node1"
 #: More than the machine has: what jobs ask for is recorded, not used.
-SIZE = "CPUs=16 RealMemory=128000 Gres=gpu:toy:2"
+SIZE = "CPUs=16 RealMemory=128000"
 
 
 def why_not(accounting: bool = False) -> str | None:
@@ -109,7 +109,7 @@ def _stop(daemon: subprocess.Popen[bytes]) -> None:
 
 
 class Cluster:
-    """One node with 2 partitions, the default one and another, and 2 pretended GPUs of type ``toy``.
+    """One node with 2 partitions, the default one and another, and pretended GPUs of type ``toy``.
 
     Parameters
     ----------
@@ -119,10 +119,14 @@ class Cluster:
         Their names. Both hold the node; that jobs go to the right one is what is tested.
     account
         Whether to keep accounts (slurmdbd on MariaDB), so that ``sacct`` answers: the name of the only one.
+    gpus
+        How many it pretends to have: so many jobs that ask for one run at once.
     """
 
-    def __init__(self, folder: Path, *, partitions: tuple[str, str] = ("cpu", "gpu"), account: str = "") -> None:
-        self.folder, self.partitions, self.account = folder, partitions, account
+    def __init__(
+        self, folder: Path, *, partitions: tuple[str, str] = ("cpu", "gpu"), account: str = "", gpus: int = 2
+    ) -> None:
+        self.folder, self.partitions, self.account, self.gpus = folder, partitions, account, gpus
         self.running: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Cluster:
@@ -167,7 +171,7 @@ class Cluster:
 
     def _configure(self) -> None:
         CONFIG.mkdir(exist_ok=True)
-        gpus = [self.folder / f"gpu{i}" for i in range(2)]
+        gpus = [self.folder / f"gpu{i}" for i in range(self.gpus)]
         for gpu in gpus:
             gpu.touch()
         (CONFIG / "gres.conf").write_text(MARK + "".join(f"Name=gpu Type=toy File={gpu}\n" for gpu in gpus))
@@ -188,7 +192,8 @@ class Cluster:
             lines |= {"AccountingStoragePort": self.dbd_port, "AccountingStoragePass": self.socket}
             lines |= {"AccountingStorageTRES": "gres/gpu"}
         text = [f"{key}={value}" for key, value in lines.items()]
-        text.append(f"NodeName={NODE} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 {SIZE}")
+        size = f"{SIZE} Gres=gpu:toy:{self.gpus}"
+        text.append(f"NodeName={NODE} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 {size}")
         for partition in self.partitions:
             default = "YES" if partition == self.partitions[0] else "NO"
             text.append(f"PartitionName={partition} Nodes={NODE} MaxTime=1-0 Default={default}")
