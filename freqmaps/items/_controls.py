@@ -101,9 +101,9 @@ def cases(every: Sequence[Row]) -> dict[tuple[Any, ...], dict[str, Row]]:
 
 
 def per_image(inputs: Inputs, row: Mapping[str, Any], metric: str) -> pd.Series:
-    """Return a metric's value for each image of a row, by sample; empty if the row has no such metric."""
+    """Return a metric's value for each image of a row, by sample; empty if the row has no such metric, or no value."""
     name = row.get(f"{metric}_metric")
-    if name is None:
+    if name is None or row[f"{metric}_value"] != row[f"{metric}_value"]:
         return pd.Series(dtype=np.float64)
     names = {key: row[key] for key in (*NAMES, "pairing") if row[key]}
     frame = inputs.per_sample(name, **names)

@@ -208,7 +208,8 @@ class Run:
         loop = components.settings(module, settings)
         unknown = [k for k in given if k not in loop.parameters]
         if unknown:
-            allowed = [*component.parameters, *loop.parameters]
+            own = [key for part, key in _OWN if part == section]
+            allowed = ["objective", *own, *component.parameters, *loop.parameters]
             raise ConfigError(f"{where}: unknown key '{unknown[0]}'; {nearest(unknown[0], allowed)}")
         spec = {
             "objective": {"kind": kind, "parameters": components.resolve("objective", kind, parameters, where=where)},
