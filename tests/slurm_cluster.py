@@ -26,7 +26,7 @@ DAEMONS = ("munged", "slurmctld", "slurmd")
 ACCOUNTING = ("slurmdbd", "mariadbd", "mariadb-install-db")
 NODE = "node1"
 #: More than the machine has: what jobs ask for is recorded, not used.
-SIZE = "CPUs=16 RealMemory=128000"
+MEMORY = "RealMemory=128000"
 
 
 def why_not(accounting: bool = False) -> str | None:
@@ -119,14 +119,15 @@ class Cluster:
         Their names. Both hold the node; that jobs go to the right one is what is tested.
     account
         Whether to keep accounts (slurmdbd on MariaDB), so that ``sacct`` answers: the name of the only one.
-    gpus
-        How many it pretends to have: so many jobs that ask for one run at once.
+    gpus, cpus
+        How many it pretends to have: so many jobs run at once.
     """
 
     def __init__(
-        self, folder: Path, *, partitions: tuple[str, str] = ("cpu", "gpu"), account: str = "", gpus: int = 2
-    ) -> None:
-        self.folder, self.partitions, self.account, self.gpus = folder, partitions, account, gpus
+        self, folder: Path, *, partitions: tuple[str, str] = ("cpu", "gpu"), account: str = "", gpus: int = 2,
+        cpus: int = 16,
+    ) -> None:  # fmt: skip
+        self.folder, self.partitions, self.account, self.gpus, self.cpus = folder, partitions, account, gpus, cpus
         self.running: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Cluster:
@@ -192,7 +193,7 @@ class Cluster:
             lines |= {"AccountingStoragePort": self.dbd_port, "AccountingStoragePass": self.socket}
             lines |= {"AccountingStorageTRES": "gres/gpu"}
         text = [f"{key}={value}" for key, value in lines.items()]
-        size = f"{SIZE} Gres=gpu:toy:{self.gpus}"
+        size = f"CPUs={self.cpus} {MEMORY} Gres=gpu:toy:{self.gpus}"
         text.append(f"NodeName={NODE} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 {size}")
         for partition in self.partitions:
             default = "YES" if partition == self.partitions[0] else "NO"

@@ -8,7 +8,7 @@ import pytest
 
 from freqmaps.components import PACKAGE
 from freqmaps.errors import ConfigError
-from freqmaps.study import code
+from freqmaps.study import _syntax, code
 
 BEFORE = '''"""Module."""
 import math
@@ -37,13 +37,15 @@ EDITS = {
 
 
 def forget():
-    for function in (code._digest, code.module_digest, code.imports, code._tree, code._decides_numbers):
+    for function in (code._digest, code.module_digest, code.imports, code._syntax):
         function.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def _fresh():
     forget()
+    yield
+    _syntax._memory.cache_clear()
 
 
 def digest_of(path: Path, text: str) -> str:
@@ -80,7 +82,7 @@ def closure(path: Path) -> set[str]:
     waiting, seen = [path.resolve()], set()
     while waiting:
         one = waiting.pop()
-        if str(one) not in seen and code._decides_numbers(one):
+        if str(one) not in seen and code._syntax(one).decides:
             seen.add(str(one))
             waiting.extend(code.imports(one))
     return seen
@@ -110,16 +112,8 @@ def test_what_a_package_loads_when_asked_counts():
 
 def test_modules_that_decide_no_numbers_import_no_numeric_library():
     for path in PACKAGE.rglob("*.py"):
-        if not code._decides_numbers(path.resolve()):
-            names = {
-                (
-                    node.names[0].name
-                    if hasattr(node, "names") and not getattr(node, "module", None)
-                    else node.module or ""
-                )
-                for node in code._walk(code._tree(path.resolve()))
-                if type(node).__name__ in ("Import", "ImportFrom")
-            }
+        if not code._syntax(path.resolve()).decides:
+            names = {one.module for one in code._syntax(path.resolve()).imports if not one.typing}
             assert not {n.split(".")[0] for n in names} & {"foolbox", "scipy", "sklearn", "skdim", "numba"}, path
 
 
@@ -165,3 +159,48 @@ def test_digest_is_the_same_in_another_process():
         [sys.executable, "-m", "freqmaps.cli", "digest", str(path)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == code.module_digest(path)
+
+
+# --- what is remembered
+
+
+def remembered(folder, monkeypatch):
+    """Have the process remember in a folder, as if it had just started."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    _syntax._memory.cache_clear()
+    forget()
+
+
+def test_what_is_remembered_is_what_is_read(tmp_path, monkeypatch):
+    files = sorted(PACKAGE.rglob("*.py"))
+    remembered(tmp_path, monkeypatch)
+    read = [(code.module_digest(f), code.imports(f), code._syntax(f)) for f in files]
+    _syntax._memory().save()
+    monkeypatch.setattr(_syntax, "_read", None)  # from here on nothing can be parsed
+    remembered(tmp_path, monkeypatch)
+    assert [(code.module_digest(f), code.imports(f), code._syntax(f)) for f in files] == read
+    changed = tmp_path / "m.py"
+    changed.write_text(BEFORE)
+    with pytest.raises(TypeError):
+        code.module_digest(changed)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"a": 1}', '{"a": ["d", true, [[0, "m"]]]}', "\0"])
+def test_a_damaged_memory_is_none(tmp_path, monkeypatch, damage):
+    remembered(tmp_path, monkeypatch)
+    path = _syntax._memory().path
+    path.parent.mkdir(parents=True)
+    path.write_text(damage)
+    remembered(tmp_path, monkeypatch)
+    assert _syntax._memory().known == {}
+    before = code.module_digest(PACKAGE / "errors.py")
+    _syntax._memory().save()
+    remembered(tmp_path, monkeypatch)
+    assert len(_syntax._memory().known) == 1 and code.module_digest(PACKAGE / "errors.py") == before
+
+
+def test_a_memory_that_cannot_be_written_costs_time_only(tmp_path, monkeypatch):
+    (tmp_path / "freqmaps").write_text("in the way")
+    remembered(tmp_path, monkeypatch)
+    assert len(code.module_digest(PACKAGE / "errors.py")) == 16
+    _syntax._memory().save()

@@ -203,7 +203,7 @@ def test_what_is_assumed_badly_is_one_sentence(assumed, tmp_path):
 
 def test_a_cost_is_no_number_of_the_result():
     """Attacks say what they take in a constant; changing it must make nothing due."""
-    from freqmaps.study.code import DECLARATIONS
+    from freqmaps.study._syntax import DECLARATIONS
 
     assert "COST" in DECLARATIONS
     with pytest.raises(FreqmapsError):

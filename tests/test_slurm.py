@@ -141,8 +141,8 @@ def default_study(tmp_path_factory):
         files.append(folder / "few.yaml")
         files[1].write_text(yaml.safe_dump(few_steps(read_files(files[:1]))))
         overlay = ("--configfile", "few.yaml")
-    # Jobs of few steps mostly start and stop: more at once than there are cores.
-    with Cluster(tmp_path_factory.mktemp("slurm"), gpus=4):
+    # Jobs of few steps mostly start and stop, so more at once than there are cores; not many more, others work here.
+    with Cluster(tmp_path_factory.mktemp("slurm"), gpus=3, cpus=4):
         snakemake(folder, "--profile", "slurm", "all", *overlay, *QUICK, timeout=4 * PATIENCE)
         return folder, jobs(), overlay, study(read_files(files))
 

@@ -8,22 +8,18 @@ import, transitively. Modules that say ``DECIDES_NUMBERS = False`` are left out,
 
 from __future__ import annotations
 
-import ast
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from freqmaps.components import PACKAGE
 from freqmaps.errors import ConfigError
+from freqmaps.study._syntax import Import, Syntax, syntax
 
 DECIDES_NUMBERS = False
-
-#: Constants of components that decide no number: they say how to test it, what a config may set, what it takes.
-DECLARATIONS = ("TINY", "RANGES", "UNKEYED", "LIBRARIES", "COST", "ASKS_NETWORK")
 
 #: Refactorings that left the numbers alone; see docs/exact-recomputation.md.
 EQUIVALENT = PACKAGE / "equivalent.yaml"
@@ -50,7 +46,7 @@ def _digest(files: tuple[Path, ...]) -> str:
         name = _label(path)
         if name in reached:
             continue
-        if not _decides_numbers(path):
+        if not _syntax(path).decides:
             reached[name] = ""
             continue
         reached[name] = module_digest(path)
@@ -62,8 +58,7 @@ def _digest(files: tuple[Path, ...]) -> str:
 @cache
 def module_digest(path: Path) -> str:
     """Return the digest (16 hex digits) of one file, or of the older file it is declared equivalent to."""
-    tree = _tree(path)
-    digest = hashlib.sha256("".join(_dump(tree)).encode()).hexdigest()[:16]
+    digest = _syntax(path).digest
     known = _equivalences()
     for _ in range(len(known) + 1):
         if digest not in known:
@@ -77,17 +72,10 @@ def imports(path: Path) -> tuple[Path, ...]:
     """Return the files of the same top-level package that a module imports, at any depth of its source."""
     root, top = _root(path)
     found: list[Path] = []
-    for node in _walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            targets = [(alias.name, "") for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = _absolute(node, path, root)
-            targets = [(base, alias.name) for alias in node.names]
-        else:
-            continue
-        for module, attribute in targets:
-            if module.split(".")[0] in (top, "freqmaps"):
-                found.extend(_files_of(module, attribute, root if module.split(".")[0] == top else PACKAGE.parent))
+    for one in _syntax(path).imports:
+        module = _absolute(one, path, root)
+        if not one.typing and module.split(".")[0] in (top, "freqmaps"):
+            found.extend(_files_of(module, one.name, root if module.split(".")[0] == top else PACKAGE.parent))
     return tuple(dict.fromkeys(found))
 
 
@@ -106,19 +94,19 @@ def _handed_on(package: Path, attribute: str, root: Path) -> list[Path]:
     """Where a package has a name from that it loads when asked: its imports for the type checker say so."""
     if package.name != "__init__.py" or not attribute:
         return []
-    for node in ast.walk(_tree(package)):
-        if isinstance(node, ast.ImportFrom) and attribute in {alias.asname or alias.name for alias in node.names}:
-            module = _absolute(node, package, root)
+    for one in _syntax(package).imports:
+        if one.name and attribute == one.bound:
+            module = _absolute(one, package, root)
             if module != ".".join(package.parent.relative_to(root).parts):
                 return _files_of(module, attribute, root)
     return []
 
 
-def _absolute(node: ast.ImportFrom, path: Path, root: Path) -> str:
-    if not node.level:
-        return node.module or ""
-    parts = path.relative_to(root).parts[: -node.level]
-    return ".".join([*parts, *((node.module or "").split(".") if node.module else [])])
+def _absolute(one: Import, path: Path, root: Path) -> str:
+    if not one.level:
+        return one.module
+    parts = path.relative_to(root).parts[: -one.level]
+    return ".".join([*parts, *(one.module.split(".") if one.module else [])])
 
 
 def _root(path: Path) -> tuple[Path, str]:
@@ -137,74 +125,8 @@ def _label(path: Path) -> str:
 
 
 @cache
-def _tree(path: Path) -> ast.Module:
-    try:
-        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    except SyntaxError as error:
-        raise ConfigError(f"{path}:{error.lineno}: not valid Python ({error.msg})") from error
-
-
-@cache
-def _decides_numbers(path: Path) -> bool:
-    for statement in _tree(path).body:
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            value = statement.value
-            if statement.targets[0].id == "DECIDES_NUMBERS" and isinstance(value, ast.Constant) and not value.value:
-                return False
-    return True
-
-
-def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk a tree, leaving out what only a type checker reads."""
-    if _for_type_checker(node):
-        return
-    yield node
-    for child in ast.iter_child_nodes(node):
-        yield from _walk(child)
-
-
-def _for_type_checker(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-
-
-def _dump(value: Any) -> Iterator[str]:
-    """Write a tree as text: types and non-empty fields only, so that a newer parser's empty fields do not count."""
-    if isinstance(value, ast.AST):
-        yield f"({type(value).__name__}"
-        for field in value._fields:
-            child = getattr(value, field, None)
-            if field in ("ctx", "kind", "type_comment", "type_ignores") or child is None or child == []:
-                continue
-            yield f" {field}="
-            yield from _dump(_body(value, child) if field == "body" else child)
-        yield ")"
-    elif isinstance(value, list):
-        yield "["
-        for child in value:
-            yield from _dump(child)
-            yield ","
-        yield "]"
-    else:
-        yield f"{type(value).__name__}:{value!r}"
-
-
-def _body(owner: ast.AST, body: Any) -> Any:
-    """Drop docstrings, blocks for the type checker, and declarations."""
-    if not isinstance(body, list):
-        return body
-    if isinstance(owner, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
-        first = body[0]
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-            body = body[1:]
-    kept = [statement for statement in body if not _for_type_checker(statement)]
-    return [s for s in kept if not _declares(s)] if isinstance(owner, ast.Module) else kept
-
-
-def _declares(statement: ast.stmt) -> bool:
-    """Whether a statement only declares something for the tests or the config's checks."""
-    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-        return statement.targets[0].id in DECLARATIONS
-    return False
+def _syntax(path: Path) -> Syntax:
+    return syntax(path)
 
 
 @cache
