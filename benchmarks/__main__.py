@@ -14,7 +14,7 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from freqmaps.manifest import libraries, origin, write_text
+from freqmaps.provenance.manifest import libraries, origin, write_text
 
 PARTS = ("atlas", "stores", "idcor", "maps", "group_maps", "orchestration", "throughput")
 

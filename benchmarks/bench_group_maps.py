@@ -14,7 +14,7 @@ from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
 from benchmarks.bench_maps import resnet20, seconds
-from freqmaps import components
+from freqmaps.core import components
 from freqmaps.group_maps import GroupMapSettings, Pictures
 from freqmaps.group_maps._engine import Run
 

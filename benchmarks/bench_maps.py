@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from benchmarks.networks import trained_resnet20
-from freqmaps import components
+from freqmaps.core import components
 from freqmaps.maps import MapSettings, to_full
 from freqmaps.maps._engine import _Run, optimise_maps
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps import components
+from freqmaps.core import components
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from freqmaps import components
+from freqmaps.core import components
 
 
 @cache

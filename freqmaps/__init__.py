@@ -17,7 +17,7 @@ __all__ = ["__version__", "open"]
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freqmaps.catalog import Results
+    from freqmaps.results import Results
 
 
 def open(root: str = "results", study: str | Sequence[str] | None = None) -> Results:
@@ -31,6 +31,6 @@ def open(root: str = "results", study: str | Sequence[str] | None = None) -> Res
         A config file, or several, later ones over earlier ones: only the results of that study. Without, all that
         lie under the root, those of earlier settings too.
     """
-    from freqmaps.catalog import Results
+    from freqmaps.results import Results
 
     return Results(root, [study] if isinstance(study, str) else study)

@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from freqmaps import manifest as manifests
-from freqmaps import shared_root
-from freqmaps.errors import FreqmapsError, StoreError, storage_problem
+from freqmaps.core.errors import FreqmapsError, StoreError, storage_problem
+from freqmaps.provenance import manifest as manifests
+from freqmaps.provenance import shared_root
 
 DECIDES_NUMBERS = False
 
@@ -137,7 +137,7 @@ def _out_of_memory(error: BaseException) -> bool:
     """Tell what no stage could help by taking less at once."""
     if "torch" not in sys.modules:  # nor imported for this question
         return isinstance(error, MemoryError)
-    from freqmaps.device import is_out_of_memory
+    from freqmaps.core.device import is_out_of_memory
 
     return is_out_of_memory(error)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from freqmaps.manifest import clear_half_written, write_text
+from freqmaps.provenance.manifest import clear_half_written, write_text
 
 DECIDES_NUMBERS = False
 

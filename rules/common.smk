@@ -11,8 +11,9 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, workflow.basedir)
 
-from freqmaps import job, shared_root
-from freqmaps.errors import FreqmapsError
+from freqmaps import job
+from freqmaps.provenance import shared_root
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.study.build import study
 from freqmaps.study.graph import FILES, PATHS
 

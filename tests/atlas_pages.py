@@ -22,8 +22,8 @@ from freqmaps.atlas import (
     clean_set,
     set_columns,
 )
-from freqmaps.maps.planes import to_full
-from freqmaps.results import Inputs
+from freqmaps.results.reader import Inputs
+from freqmaps.spectra.planes import to_full
 from tests import synthetic_study
 
 TEMPLATES = Templates.read(Path(__file__).parent.parent / "report")

@@ -4,8 +4,8 @@ from functools import partial
 
 import torch
 
-from freqmaps import components
-from freqmaps.errors import FreqmapsError
+from freqmaps.core import components
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.maps import compute_maps
 from freqmaps.maps._engine import plan_for
 from freqmaps.maps.layouts import ComplexFrequencyPlane, Grid

@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 from zarr.storage import ZipStore
 
-from freqmaps import manifest
+from freqmaps.provenance import manifest
 
 #: What says when, where and how long, and no number of the study's.
 NOT_NUMBERS = {"log.txt", ".lock", "benchmark.tsv", ".output"}

@@ -69,7 +69,7 @@ PRELOADED = [
     "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.Image", "jinja2",
     "psutil", "tqdm", "freqmaps.models", "freqmaps.training", "freqmaps.stores.zarrfile", "freqmaps.stores.selection",
     "freqmaps.maps._engine", "freqmaps.attacks", "freqmaps.group_maps", "freqmaps.evaluation", "freqmaps.matrices",
-    "freqmaps.items", "freqmaps.report",
+    "freqmaps.publish", "freqmaps.publish.report",
 ]  # fmt: skip
 
 _COMMAND = re.compile(r"python (\S*workflow_scripts/\w+\.py .*)")

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 import xarray as xr
 
-from freqmaps import manifest, stores
+from freqmaps import stores
+from freqmaps.provenance import keys, manifest
+from freqmaps.stages import places
 from freqmaps.stores import checkpoint
-from freqmaps.study import keys, places
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PLACE = {"dataset": "toy", "model": "net", "training": "plain", "seed": "0"}

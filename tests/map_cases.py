@@ -5,11 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from freqmaps.maps import (
-    MapSettings,
-    compute_maps,
-    to_full,
-)
+from freqmaps.maps import MapSettings, compute_maps, to_full
 
 SHORT = MapSettings(min_steps=20, max_steps=60, tolerance=0.0)
 

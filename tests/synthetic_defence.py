@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from freqmaps.items import Result
-from freqmaps.statistics import wilson
+from freqmaps.inference.proportions import wilson
+from freqmaps.publish import Result
 
 ITEMS = ("B25-T4",)
 N, M = 400, 100  # images of either evaluation

@@ -10,8 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from freqmaps import stores
-from freqmaps.items import Result
-from freqmaps.statistics import wilson
+from freqmaps.inference.proportions import wilson
+from freqmaps.publish import Result
 
 REGIMES = {
     "plain": ("standard", {}),

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from freqmaps import components, stores
-from freqmaps.items import Inputs, Result, Table, write_figure, write_table
+from freqmaps import stores
+from freqmaps.core import components
+from freqmaps.publish import Inputs, Result, Table, write_figure, write_table
 from freqmaps.study.graph import PATHS
 
 CLASSES = ["zero", "one", "two", "three_&_<more>"]

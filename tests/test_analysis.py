@@ -20,8 +20,8 @@ from freqmaps.analysis import (
     share_outside,
     wave,
 )
-from freqmaps.errors import FreqmapsError
-from freqmaps.spectra import filter_image
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.spectra.transforms import filter_image
 
 # --- the package
 

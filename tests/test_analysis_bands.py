@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freqmaps.analysis import bands
-from freqmaps.errors import FreqmapsError
-from freqmaps.spectra import frequencies, spectrum
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.spectra.transforms import frequencies, spectrum
 
 SIZES = st.tuples(st.integers(1, 20), st.integers(1, 20))
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import silhouette_samples, silhouette_score
 
 from freqmaps.analysis import cluster_scores, umap_embedding
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 
 def clouds(sizes=(20, 30, 10), width=4, distance=8.0, seed=0):

@@ -7,7 +7,7 @@ import pytest
 from scipy import optimize, stats
 
 from freqmaps.analysis.intervals import difference_interval, mean_interval, paired_change
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 Z = stats.norm.ppf(0.975)
 

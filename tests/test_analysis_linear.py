@@ -7,8 +7,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from freqmaps.analysis import half_planes, linear_responses, separability
 from freqmaps.analysis.linear import _coordinates, _parts
-from freqmaps.errors import FreqmapsError
-from freqmaps.maps.planes import to_full
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.spectra.planes import to_full
 
 
 def clouds(sizes=(30, 30, 30), width=40, distance=2.0, seed=0):

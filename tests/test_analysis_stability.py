@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 
 from freqmaps.analysis import mask_stability, radial_energy, similarities
 from freqmaps.analysis.stability import MEASURES
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 
 def masks(groups=(4, 4), noise=0.1, size=8, seed=0, channels=2):

@@ -13,9 +13,9 @@ import zipfile
 import pytest
 
 from freqmaps.archive import Import, choose, layout, write
-from freqmaps.catalog import scan
-from freqmaps.catalog.verify import Verifier
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.results import scan
+from freqmaps.results.verify import Verifier
 from tests import keyed_results as results
 
 

@@ -12,15 +12,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freqmaps import spectra
 from freqmaps.analysis import angular_energy, radial_energy
 from freqmaps.atlas import answers, attacked_set, choose, clean_set, stratified
 from freqmaps.atlas._answers import probabilities, top
 from freqmaps.atlas._pack import pack, predict
 from freqmaps.atlas._page import ONE, band_columns, safe_json
 from freqmaps.atlas._planes import STEP, bytes_per_sample, delta16, log8, planes, reduced, scale, unit8
-from freqmaps.errors import FreqmapsError, StoreError
-from freqmaps.results import Inputs
+from freqmaps.core.errors import FreqmapsError, StoreError
+from freqmaps.results.reader import Inputs
+from freqmaps.spectra import transforms as spectra
 from tests import atlas_pages, synthetic_study
 
 

@@ -6,9 +6,9 @@ import io
 import numpy as np
 import pytest
 
-from freqmaps import spectra
 from freqmaps.analysis import angular_energy, radial_energy
 from freqmaps.atlas._planes import scale
+from freqmaps.spectra import transforms as spectra
 from tests import atlas_pages, synthetic_study
 from tests.atlas_pages import written
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from freqmaps.errors import ConfigError
+from freqmaps.core.errors import ConfigError
 from freqmaps.study.build import study as resolve
 from freqmaps.study.config import read_files
 from tests.workflow import REPOSITORY

@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import nn
 
-from freqmaps import components
 from freqmaps.attacks import to_dataset
-from freqmaps.components import load, resolve
-from freqmaps.errors import ConfigError, FreqmapsError
+from freqmaps.core import components
+from freqmaps.core.components import load, resolve
+from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.stores.contracts import ADVERSARIAL
 from tests.attack_cases import N, answers, attack, digit_images, trained_net  # noqa: F401
 

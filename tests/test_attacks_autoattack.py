@@ -12,8 +12,8 @@ from torch import nn
 
 from freqmaps.attacks import attack_images
 from freqmaps.attacks._autoattack import CLASSES, STANDARD, Ensemble
-from freqmaps.components import load
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.components import load
+from freqmaps.core.errors import FreqmapsError
 from tests.attack_cases import N, answers, attack, digit_images, trained_net  # noqa: F401
 
 FEW = {"steps": 4, "targets": 2, "queries": 12}

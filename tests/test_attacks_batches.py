@@ -11,7 +11,7 @@ from torch import nn
 
 from freqmaps.attacks import attack_images
 from freqmaps.attacks._noise import KeyedNoise, keyed_noise
-from freqmaps.components import load
+from freqmaps.core.components import load
 from tests.attack_cases import N, Times, answers, attack, digit_images, trained_net  # noqa: F401
 
 # ---- random numbers belong to the sample

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from freqmaps.attacks import AttackPlan, attack_images, to_dataset
-from freqmaps.components import load
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.components import load
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.stores.contracts import ADVERSARIAL
 from tests.attack_cases import N, Times, attack, digit_images, trained_net  # noqa: F401
 

@@ -9,8 +9,8 @@ import pytest
 from torch import nn
 
 from freqmaps.attacks import attack_images
-from freqmaps.components import load, resolve
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.components import load, resolve
+from freqmaps.core.errors import FreqmapsError
 from tests.attack_cases import attack, digit_images, trained_net  # noqa: F401
 
 

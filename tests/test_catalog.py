@@ -13,11 +13,11 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import freqmaps
-from freqmaps.catalog import page, scan
-from freqmaps.catalog.rows import COLUMNS, rows
-from freqmaps.catalog.verify import Verifier
-from freqmaps.errors import FreqmapsError
-from freqmaps.study import places
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.results import page, scan
+from freqmaps.results.rows import COLUMNS, rows
+from freqmaps.results.verify import Verifier
+from freqmaps.stages import places
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
 from freqmaps.study.graph import PATHS
@@ -176,7 +176,7 @@ def flip(folder):
 
 def sign_again(folder):
     """Make the manifest agree with files that were changed: then only their content can tell."""
-    from freqmaps import manifest
+    from freqmaps.provenance import manifest
 
     def change(found):
         for name, entry in found["files"].items():

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from freqmaps.components import PACKAGE
-from freqmaps.errors import ConfigError
-from freqmaps.study import _syntax, code
+from freqmaps.core.components import PACKAGE
+from freqmaps.core.errors import ConfigError
+from freqmaps.provenance import _syntax, code
 
 BEFORE = '''"""Module."""
 import math
@@ -70,7 +70,7 @@ def test_digest_does_not_depend_on_the_folder(tmp_path):
 def test_no_stage_depends_on_figures_or_the_report(stage):
     reached = closure(PACKAGE.parent / "workflow_scripts" / f"{stage}.py")
     assert reached
-    assert not [p for p in reached if "/items/" in p or "/report/" in p]
+    assert not [p for p in reached if "/papers/" in p or "/publish/" in p]
 
 
 def test_training_does_not_depend_on_maps_nor_maps_on_training():
@@ -154,7 +154,7 @@ def test_declared_equivalences_name_tests_that_exist():
 
 
 def test_digest_is_the_same_in_another_process():
-    path = PACKAGE / "study" / "keys.py"
+    path = PACKAGE / "provenance" / "keys.py"
     done = subprocess.run(
         [sys.executable, "-m", "freqmaps.cli", "digest", str(path)], capture_output=True, text=True, check=True
     )
@@ -193,14 +193,14 @@ def test_a_damaged_memory_is_none(tmp_path, monkeypatch, damage):
     path.write_text(damage)
     remembered(tmp_path, monkeypatch)
     assert _syntax._memory().known == {}
-    before = code.module_digest(PACKAGE / "errors.py")
+    before = code.module_digest(PACKAGE / "core" / "errors.py")
     _syntax._memory().save()
     remembered(tmp_path, monkeypatch)
-    assert len(_syntax._memory().known) == 1 and code.module_digest(PACKAGE / "errors.py") == before
+    assert len(_syntax._memory().known) == 1 and code.module_digest(PACKAGE / "core" / "errors.py") == before
 
 
 def test_a_memory_that_cannot_be_written_costs_time_only(tmp_path, monkeypatch):
     (tmp_path / "freqmaps").write_text("in the way")
     remembered(tmp_path, monkeypatch)
-    assert len(code.module_digest(PACKAGE / "errors.py")) == 16
+    assert len(code.module_digest(PACKAGE / "core" / "errors.py")) == 16
     _syntax._memory().save()

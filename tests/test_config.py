@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from freqmaps.errors import ConfigError
+from freqmaps.core.errors import ConfigError
 from freqmaps.study import config, reference
 from freqmaps.study.build import study
 from tests.workflow import REPOSITORY

@@ -9,13 +9,13 @@ from scipy.stats import ortho_group
 from sklearn.cross_decomposition import CCA
 from sklearn.decomposition import PCA
 
-from freqmaps import components
+from freqmaps.core import components
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.correlation import Metric, to_rows
 from freqmaps.correlation._api import check_pair
 from freqmaps.correlation._pairs import permuted_products, sums
 from freqmaps.correlation.metrics import cosine as cosine_metric
 from freqmaps.correlation.metrics import distance_correlation, linear_cka, svcca
-from freqmaps.errors import FreqmapsError
 
 METRICS = components.names("metric")
 COLUMNS = [

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from freqmaps import components
+from freqmaps.core import components
 from freqmaps.correlation._fewer import on_parts, parts, summarised
 from freqmaps.correlation._halves import half_samples, spread
 from freqmaps.correlation.metrics import cosine, distance_correlation, idcor, linear_cka, svcca
-from freqmaps.resampling import bootstrap_means, percentiles
+from freqmaps.inference.bootstrap import bootstrap_means, percentiles
 from tests.test_correlation import METRICS, pair
 from tests.test_idcor import prepared, slow_twonn, torus
 
@@ -70,7 +70,7 @@ def test_columns_are_drawn_together():
 def test_draws_do_not_hang_on_how_many_fit_in_memory(monkeypatch):
     values = np.random.default_rng(0).normal(size=50)
     whole = bootstrap_means(values, 30, seed=1)
-    monkeypatch.setattr("freqmaps.resampling._DRAWN", 120)
+    monkeypatch.setattr("freqmaps.inference.bootstrap._DRAWN", 120)
     np.testing.assert_array_equal(bootstrap_means(values, 30, seed=1), whole)
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from freqmaps import components
+from freqmaps.core import components
+from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.datasets import Moments, _decode, _files, _order, digits, image_folder, write_store
-from freqmaps.errors import ConfigError, FreqmapsError
 from freqmaps.stores import DATASET, open_store
 from tests.dataset_files import array_file, as_folder, own_cache, picture, tree, whole  # noqa: F401
 
@@ -98,7 +98,7 @@ def test_describing_imports_nothing_heavy(tmp_path):
     path = array_file(tmp_path / "a.npz")
     script = f"""
 import sys
-from freqmaps import components
+from freqmaps.core import components
 given = {{"image_folder": {{"root": {str(root)!r}}}, "arrays": {{"path": {path!r}}}}}
 for kind in components.names("dataset"):
     components.load("dataset", kind)(**given.get(kind, {{}}))

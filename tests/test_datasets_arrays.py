@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from freqmaps.core.errors import ConfigError
 from freqmaps.datasets import arrays
-from freqmaps.errors import ConfigError
 from tests.dataset_files import array_file, own_cache, whole  # noqa: F401
 
 

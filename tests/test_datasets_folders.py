@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from freqmaps.core.errors import ConfigError
 from freqmaps.datasets import _decode, image_folder
-from freqmaps.errors import ConfigError
 from tests.dataset_files import as_folder, as_tar, as_zip, own_cache, picture, tree, whole  # noqa: F401
 
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.datasets import _originals, _pickles, cifar10, cifar100, imagenette, svhn
-from freqmaps.errors import ConfigError, FreqmapsError
 from tests.dataset_files import as_tar, own_cache, picture, whole  # noqa: F401
 
 # --- original formats -----------------------------------------------------------------------------------------------

@@ -8,15 +8,16 @@ import pytest
 import torch
 from sklearn.metrics import silhouette_score
 
-from freqmaps import components, manifest
 from freqmaps.analysis.complement import complement_mask
 from freqmaps.analysis.linear import half_planes, linear_responses
-from freqmaps.errors import ConfigError, FreqmapsError
+from freqmaps.core import components
+from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.evaluation import Evaluated, Network, checked, filtered_accuracy
 from freqmaps.evaluation._filtered import shuffled
 from freqmaps.evaluation.filtered_accuracy import partners
+from freqmaps.inference.proportions import wilson
 from freqmaps.models import load_classifier
-from freqmaps.statistics import wilson
+from freqmaps.provenance import manifest
 from freqmaps.stores.selection import select
 from freqmaps.study import config
 from freqmaps.study.build import study as resolve

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from freqmaps.components import resolve
-from freqmaps.errors import ConfigError, FreqmapsError
+from freqmaps.core.components import resolve
+from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.evaluation import Network, adaptive, two_pass
 from freqmaps.evaluation._attackers import PARTS, PARTS_OF_CHOICE, Attacker, Budget, Target, bare, defended
 from freqmaps.evaluation._defences import defences
@@ -50,7 +50,7 @@ def pd_dataset(variables):
 
 
 def _named(names):
-    from freqmaps.results import Result
+    from freqmaps.results.reader import Result
 
     return Result("", names, None, {})
 

@@ -6,7 +6,7 @@ from scipy import stats
 
 from freqmaps.evaluation import checked, embedding, linear_separability
 from freqmaps.evaluation._mapped import Mapped
-from freqmaps.statistics import wilson
+from freqmaps.inference.proportions import wilson
 
 
 def classes_apart(n=60, classes=3, seed=0, noise=0.05):

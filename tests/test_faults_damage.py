@@ -12,7 +12,7 @@ import time
 import pytest
 
 import freqmaps
-from freqmaps import manifest
+from freqmaps.provenance import manifest
 from freqmaps.study.graph import PATHS
 from tests.fault_numbers import same
 from tests.fault_tally import survived

@@ -13,10 +13,11 @@ import safetensors.numpy
 import torch
 
 import freqmaps
-from freqmaps import manifest, stores
+from freqmaps import stores
+from freqmaps.core.errors import ConfigError, FreqmapsError, StoreError
 from freqmaps.datasets import arrays as array_files
-from freqmaps.errors import ConfigError, FreqmapsError, StoreError
 from freqmaps.models._verify import main as verify
+from freqmaps.provenance import manifest
 from freqmaps.stores import MAPS
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files

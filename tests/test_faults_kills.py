@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import freqmaps
-from freqmaps import manifest
+from freqmaps.provenance import manifest
 from freqmaps.stores import ADVERSARIAL, MAPS, read
 from freqmaps.study.graph import PATHS
 from tests import fault_injections as injections

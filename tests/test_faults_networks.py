@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from freqmaps import stores
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.models import Classifier, Recipe, check_classifier
 from freqmaps.stores import MAPS
 from tests import fault_injections as injections

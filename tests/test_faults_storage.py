@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 import freqmaps
-from freqmaps import manifest
-from freqmaps.errors import ConfigError
+from freqmaps.core.errors import ConfigError
+from freqmaps.provenance import manifest
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
 from tests import fault_injections as injections

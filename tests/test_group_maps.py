@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from freqmaps import components
-from freqmaps.errors import ConfigError, FreqmapsError
+from freqmaps.core import components
+from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.group_maps import GroupMapSettings, Pictures, _engine, select_clean, select_misled
 from freqmaps.group_maps._noise import uniform
 from freqmaps.maps import to_full

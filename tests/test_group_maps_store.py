@@ -10,10 +10,10 @@ import torch
 import xarray as xr
 from torch import nn
 
-from freqmaps import components
 from freqmaps.attacks import attack_images
 from freqmaps.attacks import to_dataset as attack_dataset
-from freqmaps.errors import FreqmapsError, StoreError
+from freqmaps.core import components
+from freqmaps.core.errors import FreqmapsError, StoreError
 from freqmaps.group_maps import (
     GroupMaps,
     GroupMapSettings,

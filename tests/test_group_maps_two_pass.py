@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.group_maps import Pictures, class_maps, to_dataset
 from freqmaps.group_maps._noise import uniform
 from freqmaps.group_maps.two_pass import SoftTwoPass, ThroughChoice, TwoPass

@@ -6,6 +6,7 @@ import skdim.id
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.correlation import _jit
 from freqmaps.correlation._dimensions import by_shared_distances, estimator_names
 from freqmaps.correlation._distances import first_equal, inner_products, squared_distances
@@ -14,7 +15,6 @@ from freqmaps.correlation._neighbours import two_smallest
 from freqmaps.correlation._rows import centred, standardised
 from freqmaps.correlation._twonn import twonn
 from freqmaps.correlation.metrics.idcor import compute
-from freqmaps.errors import FreqmapsError
 
 
 def uniform(n, dimension, width, seed=0):

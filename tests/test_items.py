@@ -8,17 +8,21 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from freqmaps import components, manifest
-from freqmaps.errors import FreqmapsError
-from freqmaps.items import B25_T1, B25_T2, B25_T3, write_table
-from freqmaps.items._api import Column, Table
-from freqmaps.items._examples import examples, first_per_class
-from freqmaps.items._latex import escape, latex
-from freqmaps.items._published import AS_PUBLISHED, published
-from freqmaps.items._relation import VALUES
-from freqmaps.items._tables import scope_notes
-from freqmaps.results import Inputs
-from freqmaps.statistics import wilson
+from freqmaps.core import components
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.inference.proportions import wilson
+from freqmaps.papers.b25 import T1 as B25_T1
+from freqmaps.papers.b25 import T2 as B25_T2
+from freqmaps.papers.b25 import T3 as B25_T3
+from freqmaps.papers.b25._relation import VALUES
+from freqmaps.provenance import manifest
+from freqmaps.publish import write_table
+from freqmaps.publish.api import Column, Table
+from freqmaps.publish.examples import examples, first_per_class
+from freqmaps.publish.latex import escape, latex
+from freqmaps.publish.published import AS_PUBLISHED, published
+from freqmaps.publish.tables import scope_notes
+from freqmaps.results.reader import Inputs
 from tests import synthetic_defence, synthetic_k22, tiny_results
 from tests import synthetic_study as study
 from tests.latex import compiled, needs_latex

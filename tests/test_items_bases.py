@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from freqmaps import components
-from freqmaps.errors import FreqmapsError
-from freqmaps.items import B25_X3
-from freqmaps.results import Inputs
+from freqmaps.core import components
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.papers.b25 import X3 as B25_X3
+from freqmaps.results.reader import Inputs
 from tests import synthetic_study as study
 
 HAAR = {"kind": "wavelet", "parameters": {"wavelet": "haar", "levels": 2}}

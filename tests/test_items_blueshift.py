@@ -6,7 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from freqmaps.items import K22_F1, Inputs
+from freqmaps.papers.k22 import F1 as K22_F1
+from freqmaps.publish import Inputs
 from tests.workflow import clone, due, snakemake
 
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from freqmaps.items import B25_X1
-from freqmaps.items._controls import ORDER, difference, rows
-from freqmaps.results import Inputs
+from freqmaps.papers.b25 import X1 as B25_X1
+from freqmaps.papers.b25._controls import ORDER, difference, rows
+from freqmaps.results.reader import Inputs
 from freqmaps.study.build import study as resolve
 from freqmaps.study.config import read_files
 from tests import synthetic_study

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from freqmaps.components import load
-from freqmaps.errors import FreqmapsError
-from freqmaps.items import Inputs, write_table
-from freqmaps.items._published import published
-from freqmaps.statistics import wilson
+from freqmaps.core.components import load
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.inference.proportions import wilson
+from freqmaps.publish import Inputs, write_table
+from freqmaps.publish.published import published
 from tests import synthetic_defence as defence
 from tests import synthetic_study as study
 

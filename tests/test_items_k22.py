@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from freqmaps.errors import FreqmapsError
-from freqmaps.items import Inputs, Result
-from freqmaps.items._k22 import beside, described, finding, labels, regime, regimes, trend
-from freqmaps.items._published import AS_PUBLISHED, published
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.papers.k22._regimes import beside, described, finding, labels, regime, regimes, trend
+from freqmaps.publish import Inputs, Result
+from freqmaps.publish.published import AS_PUBLISHED, published
 
 CLASSES = ["English springer", "chain saw", "church", "French horn", "garbage truck"]
 REGIMES = {

@@ -11,12 +11,17 @@ from freqmaps import stores
 from freqmaps.analysis.bands import radial_energy
 from freqmaps.analysis.intervals import paired_change
 from freqmaps.analysis.profiles import low_share, profile_ranges
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.evaluation.group_accuracy import compute
-from freqmaps.items import K22_F3, K22_F4, K22_T1, K22_X1, K22_X2, Inputs
-from freqmaps.items._k22_masks import global_masks
-from freqmaps.items._k22_profiles import profiles_of, trends
-from freqmaps.items._published import published
+from freqmaps.papers.k22 import F3 as K22_F3
+from freqmaps.papers.k22 import F4 as K22_F4
+from freqmaps.papers.k22 import T1 as K22_T1
+from freqmaps.papers.k22 import X1 as K22_X1
+from freqmaps.papers.k22 import X2 as K22_X2
+from freqmaps.papers.k22._masks import global_masks
+from freqmaps.papers.k22._profiles import profiles_of, trends
+from freqmaps.publish import Inputs
+from freqmaps.publish.published import published
 from freqmaps.stores.selection import Samples
 from tests import synthetic_k22 as k22
 from tests import synthetic_study

@@ -11,12 +11,18 @@ from matplotlib import rc_context
 from scipy import stats
 
 from freqmaps.analysis.intervals import paired_change
-from freqmaps.errors import FreqmapsError
-from freqmaps.items import K22_F5, K22_F6, K22_F7, K22_F8, K22_T2, K22_T3, Inputs, Result
-from freqmaps.items._k22 import trend
-from freqmaps.items._k22_single import drawn, evaluations, stretched, under
-from freqmaps.items._published import published
-from freqmaps.items._style import STYLE, new_figure
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.papers.k22 import F5 as K22_F5
+from freqmaps.papers.k22 import F6 as K22_F6
+from freqmaps.papers.k22 import F7 as K22_F7
+from freqmaps.papers.k22 import F8 as K22_F8
+from freqmaps.papers.k22 import T2 as K22_T2
+from freqmaps.papers.k22 import T3 as K22_T3
+from freqmaps.papers.k22._regimes import trend
+from freqmaps.papers.k22._single import drawn, evaluations, stretched, under
+from freqmaps.publish import Inputs, Result
+from freqmaps.publish.published import published
+from freqmaps.publish.style import STYLE, new_figure
 from tests import synthetic_study
 from tests import tiny_results as tiny
 from tests.latex import compiled, needs_latex

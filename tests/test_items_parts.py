@@ -8,16 +8,20 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from freqmaps.errors import FreqmapsError
-from freqmaps.items import B25_T1, B25_T3, B25_X1, B25_X2, NothingToShow
-from freqmaps.items._controls import cases, rows
-from freqmaps.items._controls_answer import in_words
-from freqmaps.items._latex import latex
-from freqmaps.items._networks import over_networks
-from freqmaps.items._parts import PARTS, SUMMED, decomposition, ranking
-from freqmaps.report import summary_lines
-from freqmaps.report._key_figures import cards
-from freqmaps.results import Inputs
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.papers.b25 import T1 as B25_T1
+from freqmaps.papers.b25 import T3 as B25_T3
+from freqmaps.papers.b25 import X1 as B25_X1
+from freqmaps.papers.b25 import X2 as B25_X2
+from freqmaps.papers.b25._controls import cases, rows
+from freqmaps.papers.b25._controls_answer import in_words
+from freqmaps.papers.b25._parts import PARTS, SUMMED, decomposition, ranking
+from freqmaps.publish import NothingToShow
+from freqmaps.publish.latex import latex
+from freqmaps.publish.networks import over_networks
+from freqmaps.publish.report import summary_lines
+from freqmaps.publish.report._key_figures import cards
+from freqmaps.results.reader import Inputs
 from tests import synthetic_study
 from tests.test_items_controls import MEAN, N, kind, make
 

@@ -9,14 +9,13 @@ import time
 
 import pytest
 
-from freqmaps import manifest
-from freqmaps.errors import StoreError
-from freqmaps.study import keys
+from freqmaps.core.errors import StoreError
+from freqmaps.provenance import keys, manifest
 
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.job import Job, main
 
 def run(job):

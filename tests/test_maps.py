@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.maps import MapSettings, _engine, compute_maps
 from freqmaps.maps._adam import CYCLED_BETA, CYCLED_RATE, one_cycle
 from freqmaps.maps._engine import optimise_maps

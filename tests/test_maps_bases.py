@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from freqmaps import components
+from freqmaps.core import components
 from freqmaps.maps import MapSettings, mean_size, to_dataset
 from freqmaps.maps._engine import optimise_maps
 from freqmaps.maps.objectives.cross_entropy import build as cross_entropy

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from freqmaps import components
-from freqmaps.device import is_out_of_memory
-from freqmaps.errors import FreqmapsError
+from freqmaps.core import components
+from freqmaps.core.device import is_out_of_memory
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.memory import bytes_per_image, fitting_batch, saved_bytes
 from freqmaps.maps import MapSettings
 from freqmaps.maps._frozen import freeze
-from freqmaps.maps._memory import bytes_per_image, fitting_batch, saved_bytes
 from tests.map_cases import converging_maps, run, small_net, some_images, some_targets  # noqa: F401
 
 # --- the frozen network ----------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ def test_batch_size_follows_from_the_activations_and_the_free_memory(monkeypatch
     image = torch.rand(1, 1, 8, 8)
     # The sigmoid keeps its output (8x8x8 floats); the convolution may keep its input. Weights do not count.
     assert 8 * 64 * 4 <= saved_bytes(net, image) <= (8 * 64 + 64) * 4
-    from freqmaps.maps import _memory
+    from freqmaps.core import memory as _memory
 
     monkeypatch.setattr(_memory, "free_bytes", lambda device: 10**12)
     assert fitting_batch(net, image) == _memory.CPU_BATCH[1]
@@ -175,7 +175,7 @@ def test_the_memory_of_an_image_is_estimated_from_above_and_not_far(kind):
 def test_keeping_freed_memory_is_undone_at_the_end_and_never_fails(monkeypatch):
     import ctypes
 
-    from freqmaps.maps import _memory
+    from freqmaps.core import memory as _memory
 
     assert _memory.keep_freed_memory() in (True, False)
     _memory.give_freed_memory_back()

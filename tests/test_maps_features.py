@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from freqmaps import components
-from freqmaps.errors import FreqmapsError
+from freqmaps.core import components
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.maps._engine import optimise_maps, plan_for
 from freqmaps.maps.bases.features import build, feature_layers
 from freqmaps.maps.objectives.cross_entropy import build as cross_entropy

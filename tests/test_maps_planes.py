@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.maps import select_adversarial, select_essential, to_dataset, to_full, to_half
-from freqmaps.maps.planes import multiplicity
+from freqmaps.spectra.planes import multiplicity
 from freqmaps.stores import MAPS
 from tests.map_cases import converging_maps, corner_full, run, small_net, some_images, some_targets  # noqa: F401
 

@@ -7,7 +7,7 @@ import scipy.fft
 import torch
 from torch import nn
 
-from freqmaps.errors import ConfigError, FreqmapsError
+from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.maps import MapSettings
 from freqmaps.maps.objectives.cross_entropy import build as cross_entropy
 from tests.basis_cases import bound, build, make, some_map

@@ -10,8 +10,8 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freqmaps import components
-from freqmaps.errors import FreqmapsError
+from freqmaps.core import components
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.maps import Maps, to_dataset
 from freqmaps.matrices import MatrixSettings, concatenate, join, matrix_dataset, pool, pooled
 from freqmaps.stores import MAPS, MATRICES, read, write, zarrfile

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 from torchvision import models as zoo
 
-from freqmaps import components
-from freqmaps.device import pick
-from freqmaps.errors import ConfigError, FreqmapsError
+from freqmaps.core import components
+from freqmaps.core.device import pick
+from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.models import (
     Classifier,
     Recipe,

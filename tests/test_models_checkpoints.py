@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from freqmaps.errors import FreqmapsError, StoreError
+from freqmaps.core.errors import FreqmapsError, StoreError
 from freqmaps.models import load_classifier, load_foreign, save_classifier
 from freqmaps.models._weights import read_weights
 from freqmaps.stores import checkpoint

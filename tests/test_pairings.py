@@ -9,11 +9,11 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freqmaps import components
-from freqmaps.maps.planes import to_full
+from freqmaps.core import components
 from freqmaps.matrices import MatrixSettings, matrix_dataset
 from freqmaps.matrices.pairings._partners import of_other_class, of_same_class
 from freqmaps.matrices.pairings._rings import shuffle_rings
+from freqmaps.spectra.planes import to_full
 from freqmaps.stores import MAPS, MATRICES, read, write
 from tests.workflow import REPOSITORY
 from workflow_scripts.matrices import run

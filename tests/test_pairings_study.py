@@ -2,8 +2,8 @@
 
 import pytest
 
-from freqmaps import components
-from freqmaps.errors import ConfigError
+from freqmaps.core import components
+from freqmaps.core.errors import ConfigError
 from freqmaps.study.build import study as resolve
 from freqmaps.study.config import read_files
 from tests.workflow import REPOSITORY

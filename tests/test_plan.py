@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from freqmaps.catalog import scan
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.plan import csv_text, json_text, made, plan, table, text
 from freqmaps.plan.case import Case, Network, Shape, features
 from freqmaps.plan.estimate import START_SECONDS
 from freqmaps.plan.rates import Rates
+from freqmaps.results import scan
 from freqmaps.study.build import study
 from freqmaps.study.config import merge, read_files
 from tests import keyed_results as results
@@ -203,7 +203,7 @@ def test_what_is_assumed_badly_is_one_sentence(assumed, tmp_path):
 
 def test_a_cost_is_no_number_of_the_result():
     """Attacks say what they take in a constant; changing it must make nothing due."""
-    from freqmaps.study._syntax import DECLARATIONS
+    from freqmaps.provenance._syntax import DECLARATIONS
 
     assert "COST" in DECLARATIONS
     with pytest.raises(FreqmapsError):

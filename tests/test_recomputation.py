@@ -143,7 +143,7 @@ EDITS = {
         config("runs", 0, "samples", to={"split": "test", "first": 50}),
         attack(*ATTACKS) | FROM_MAPS,
     ),
-    "a plot's colour": (append("freqmaps/items/B25_F3.py", "\n_COLOUR = 'black'\n"), shown("B25-F3")),
+    "a plot's colour": (append("freqmaps/papers/b25/F3.py", "\n_COLOUR = 'black'\n"), shown("B25-F3")),
     # The report shows the config as it is written.
     "how many samples the atlas shows": (config("atlas", to={"samples": 10}), shown("atlas")),
     "the atlas's looks": (append("report/atlas/style.css", "\nh1 { color: red; }\n"), {"atlas"}),

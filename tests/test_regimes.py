@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torchvision.transforms import InterpolationMode, RandomAffine
 from torchvision.transforms import functional as vision
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.training.regimes import rotate, scale, translate
 from freqmaps.training.regimes._affine import warp
 from freqmaps.training.regimes.adversarial import build as adversarial

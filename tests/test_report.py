@@ -6,13 +6,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from freqmaps.errors import StoreError
-from freqmaps.items._api import Column, Table
-from freqmaps.report import build_report, read_item, summary_lines
-from freqmaps.report._key_figures import attack_table, map_table
-from freqmaps.report._markdown import render
-from freqmaps.report._page import table_html
-from freqmaps.results import Inputs
+from freqmaps.core.errors import StoreError
+from freqmaps.publish.api import Column, Table
+from freqmaps.publish.report import build_report, read_item, summary_lines
+from freqmaps.publish.report._key_figures import attack_table, map_table
+from freqmaps.publish.report._markdown import render
+from freqmaps.publish.report._page import table_html
+from freqmaps.results.reader import Inputs
 from tests import synthetic_study as study
 
 ROOT = Path(__file__).parent.parent

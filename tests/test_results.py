@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from freqmaps import components
-from freqmaps.errors import FreqmapsError, StoreError
-from freqmaps.items import B25_T1
-from freqmaps.results import Inputs
+from freqmaps.core import components
+from freqmaps.core.errors import FreqmapsError, StoreError
+from freqmaps.papers.b25 import T1 as B25_T1
+from freqmaps.results.reader import Inputs
 from freqmaps.stores import MAPS, read, write
 from tests import synthetic_study as study
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 import freqmaps
-from freqmaps.errors import ConfigError
+from freqmaps.core.errors import ConfigError
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
 from freqmaps.study.graph import FILES

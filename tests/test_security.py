@@ -19,10 +19,10 @@ import torch
 import yaml
 from PIL import Image
 
+from freqmaps.core.errors import ConfigError, FreqmapsError, StoreError
 from freqmaps.datasets import _decode, _folders, _pickles, _sources
-from freqmaps.errors import ConfigError, FreqmapsError, StoreError
-from freqmaps.items import Column, Table, write_table
 from freqmaps.models._weights import read_weights
+from freqmaps.publish import Column, Table, write_table
 from freqmaps.stores import MAPS, read
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files

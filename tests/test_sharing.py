@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from freqmaps import manifest, shared_root
-from freqmaps.errors import StoreError
+from freqmaps.core.errors import StoreError
+from freqmaps.provenance import manifest, shared_root
 from tests.small_study import write_studies
 from tests.test_job import SCRIPT, Runner
 from tests.users import GROUP, finish, members, needed_users, stop

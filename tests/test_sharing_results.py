@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 import freqmaps
-from freqmaps.catalog import scan
 from freqmaps.plan import plan
 from freqmaps.plan.estimate import START_SECONDS
+from freqmaps.results import scan
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
 from tests.workflow import REPOSITORY, clone, due, snakemake

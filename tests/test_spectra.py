@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freqmaps import spectra
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.spectra import transforms as spectra
 
 
 @given(st.integers(1, 40))

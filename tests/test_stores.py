@@ -11,7 +11,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from freqmaps.errors import StoreError
+from freqmaps.core.errors import StoreError
 from freqmaps.stores import ADVERSARIAL, MAPS, open_store, read, read_arrays, read_blocks, write, write_blocks, zarrfile
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 import xarray as xr
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.training import TrainingSettings, split_arrays
 from freqmaps.training import _data as data_module
 from freqmaps.training._augment import draw, shift_and_flip

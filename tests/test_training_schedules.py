@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from freqmaps import components
-from freqmaps.errors import ConfigError
+from freqmaps.core import components
+from freqmaps.core.errors import ConfigError
 from freqmaps.training import TrainingSettings
 from freqmaps.training import _schedule as schedule
 

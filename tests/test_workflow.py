@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 import freqmaps
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.models import load_classifier
 from freqmaps.stores import MAPS, read
 from tests.atlas_pages import unpacked

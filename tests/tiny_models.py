@@ -2,10 +2,8 @@
 
 import torch
 
-from freqmaps import components
-from freqmaps.models import (
-    build_classifier,
-)
+from freqmaps.core import components
+from freqmaps.models import build_classifier
 
 
 def tiny(architecture="small_cnn", classes=10, channels=1, size=8, seed=0, **more):

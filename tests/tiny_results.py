@@ -12,9 +12,10 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import xarray as xr
 
-from freqmaps import components, manifest
-from freqmaps.items import Inputs
+from freqmaps.core import components
 from freqmaps.job import Job
+from freqmaps.provenance import manifest
+from freqmaps.publish import Inputs
 from freqmaps.stores import DATASET, write
 from tests.short_training import digits
 from tests.workflow import REPOSITORY

@@ -4,20 +4,12 @@ import argparse
 import json
 from pathlib import Path
 
-from freqmaps import manifest
-from freqmaps.atlas import (
-    Templates,
-    answers,
-    attacked_set,
-    build_atlas,
-    choose,
-    clean_set,
-    set_columns,
-)
-from freqmaps.device import pick
+from freqmaps.atlas import Templates, answers, attacked_set, build_atlas, choose, clean_set, set_columns
+from freqmaps.core.device import pick
 from freqmaps.job import entry_point
 from freqmaps.models import load_classifier
-from freqmaps.results import Inputs
+from freqmaps.provenance import manifest
+from freqmaps.results.reader import Inputs
 
 
 def run(arguments: argparse.Namespace) -> None:

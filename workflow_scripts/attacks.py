@@ -1,8 +1,8 @@
 """Attack one range of samples and write the adversarial store."""
 
-from freqmaps import components
 from freqmaps.attacks import attack_images, to_dataset
-from freqmaps.device import pick
+from freqmaps.core import components
+from freqmaps.core.device import pick
 from freqmaps.job import Job, Progress, main
 from freqmaps.models import load_classifier
 from freqmaps.stores import ADVERSARIAL, write

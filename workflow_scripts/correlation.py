@@ -1,9 +1,9 @@
 """Correlate two sets of paired maps by one metric; write a row, and the value of each sample if it has one."""
 
-from freqmaps import components
+from freqmaps.core import components
 from freqmaps.correlation import to_rows
 from freqmaps.job import Job, main
-from freqmaps.manifest import csv_text, write_text
+from freqmaps.provenance.manifest import csv_text, write_text
 from freqmaps.stores import MATRICES, read_arrays
 
 

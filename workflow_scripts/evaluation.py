@@ -1,12 +1,12 @@
 """Evaluate a network, and the maps and attacks made for it, by one evaluation; write its rows."""
 
-from freqmaps import components
-from freqmaps.device import pick
+from freqmaps.core import components
+from freqmaps.core.device import pick
 from freqmaps.evaluation import Network, checked
 from freqmaps.job import Job, main
-from freqmaps.manifest import csv_text, write_text
 from freqmaps.models import load_classifier
-from freqmaps.results import Inputs
+from freqmaps.provenance.manifest import csv_text, write_text
+from freqmaps.results.reader import Inputs
 from freqmaps.stores.selection import select
 
 

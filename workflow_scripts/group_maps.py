@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from freqmaps.device import pick
+from freqmaps.core.device import pick
 from freqmaps.group_maps import (
     GroupMapSettings,
     Pictures,

@@ -4,9 +4,10 @@ import argparse
 import json
 from pathlib import Path
 
-from freqmaps import components, manifest
-from freqmaps.items import Inputs, NothingToShow, Table, blank, write_figure, write_table
+from freqmaps.core import components
 from freqmaps.job import entry_point
+from freqmaps.provenance import manifest
+from freqmaps.publish import Inputs, NothingToShow, Table, blank, write_figure, write_table
 
 
 def run(arguments: argparse.Namespace) -> None:

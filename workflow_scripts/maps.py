@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from freqmaps.device import pick
+from freqmaps.core.device import pick
 from freqmaps.job import Job, Progress, main
 from freqmaps.maps import MapSettings, compute_maps, mean_size, select_adversarial, select_essential, to_dataset
 from freqmaps.maps.selection import shuffle_perturbation

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from freqmaps import components
+from freqmaps.core import components
 from freqmaps.job import Job, main
 from freqmaps.matrices import MatrixSettings, concatenate, matrix_dataset, pooled
 from freqmaps.stores import MAPS, MATRICES, read_blocks, write

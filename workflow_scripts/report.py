@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from freqmaps import manifest
-from freqmaps.catalog.page import write as write_catalog
-from freqmaps.items import Inputs
 from freqmaps.job import entry_point
-from freqmaps.report import build_report, read_item, summary_lines
+from freqmaps.provenance import manifest
+from freqmaps.publish import Inputs
+from freqmaps.publish.report import build_report, read_item, summary_lines
+from freqmaps.results.page import write as write_catalog
 
 
 def run(arguments: argparse.Namespace) -> None:

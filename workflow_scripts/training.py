@@ -1,10 +1,10 @@
 """Train a network, or take over the one a user brings; write its checkpoint and history."""
 
-from freqmaps import components
-from freqmaps.device import pick
+from freqmaps.core import components
+from freqmaps.core.device import pick
 from freqmaps.job import Job, Progress, main
-from freqmaps.manifest import csv_text, write_text
 from freqmaps.models import build_for_dataset, check_classifier, load_foreign, save_classifier
+from freqmaps.provenance.manifest import csv_text, write_text
 from freqmaps.stores import DATASET, read
 from freqmaps.training import TrainingSettings, evaluate, split_arrays, train
 

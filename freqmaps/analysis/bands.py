@@ -24,8 +24,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from freqmaps.errors import FreqmapsError
-from freqmaps.spectra import frequencies
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.spectra.transforms import frequencies
 
 #: Bands in the paper.
 BANDS = 32

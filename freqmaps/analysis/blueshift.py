@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from freqmaps.errors import FreqmapsError, nearest
+from freqmaps.core.errors import FreqmapsError, nearest
 
 Signal = NDArray[np.float64]
 

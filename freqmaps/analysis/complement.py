@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from freqmaps.analysis._check import finite
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 
 def complement_mask(masks: ArrayLike, threshold: float = 1e-8) -> NDArray[Any]:

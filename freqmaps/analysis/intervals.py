@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import comb, isnan, nan, sqrt
 from statistics import NormalDist, fmean, stdev, variance
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from freqmaps.analysis._check import finite, labelled_rows
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 Rows = NDArray[np.float64]
 _ITERATIONS = 1000
@@ -69,7 +69,7 @@ def half_planes(maps: ArrayLike) -> NDArray[Any]:
     -------
     ndarray, shape (n, ... * h * (w // 2 + 1))
     """
-    from freqmaps.maps.planes import to_half
+    from freqmaps.spectra.planes import to_half
 
     values = finite(maps, "maps")
     if values.ndim < 3:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from freqmaps.analysis._check import finite
 from freqmaps.analysis.bands import radial_energy
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 
 def low_share(planes: ArrayLike) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from freqmaps.analysis._check import finite
 from freqmaps.analysis.bands import BANDS, radial_energy
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 Measure = Literal["cosine", "pearson", "top", "radial"]
 MEASURES: tuple[Measure, ...] = ("cosine", "pearson", "top", "radial")

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from freqmaps import manifest
 from freqmaps.archive import layout
-from freqmaps.catalog.scan import inputs, misses
-from freqmaps.errors import FreqmapsError
-from freqmaps.study import keys, places
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.provenance import keys, manifest
+from freqmaps.results.scan import inputs, misses
+from freqmaps.stages import places
 
 DECIDES_NUMBERS = False
 

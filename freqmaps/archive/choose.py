@@ -5,8 +5,8 @@ from __future__ import annotations
 import collections
 from collections.abc import Collection, Mapping, Sequence
 
-from freqmaps.catalog.scan import Found, inputs
-from freqmaps.errors import FreqmapsError, nearest
+from freqmaps.core.errors import FreqmapsError, nearest
+from freqmaps.results.scan import Found, inputs
 
 DECIDES_NUMBERS = False
 

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from freqmaps import manifest
 from freqmaps.archive import layout
-from freqmaps.catalog.page import csv_text
-from freqmaps.catalog.rows import rows
-from freqmaps.catalog.scan import Found, inputs
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.provenance import manifest
+from freqmaps.results.page import csv_text
+from freqmaps.results.rows import rows
+from freqmaps.results.scan import Found, inputs
 
 DECIDES_NUMBERS = False
 

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from freqmaps import manifest
 from freqmaps.archive import check, layout
 from freqmaps.archive.check import Packed
-from freqmaps.catalog.scan import Found, scan
-from freqmaps.catalog.verify import content_problems
-from freqmaps.errors import FreqmapsError
-from freqmaps.shared_root import lock, open_to_group
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.provenance import manifest
+from freqmaps.provenance.shared_root import lock, open_to_group
+from freqmaps.results.scan import Found, scan
+from freqmaps.results.verify import content_problems
 
 DECIDES_NUMBERS = False
 

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from freqmaps import spectra
 from freqmaps.atlas._read import ImageSet
 from freqmaps.models._predict import BATCH, ask
+from freqmaps.spectra import transforms as spectra
 
 #: Classes shown per answer.
 TOP = 5

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from freqmaps.atlas._planes import bytes_per_sample
 from freqmaps.atlas._read import column, store_rows
-from freqmaps.results import ESSENTIAL, STORE, Inputs
+from freqmaps.results.reader import ESSENTIAL, STORE, Inputs
 from freqmaps.stores import MAPS
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps import spectra
-from freqmaps.maps.planes import to_half
+from freqmaps.spectra import transforms as spectra
+from freqmaps.spectra.planes import to_half
 
 #: Side up to which images are sent whole, and to which larger ones are reduced.
 SIDE = 64

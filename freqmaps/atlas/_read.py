@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps.errors import FreqmapsError, StoreError
-from freqmaps.results import ESSENTIAL, STORE, Inputs
-from freqmaps.statistics import ZERO
+from freqmaps.core.errors import FreqmapsError, StoreError
+from freqmaps.inference.proportions import ZERO
+from freqmaps.results.reader import ESSENTIAL, STORE, Inputs
 from freqmaps.stores import ADVERSARIAL, DATASET, MAPS, Contract, open_store
 from freqmaps.stores.selection import to_unit
 

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor, nn
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 Norm = Literal["linf", "l2", "l1", "l0"]
 

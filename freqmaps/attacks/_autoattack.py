@@ -18,7 +18,7 @@ from pyautoattack.fab_pt import FABAttack_PT
 from pyautoattack.square import SquareAttack
 from torch import Tensor, nn
 
-from freqmaps.errors import FreqmapsError, nearest
+from freqmaps.core.errors import FreqmapsError, nearest
 
 #: The fewest classes that a part's loss is defined for: DLR divides by a difference of the first and third largest
 #: logit, targeted DLR looks at the first four.

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from freqmaps.attacks._api import AttackPlan, Norm
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 with warnings.catch_warnings():
     # Foolbox 3.3.4 imports gaussian_filter from a namespace that SciPy has deprecated.

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from freqmaps.device import is_out_of_memory
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.device import is_out_of_memory
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.models._predict import predict
 
 

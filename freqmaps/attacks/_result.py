@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from freqmaps.attacks._api import AttackPlan, Norm
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 #: How far float32 arithmetic may lead an image out of [0, 1], or a perturbation over its budget.
 SLACK = 1e-6

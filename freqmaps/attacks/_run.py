@@ -18,8 +18,8 @@ from freqmaps.attacks._network import classify, count_classes, frozen
 from freqmaps.attacks._noise import keyed_noise
 from freqmaps.attacks._result import AttackResult, norms, settle
 from freqmaps.attacks._state import Finished, fingerprint
-from freqmaps.device import is_out_of_memory, pick, release
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.device import is_out_of_memory, pick, release
+from freqmaps.core.errors import FreqmapsError
 
 #: Numbers in a batch of images to begin with, by kind of device; halved when memory runs out.
 _BATCH_NUMBERS = {"cpu": 1 << 20, "cuda": 1 << 24, "mps": 1 << 21}

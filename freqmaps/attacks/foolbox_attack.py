@@ -12,8 +12,8 @@ from typing import Any, Optional
 
 from freqmaps.attacks._api import AttackPlan, Norm
 from freqmaps.attacks._foolbox import attacks, distances, plan
-from freqmaps.components import check_value
-from freqmaps.errors import FreqmapsError, nearest
+from freqmaps.core.components import check_value
+from freqmaps.core.errors import FreqmapsError, nearest
 
 LIBRARIES = ("foolbox", "eagerpy")
 RANGES = {"epsilon": (0.0, 1000.0), "block": (0, 1000000)}

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from freqmaps.cli import archive, results, study
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 DECIDES_NUMBERS = False
 

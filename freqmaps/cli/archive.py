@@ -8,10 +8,10 @@ from pathlib import Path
 
 from freqmaps.archive import Import, choose, write
 from freqmaps.archive.unpack import HERE, NEW, OTHER
-from freqmaps.catalog.scan import scan
 from freqmaps.cli._common import Commands, add, read_study
-from freqmaps.errors import FreqmapsError, nearest
-from freqmaps.study import places
+from freqmaps.core.errors import FreqmapsError, nearest
+from freqmaps.results.scan import scan
+from freqmaps.stages import places
 
 DECIDES_NUMBERS = False
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from freqmaps.cli._common import Commands, add, configured_root
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 DECIDES_NUMBERS = False
 
@@ -34,15 +34,15 @@ def add_commands(commands: Commands) -> None:
 
 
 def _list(given: argparse.Namespace) -> int:
-    from freqmaps.catalog import Results
+    from freqmaps.results import Results
 
     print(Results(given.root).list(given.stage).to_string(index=False))
     return 0
 
 
 def _catalog(given: argparse.Namespace) -> int:
-    from freqmaps import manifest
-    from freqmaps.catalog import page, rows, scan
+    from freqmaps.provenance import manifest
+    from freqmaps.results import page, rows, scan
 
     root = given.root or configured_root(given.configfile)
     if given.if_any and not root.expanduser().is_dir():
@@ -61,7 +61,7 @@ def _catalog(given: argparse.Namespace) -> int:
 
 
 def _verify(given: argparse.Namespace) -> int:
-    from freqmaps.catalog.verify import Verifier
+    from freqmaps.results.verify import Verifier
 
     verifier = Verifier(given.root.expanduser(), content=not given.quick, need_inputs=not given.allow_missing_inputs)
     count = 0

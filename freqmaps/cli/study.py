@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from freqmaps.cli._common import Commands, add, read_study
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 DECIDES_NUMBERS = False
 
@@ -21,7 +21,7 @@ def add_commands(commands: Commands) -> None:
                     help="another study whose results stay (its overlays); may be repeated")  # fmt: skip
     gc.add_argument("--others", action="store_true", help="also what other users made on a shared root")
     gc.add_argument("--delete", action="store_true", help="delete what is listed")
-    digest = add(commands, "digest", _digest, "print a file's code digest, for freqmaps/equivalent.yaml")
+    digest = add(commands, "digest", _digest, "print a file's code digest, for freqmaps/provenance/equivalent.yaml")
     digest.add_argument("file", type=Path)
     add(commands, "config", _config, "print the config reference (docs/config.md)")
     add(commands, "rulegraph", _rulegraph, "print the graph of stages (docs/rulegraph.md)", config=True)
@@ -39,7 +39,8 @@ def _add_plan(commands: Commands) -> None:
 
 
 def _plan(given: argparse.Namespace) -> int:
-    from freqmaps import manifest, plan
+    from freqmaps import plan
+    from freqmaps.provenance import manifest
     from freqmaps.study.build import study
     from freqmaps.study.config import read_files
 
@@ -78,7 +79,7 @@ def _why(given: argparse.Namespace) -> int:
 
 
 def _gc(given: argparse.Namespace) -> int:
-    from freqmaps.study import gc
+    from freqmaps.results import gc
 
     studies = [read_study(given.configfile), *(read_study([overlay]) for overlay in given.study)]
     everyones = gc.unreferenced(studies)
@@ -99,7 +100,7 @@ def _gc(given: argparse.Namespace) -> int:
 
 
 def _digest(given: argparse.Namespace) -> int:
-    from freqmaps.study.code import module_digest
+    from freqmaps.provenance.code import module_digest
 
     print(module_digest(given.file.resolve()))
     return 0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 Matrix = NDArray[np.float32] | NDArray[np.float64]
 

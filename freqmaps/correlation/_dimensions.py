@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from freqmaps.core.errors import FreqmapsError, nearest
 from freqmaps.correlation._distances import squared_distances
 from freqmaps.correlation._neighbours import two_smallest
 from freqmaps.correlation._twonn import twonn
-from freqmaps.errors import FreqmapsError, nearest
 
 if TYPE_CHECKING:
     from freqmaps.correlation._rows import Rows

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.datasets._api import Block, Description
-from freqmaps.errors import FreqmapsError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -152,7 +152,7 @@ def write_store(
     FreqmapsError
         The data cannot be read, or changed since they were described.
     """
-    from freqmaps import components
+    from freqmaps.core import components
     from freqmaps.stores import DATASET, write_blocks
 
     description: Description = components.load("dataset", kind)(**params)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from freqmaps.core.errors import ConfigError
 from freqmaps.datasets import _files, _originals, _pickles
 from freqmaps.datasets._api import Block, Description, in_blocks
 from freqmaps.datasets._order import check_classes
 from freqmaps.datasets._sources import Source, source
-from freqmaps.errors import ConfigError
 
 _SIDE = 32
 _BYTES = 3 * _SIDE * _SIDE

@@ -6,7 +6,7 @@ import io
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from freqmaps.errors import ConfigError
+from freqmaps.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from freqmaps.errors import ConfigError
+from freqmaps.core.errors import ConfigError
 
 DECIDES_NUMBERS = False
 

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from freqmaps.core.errors import ConfigError, nearest
 from freqmaps.datasets import _decode, _files, _order
 from freqmaps.datasets._api import Block, rows_per_block
 from freqmaps.datasets._sources import Listing, Source
-from freqmaps.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from freqmaps.errors import ConfigError
+from freqmaps.core.errors import ConfigError
 
 
 def interleave(split: Sequence[str], labels: Sequence[int]) -> list[int]:

@@ -7,8 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.datasets import _files
-from freqmaps.errors import ConfigError, FreqmapsError
 
 DECIDES_NUMBERS = False
 

@@ -6,7 +6,7 @@ import pickle
 from io import BytesIO
 from typing import Any
 
-from freqmaps.errors import ConfigError
+from freqmaps.core.errors import ConfigError
 
 
 def load(data: bytes, where: str) -> Any:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
+from freqmaps.core.errors import ConfigError
 from freqmaps.datasets import _files
-from freqmaps.errors import ConfigError
 
 #: What a broken archive makes its reader raise.
 _BROKEN = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, lzma.LZMAError,

@@ -11,9 +11,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from freqmaps.core.errors import ConfigError
 from freqmaps.datasets import _files, _order
 from freqmaps.datasets._api import Block, Description, in_blocks, rows_per_block
-from freqmaps.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

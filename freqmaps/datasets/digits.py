@@ -8,8 +8,8 @@ import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
+from freqmaps.core.errors import ConfigError
 from freqmaps.datasets._api import Block, Description, in_blocks
-from freqmaps.errors import ConfigError
 
 TINY = {"test_fraction": 0.5}
 RANGES = {"test_fraction": (0.0, 1.0)}

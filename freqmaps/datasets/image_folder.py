@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
+from freqmaps.core.errors import ConfigError
 from freqmaps.datasets import _files, _folders, _sources
 from freqmaps.datasets._api import Block, Description
-from freqmaps.errors import ConfigError
 
 UNKEYED = ("root", "train", "test")
 RANGES = {"test_fraction": (0.0, 1.0), "size": (0, 8193)}

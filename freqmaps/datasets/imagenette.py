@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from freqmaps.core.errors import ConfigError, nearest
 from freqmaps.datasets import _files, _folders, _originals, _sources
 from freqmaps.datasets._api import Block, Description
 from freqmaps.datasets._originals import Original
-from freqmaps.errors import ConfigError, nearest
 
 UNKEYED = ("root",)
 RANGES = {"size": (0, 8193)}

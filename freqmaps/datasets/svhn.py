@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from freqmaps.core.errors import ConfigError
 from freqmaps.datasets import _files, _originals
 from freqmaps.datasets._api import Block, Description, in_blocks
 from freqmaps.datasets._originals import Original
-from freqmaps.errors import ConfigError
 
 UNKEYED = ("root",)
 

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.inference.proportions import wilson
 from freqmaps.models import ask, predict
-from freqmaps.statistics import wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freqmaps.errors import FreqmapsError, nearest
+from freqmaps.core.errors import FreqmapsError, nearest
 from freqmaps.evaluation._api import Row, accuracy
 from freqmaps.group_maps import class_maps
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from freqmaps.evaluation._api import Network
-    from freqmaps.results import Inputs
+    from freqmaps.results.reader import Inputs
 
 #: What rows say where no map is applied.
 BARE = "none"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freqmaps.spectra import filter_image
+from freqmaps.spectra.transforms import filter_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

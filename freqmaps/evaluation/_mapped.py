@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from freqmaps.evaluation._api import Network
-    from freqmaps.results import Inputs
+    from freqmaps.results.reader import Inputs
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from freqmaps.evaluation._defences import BARE, compared, defences
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from freqmaps.results import Inputs
+    from freqmaps.results.reader import Inputs
 
     Rights = dict[tuple[str, str], NDArray[np.bool_]]
 

@@ -9,14 +9,14 @@ import numpy as np
 
 from freqmaps.analysis.embedding import ClusterScores, cluster_scores, umap_embedding
 from freqmaps.analysis.linear import linear_responses
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.evaluation._api import Evaluated, Network, Row
 from freqmaps.evaluation._mapped import Mapped, mapped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from freqmaps.results import Inputs
+    from freqmaps.results.reader import Inputs
 
 NEEDS = ("maps",)
 LIBRARIES = ("umap-learn", "pynndescent", "numba", "scikit-learn")

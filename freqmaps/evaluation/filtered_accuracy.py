@@ -17,7 +17,7 @@ from freqmaps.stores.selection import to_unit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from freqmaps.results import Inputs
+    from freqmaps.results.reader import Inputs
 
 NEEDS = ("attacks", "maps")
 BASES = ("fourier",)

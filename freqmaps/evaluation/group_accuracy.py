@@ -13,7 +13,7 @@ from freqmaps.evaluation._filtered import filtered, shuffled
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from freqmaps.results import Inputs
+    from freqmaps.results.reader import Inputs
 
 NEEDS = ("group_maps",)
 TINY = {"group_maps": "tiny"}

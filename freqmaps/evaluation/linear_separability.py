@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from freqmaps.analysis.linear import Separability, separability
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.evaluation._api import Network, Row
 from freqmaps.evaluation._mapped import Mapped, mapped
-from freqmaps.statistics import wilson
+from freqmaps.inference.proportions import wilson
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from freqmaps.results import Inputs
+    from freqmaps.results.reader import Inputs
 
 NEEDS = ("maps",)
 LIBRARIES = ("scikit-learn",)

@@ -14,7 +14,7 @@ from freqmaps.group_maps.two_pass import TwoPass
 from freqmaps.models import predict
 
 if TYPE_CHECKING:
-    from freqmaps.results import Inputs
+    from freqmaps.results.reader import Inputs
 
 NEEDS = ("attacks", "group_maps")
 UNSEEN = True

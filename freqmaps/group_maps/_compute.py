@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps import components
-from freqmaps.errors import FreqmapsError
+from freqmaps.core import components
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.group_maps._state import fingerprint, load, save
 from freqmaps.group_maps.selection import Pictures
 from freqmaps.group_maps.settings import GroupMapSettings
@@ -132,7 +132,7 @@ def compute_group_maps(
         Shapes, labels or settings do not fit, there are no images, a loss is not finite, or memory does not hold one
         image.
     """
-    from freqmaps.device import pick
+    from freqmaps.core.device import pick
     from freqmaps.group_maps._engine import Run
     from freqmaps.group_maps._progress import Progressed
 

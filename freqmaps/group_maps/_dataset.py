@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.group_maps._compute import GroupMaps
-from freqmaps.maps.planes import to_full, to_half
+from freqmaps.spectra.planes import to_full, to_half
 
 if TYPE_CHECKING:
     import xarray as xr

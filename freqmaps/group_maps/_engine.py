@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.memory import fitting_batch, free_bytes, keep_freed_memory
 from freqmaps.group_maps._adam import adam_step, rate_and_beta
 from freqmaps.group_maps._batches import Minibatches
 from freqmaps.group_maps._noise import uniform
@@ -22,11 +23,10 @@ from freqmaps.group_maps._progress import HISTORY, ZERO, Progressed, Tally
 from freqmaps.group_maps.selection import Pictures
 from freqmaps.group_maps.settings import GroupMapSettings
 from freqmaps.maps._frozen import freeze, plain_copy
-from freqmaps.maps._half_planes import filtered, mirrored_, towards_map
-from freqmaps.maps._memory import fitting_batch, free_bytes, keep_freed_memory
 from freqmaps.maps.objectives._api import Objective
-from freqmaps.maps.planes import multiplicity
 from freqmaps.models._predict import to_unit
+from freqmaps.spectra.half_planes import filtered, mirrored_, towards_map
+from freqmaps.spectra.planes import multiplicity
 
 #: Share of the free memory that F x of all images may take.
 CACHE_SHARE = 0.3

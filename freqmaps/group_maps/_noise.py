@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps.maps.planes import own_mirror
+from freqmaps.spectra.planes import own_mirror
 
 
 def uniform(shape: tuple[int, int, int], seed: tuple[int, ...]) -> NDArray[np.float32]:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from freqmaps.device import is_out_of_memory, release
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.device import is_out_of_memory, release
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.group_maps.selection import Pictures
 from freqmaps.models._predict import to_unit
 

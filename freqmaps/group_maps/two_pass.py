@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from freqmaps.errors import FreqmapsError
-from freqmaps.maps._half_planes import filtered
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.spectra.half_planes import filtered
 
 if TYPE_CHECKING:
     import numpy as np

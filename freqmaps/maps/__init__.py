@@ -5,9 +5,9 @@ Importing this package imports no torch.
 
 from freqmaps.maps._compute import Maps, compute_maps
 from freqmaps.maps._dataset import mean_size, to_dataset
-from freqmaps.maps.planes import to_full, to_half
 from freqmaps.maps.selection import select_adversarial, select_essential
 from freqmaps.maps.settings import MapSettings
+from freqmaps.spectra.planes import to_full, to_half
 
 __all__ = [
     "MapSettings",

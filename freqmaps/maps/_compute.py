@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps import components
+from freqmaps.core import components
 from freqmaps.maps._state import Arrays, Saved, fingerprint
 from freqmaps.maps.layouts import Layout
 from freqmaps.maps.settings import MapSettings
@@ -96,7 +96,7 @@ def compute_maps(
     """
     import torch
 
-    from freqmaps.device import pick
+    from freqmaps.core.device import pick
     from freqmaps.maps._engine import optimise_maps, plan_for
 
     pictures = np.ascontiguousarray(images, dtype=np.float32)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.maps._compute import Maps
 
 if TYPE_CHECKING:

@@ -14,15 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from freqmaps import components
-from freqmaps.device import is_out_of_memory, pick, release
-from freqmaps.errors import FreqmapsError
+from freqmaps.core import components
+from freqmaps.core.device import is_out_of_memory, pick, release
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.memory import fitting_batch, give_freed_memory_back, keep_freed_memory
 from freqmaps.maps._frozen import freeze, plain_copy
-from freqmaps.maps._memory import (
-    fitting_batch,
-    give_freed_memory_back,
-    keep_freed_memory,
-)
 from freqmaps.maps._slots import Slots, advance
 from freqmaps.maps.bases._api import Basis, Plan
 from freqmaps.maps.objectives._api import Objective

@@ -11,8 +11,8 @@ import sys
 
 import torch
 
-from freqmaps import components
-from freqmaps.errors import FreqmapsError
+from freqmaps.core import components
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.models import Recipe, build_classifier
 from freqmaps.models._checkpoint import without_initial_weights
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps.maps.planes import to_full, to_half
+from freqmaps.spectra.planes import to_full, to_half
 
 #: A coordinate: its dims, its values, and what is to be known of it (units).
 Coordinate = tuple[tuple[str, ...], NDArray[Any], dict[str, str]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.matrices._join import join
 from freqmaps.matrices._pool import pool
 from freqmaps.matrices.settings import MatrixSettings

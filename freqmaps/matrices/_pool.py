@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 
 def pool(maps: NDArray[np.float32], size: int | None, how: Literal["mean", "max"]) -> NDArray[np.float32]:

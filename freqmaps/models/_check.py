@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from freqmaps.device import is_out_of_memory
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.device import is_out_of_memory
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.models._classifier import Classifier
 
 DECIDES_NUMBERS = False

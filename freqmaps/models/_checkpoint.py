@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.models._classifier import Classifier, Recipe, build_classifier
 from freqmaps.models._weights import fit, read_weights, unwrapped
 from freqmaps.stores import checkpoint

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from freqmaps import components
-from freqmaps.errors import FreqmapsError
+from freqmaps.core import components
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.models._layers import last_linear
 
 #: Mean and standard deviation of ImageNet's training images in [0, 1]: RGB, and as gray images.

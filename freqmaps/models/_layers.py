@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 
 def last_linear(net: nn.Module, where: str) -> str:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.backends.cudnn import flags
 
-from freqmaps.device import in_parts
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.device import in_parts
+from freqmaps.core.errors import FreqmapsError
 
 #: Images per forward pass. Batches are padded to it, since kernels are chosen by shape: a sample near the
 #: decision boundary must not change sides with the number of samples asked about.

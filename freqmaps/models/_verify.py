@@ -11,7 +11,7 @@ import sys
 
 import torch
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.models._check import check_classifier
 from freqmaps.models._checkpoint import load_foreign, without_initial_weights
 from freqmaps.models._classifier import Recipe, build_classifier

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 #: Names under which training scripts keep the weights beside optimiser, epoch and the like.
 _NESTED = ("state_dict", "model_state_dict", "model", "net", "weights")

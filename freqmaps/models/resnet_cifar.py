@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 TINY = {"depth": 8, "width": 4}
 RANGES = {"depth": (7, 2000), "width": (0, 1024)}

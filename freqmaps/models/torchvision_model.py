@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from freqmaps.errors import ConfigError, FreqmapsError, nearest
+from freqmaps.core.errors import ConfigError, FreqmapsError, nearest
 from freqmaps.models._layers import last_linear, replace
 from freqmaps.models._weights import fit, read_weights
 

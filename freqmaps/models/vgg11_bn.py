@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 TINY = {"width": 4, "hidden": 16, "grid": 1}
 RANGES = {"width": (0, 4096), "hidden": (-1, 65536), "grid": (0, 64), "dropout": (-0.001, 1.0)}

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from freqmaps import components
-from freqmaps.errors import ConfigError
+from freqmaps.core import components
+from freqmaps.core.errors import ConfigError
 
 DECIDES_NUMBERS = False
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from freqmaps import components
-from freqmaps.catalog.scan import scan
+from freqmaps.core import components
 from freqmaps.plan import made
 from freqmaps.plan.case import Case, Network, Shape, features
 from freqmaps.plan.rates import Rates
+from freqmaps.results.scan import scan
 from freqmaps.study.build import Study
 from freqmaps.study.graph import Node
 

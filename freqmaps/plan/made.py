@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from freqmaps.catalog.scan import Found, inputs
 from freqmaps.plan.case import Case, Network, Shape, features
+from freqmaps.results.scan import Found, inputs
 
 DECIDES_NUMBERS = False
 

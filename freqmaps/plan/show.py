@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from freqmaps.manifest import csv_text as _csv
 from freqmaps.plan.estimate import Line, Plan
+from freqmaps.provenance.manifest import csv_text as _csv
 
 DECIDES_NUMBERS = False
 

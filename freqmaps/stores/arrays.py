@@ -12,7 +12,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.storage import ZipStore
 
-from freqmaps.errors import StoreError
+from freqmaps.core.errors import StoreError
 from freqmaps.stores.contract import Contract, Variable
 
 

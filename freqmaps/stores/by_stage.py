@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from freqmaps.errors import FreqmapsError, nearest
+from freqmaps.core.errors import FreqmapsError, nearest
 from freqmaps.stores import contracts
 from freqmaps.stores.contract import Contract
 from freqmaps.study.graph import PATHS

@@ -12,7 +12,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from freqmaps.errors import StoreError
+from freqmaps.core.errors import StoreError
 
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from freqmaps.errors import StoreError, nearest
+from freqmaps.core.errors import StoreError, nearest
 
 if TYPE_CHECKING:
     import xarray as xr

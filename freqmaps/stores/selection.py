@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from freqmaps.errors import StoreError
+from freqmaps.core.errors import StoreError
 from freqmaps.stores import ADVERSARIAL, DATASET, open_store, read
 
 

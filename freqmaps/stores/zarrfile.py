@@ -21,8 +21,8 @@ import zarr
 from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec, ZstdCodec
 from zarr.storage import LocalStore, ZipStore
 
-from freqmaps import shared_root
-from freqmaps.errors import StoreError
+from freqmaps.core.errors import StoreError
+from freqmaps.provenance import shared_root
 from freqmaps.stores.contract import Contract
 
 #: Aim for chunks of about this many bytes before compression.

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from freqmaps.errors import ConfigError, nearest
-from freqmaps.study import code, keys
+from freqmaps.core.errors import ConfigError, nearest
+from freqmaps.provenance import code, keys
 from freqmaps.study.graph import SCRIPTS, Graph, Node
 
 DECIDES_NUMBERS = False

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from freqmaps.errors import ConfigError
-from freqmaps.study import atlas, code, config, keys
+from freqmaps.core.errors import ConfigError
+from freqmaps.provenance import code, keys
+from freqmaps.study import atlas, config
 from freqmaps.study.comparisons import add_comparisons
 from freqmaps.study.graph import SCRIPTS, Graph, root_relative
 from freqmaps.study.items import Item, add_item

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from freqmaps import components
-from freqmaps.errors import ConfigError
-from freqmaps.study import keys
+from freqmaps.core import components
+from freqmaps.core.errors import ConfigError
+from freqmaps.provenance import keys
 from freqmaps.study.graph import Node, entry
 from freqmaps.study.networks import options
 from freqmaps.study.runs import ESSENTIAL, Made, Place, Run

@@ -13,8 +13,8 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from freqmaps.components import PACKAGE
-from freqmaps.errors import ConfigError, nearest
+from freqmaps.core.components import PACKAGE
+from freqmaps.core.errors import ConfigError, nearest
 
 DECIDES_NUMBERS = False
 

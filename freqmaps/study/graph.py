@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from freqmaps import components
-from freqmaps.errors import ConfigError, nearest
-from freqmaps.study import code, keys
+from freqmaps.core import components
+from freqmaps.core.errors import ConfigError, nearest
+from freqmaps.provenance import code, keys
 
 DECIDES_NUMBERS = False
 

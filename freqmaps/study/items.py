@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from freqmaps import components, manifest
-from freqmaps.errors import ConfigError, nearest
-from freqmaps.study import code, keys
+from freqmaps.core import components
+from freqmaps.core.errors import ConfigError, nearest
+from freqmaps.provenance import code, keys, manifest
 from freqmaps.study.graph import SCRIPTS, Graph, Node
 
 DECIDES_NUMBERS = False

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from freqmaps import components
-from freqmaps.errors import ConfigError
-from freqmaps.study import keys, precheck
+from freqmaps.core import components
+from freqmaps.core.errors import ConfigError
+from freqmaps.provenance import keys
+from freqmaps.study import precheck
 from freqmaps.study.graph import Graph, Node, entry, root_relative
 
 DECIDES_NUMBERS = False

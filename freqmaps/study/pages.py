@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freqmaps.manifest import sha256
+from freqmaps.provenance.manifest import sha256
 from freqmaps.study.graph import SCRIPTS, Node
 
 if TYPE_CHECKING:

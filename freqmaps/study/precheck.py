@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from freqmaps import manifest
-from freqmaps.errors import ConfigError
-from freqmaps.study import keys
+from freqmaps.core.errors import ConfigError
+from freqmaps.provenance import keys, manifest
 
 DECIDES_NUMBERS = False
 

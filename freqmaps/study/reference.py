@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from freqmaps import components
+from freqmaps.core import components
 from freqmaps.study import config
 
 DECIDES_NUMBERS = False

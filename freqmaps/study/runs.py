@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from freqmaps import components
-from freqmaps.errors import ConfigError, nearest
-from freqmaps.study import code, keys, precheck
+from freqmaps.core import components
+from freqmaps.core.errors import ConfigError, nearest
+from freqmaps.provenance import code, keys
+from freqmaps.study import precheck
 from freqmaps.study.graph import Graph, Node, entry, ranges
 from freqmaps.study.networks import GIVEN, Networks, options, split_kind
 

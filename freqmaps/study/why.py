@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from freqmaps import manifest
-from freqmaps.errors import ConfigError, StoreError, nearest
+from freqmaps.core.errors import ConfigError, StoreError, nearest
+from freqmaps.provenance import manifest
 from freqmaps.stamp import stamps
 from freqmaps.study.build import Study
 from freqmaps.study.graph import Node

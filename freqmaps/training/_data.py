@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from torch import Tensor
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.training._augment import draw, shift_and_flip
 from freqmaps.training.settings import TrainingSettings
 

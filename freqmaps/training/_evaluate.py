@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from freqmaps.device import in_parts, pick
+from freqmaps.core.device import in_parts, pick
 from freqmaps.training._data import Images
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from freqmaps.device import is_out_of_memory, pick
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.device import is_out_of_memory, pick
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.models._classifier import Classifier, head
 from freqmaps.training import _schedule, _state
 from freqmaps.training._data import Images, bounds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from freqmaps.errors import ConfigError
+from freqmaps.core.errors import ConfigError
 
 RANGES = {
     "epochs": (0, 100000),

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from freqmaps.correlation._api import Matrix, Metric, check_pair, undefined
 from freqmaps.correlation._halves import METHOD, delete_half_error, half_samples
-from freqmaps.resampling import bootstrap_means, percentiles
+from freqmaps.inference.bootstrap import bootstrap_means, percentiles
 
 TINY = {"subsamples": 3, "resamples": 50}
 RANGES = {"subsamples": (-1, 10_001), "resamples": (-1, 1_000_001)}

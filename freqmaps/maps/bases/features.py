@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from freqmaps.errors import FreqmapsError, nearest
+from freqmaps.core.errors import FreqmapsError, nearest
 from freqmaps.maps.bases._api import Coefficients, Plan
 from freqmaps.maps.bases.fourier import FourierPlan
 

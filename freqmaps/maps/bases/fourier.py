@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from freqmaps.maps._half_planes import filtered, towards_map
 from freqmaps.maps.bases._api import Coefficients, OfImages, Plan
 from freqmaps.maps.layouts import FrequencyPlane
-from freqmaps.maps.planes import multiplicity
+from freqmaps.spectra.half_planes import filtered, towards_map
+from freqmaps.spectra.planes import multiplicity
 
 TINY: dict[str, object] = {}
 

@@ -16,11 +16,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from freqmaps.maps._half_planes import filtered, mirrored_
 from freqmaps.maps.bases._api import Coefficients, OfImages, Plan
 from freqmaps.maps.layouts import ComplexFrequencyPlane
 from freqmaps.maps.objectives._api import Objective
-from freqmaps.maps.planes import multiplicity
+from freqmaps.spectra.half_planes import filtered, mirrored_
+from freqmaps.spectra.planes import multiplicity
 
 TINY: dict[str, object] = {}
 #: Stands for |M| = 0 where the penalty's slope just above 0 is wanted.

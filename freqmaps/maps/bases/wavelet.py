@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from freqmaps.errors import ConfigError, FreqmapsError, nearest
+from freqmaps.core.errors import ConfigError, FreqmapsError, nearest
 from freqmaps.maps.bases._api import Coefficients, OfImages, Plan
 from freqmaps.maps.layouts import Coordinate, Grid
 

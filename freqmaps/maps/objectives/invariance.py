@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.functional import cross_entropy, relu
 
-from freqmaps.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError
 
 if TYPE_CHECKING:
     from torch import Tensor

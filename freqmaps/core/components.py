@@ -1,0 +1,341 @@
+"""Components are files in folders: found, described and checked from their source, without importing them.
+
+A dry run has to know every component's name, parameters and defaults, yet must not import torch;
+so everything here but :func:`load` works on the syntax tree.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from freqmaps.core.errors import ConfigError, nearest
+
+DECIDES_NUMBERS = False
+
+PACKAGE = Path(__file__).parent.parent
+REQUIRED = object()
+
+#: Where the components of a kind lie, and the function (or keyword-only dataclass) whose signature is theirs.
+_FOLDERS = {
+    "dataset": ("datasets", "describe"),
+    "model": ("models", "build"),
+    "regime": ("training/regimes", "build"),
+    "attack": ("attacks", "build"),
+    "objective": ("maps/objectives", "build"),
+    "pairing": ("matrices/pairings", "build"),
+    "basis": ("maps/bases", "build"),
+    "metric": ("correlation/metrics", "compute"),
+    "evaluation": ("evaluation", "compute"),
+    "item": ("papers/*", "build"),
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One keyword-only argument of a component: its annotation as text and its default (or ``REQUIRED``)."""
+
+    name: str
+    annotation: str
+    default: Any
+
+
+@dataclass(frozen=True)
+class Component:
+    """What the source of a component says about it."""
+
+    kind: str
+    name: str
+    path: Path
+    module: str
+    function: str
+    parameters: Mapping[str, Parameter]
+    constants: Mapping[str, Any]
+    doc: str
+
+    @property
+    def unkeyed(self) -> tuple[str, ...]:
+        """Names of parameters that say where something lies and stay out of the key."""
+        return tuple(self.constants.get("UNKEYED", ()))
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Distributions whose version decides this component's numbers."""
+        return tuple(self.constants.get("LIBRARIES", ()))
+
+
+def kinds() -> tuple[str, ...]:
+    """Return the kinds of component."""
+    return tuple(_FOLDERS)
+
+
+def names(kind: str) -> list[str]:
+    """Return the names of all components of a kind that ship with the package."""
+    return sorted(_files(kind))
+
+
+@cache
+def _files(kind: str) -> dict[str, Path]:
+    """Return the file of each component of a kind; an item is called by its paper and its file: ``B25-T1``."""
+    folder, _ = _FOLDERS[kind]
+    found = [p for p in PACKAGE.glob(f"{folder}/*.py") if not p.stem.startswith("_")]
+    return {f"{p.parent.name.upper()}-{p.stem}" if kind == "item" else p.stem: p for p in found}
+
+
+def find(kind: str, name: str, where: str = "config") -> Component:
+    """Return the component of this name: a file of the package, or ``module:function`` on the import path.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such component; the message names ``where`` and the nearest valid name.
+    """
+    _, function = _FOLDERS[kind]
+    if ":" in name:
+        module, _, function = name.partition(":")
+        path = _locate_module(module)
+        if path is None:
+            raise ConfigError(
+                f"{where}: no module '{module}' on the import path (PYTHONPATH or the working directory); "
+                f"expected '{name}' to be module:function"
+            )
+        return _read(kind, name, path, module, function, where)
+    files = _files(kind)
+    if name not in files:
+        raise ConfigError(f"{where}: no {kind} named '{name}'; {nearest(name, files)}")
+    module = ".".join(["freqmaps", *files[name].relative_to(PACKAGE).with_suffix("").parts])
+    return _read(kind, name, files[name], module, function, where)
+
+
+def settings(module: str, name: str) -> Component:
+    """Describe a keyword-only dataclass of the package, whose fields a config may set.
+
+    Parameters
+    ----------
+    module, name
+        ``freqmaps.maps.settings`` and ``MapSettings``, say.
+    """
+    path = PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    return _read("settings", name, path, module, name, module)
+
+
+def _locate_module(module: str) -> Path | None:
+    """Find a module's file on ``sys.path`` and in the working directory without importing any parent package."""
+    tail = Path(*module.split("."))
+    for root in [Path.cwd(), *(Path(p or ".") for p in sys.path)]:
+        for candidate in (root / tail.with_suffix(".py"), root / tail / "__init__.py"):
+            if candidate.is_file():
+                return candidate.resolve()
+    return None
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+@cache
+def _read(kind: str, name: str, path: Path, module: str, function: str, where: str) -> Component:
+    tree = _tree(path)
+    constants: dict[str, Any] = {}
+    target: ast.FunctionDef | ast.ClassDef | None = None
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            _take_literal(constants, statement.targets[0].id, statement.value)
+        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
+            _take_literal(constants, statement.target.id, statement.value)
+        elif isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name == function:
+            target = statement
+    if target is None:
+        raise ConfigError(f"{where}: {path} defines no '{function}' at its top level")
+    parameters = _fields(target) if isinstance(target, ast.ClassDef) else _parameters(target)
+    return Component(kind, name, path, module, function, parameters, constants, ast.get_docstring(tree) or "")
+
+
+def _fields(target: ast.ClassDef) -> dict[str, Parameter]:
+    """Parameters of a class: its ``__init__``, or its fields if it is a keyword-only dataclass."""
+    for statement in target.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+            return _parameters(statement)
+    found = {}
+    for statement in target.body:
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            name = statement.target.id
+            default = REQUIRED if statement.value is None else ast.literal_eval(statement.value)
+            found[name] = Parameter(name, ast.unparse(statement.annotation), default)
+    return found
+
+
+def _take_literal(into: dict[str, Any], name: str, value: ast.expr) -> None:
+    if name.isupper():
+        try:
+            into[name] = ast.literal_eval(value)
+        except ValueError:
+            return
+
+
+def _parameters(function: ast.FunctionDef) -> dict[str, Parameter]:
+    found: dict[str, Parameter] = {}
+    for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
+        annotation = ast.unparse(argument.annotation) if argument.annotation else "Any"
+        value = REQUIRED if default is None else ast.literal_eval(default)
+        found[argument.arg] = Parameter(argument.arg, annotation, value)
+    return found
+
+
+def resolve(
+    kind: str,
+    name: str,
+    given: Mapping[str, Any],
+    *,
+    where: str,
+    supplied: tuple[str, ...] = (),
+    beside: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Return all parameters of a component, defaults filled in, after checking names, types and ranges.
+
+    Parameters
+    ----------
+    kind, name
+        Which component.
+    given
+        What the config sets.
+    where
+        The place in the config, for messages: ``attacks.pgd-8_255``.
+    supplied
+        Parameters that the workflow provides itself (``classes``, ``channels``, ``size``, ``seed``).
+    beside
+        Other keys that may stand beside them in the config, for the nearest name.
+
+    Raises
+    ------
+    ConfigError
+        Unknown or missing parameter, wrong type, number outside its range.
+    """
+    return fill(find(kind, name, where), given, where=where, supplied=supplied, beside=beside)
+
+
+def fill(
+    component: Component,
+    given: Mapping[str, Any],
+    *,
+    where: str,
+    supplied: tuple[str, ...] = (),
+    beside: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Do what :func:`resolve` does for a component already found."""
+    what = f"{component.kind} '{component.name}'"
+    parameters = {k: v for k, v in component.parameters.items() if k not in supplied}
+    for key in given:
+        if key not in parameters:
+            raise ConfigError(f"{where}: {what} has no parameter '{key}'; {nearest(key, [*parameters, *beside])}")
+    resolved: dict[str, Any] = {}
+    for key, parameter in parameters.items():
+        value = given.get(key, parameter.default)
+        if value is REQUIRED:
+            raise ConfigError(f"{where}: {what} needs '{key}' ({parameter.annotation})")
+        resolved[key] = check_value(value, parameter.annotation, f"{where}.{key}")
+    for key, limits in component.constants.get("RANGES", {}).items():
+        _check_range(resolved, key, limits, where)
+    return resolved
+
+
+def _check_range(resolved: Mapping[str, Any], key: str, limits: Any, where: str) -> None:
+    """Check a number against its open interval, which may hang on another parameter: ``{"norm": {"linf": (0, 1)}}``."""
+    if isinstance(limits, dict):
+        other, choices = next(iter(limits.items()))
+        limits = choices.get(resolved.get(other))
+    value = resolved.get(key)
+    if limits and isinstance(value, int | float) and not limits[0] < value < limits[1]:
+        raise ConfigError(f"{where}.{key}: {value} lies outside ({limits[0]}, {limits[1]})")
+
+
+def check_value(value: Any, annotation: str, where: str) -> Any:
+    """Check a config value against a simple annotation; ``"8/255"`` is read as a float where one is due.
+
+    >>> check_value("1/4", "float", "here")
+    0.25
+    """
+    for option in _options(annotation):
+        converted = _convert(value, option)
+        if converted is not REQUIRED:
+            return converted
+    raise ConfigError(f"{where}: expected {annotation}, found {value!r}")
+
+
+def _options(annotation: str) -> list[str]:
+    """Split ``float | None`` at the top level only, and ``Literal['a', 'b']`` not at all."""
+    options, depth, current = [], 0, ""
+    for character in annotation:
+        depth += (character in "[(") - (character in "])")
+        if character == "|" and depth == 0:
+            options.append(current.strip())
+            current = ""
+        else:
+            current += character
+    return [*options, current.strip()]
+
+
+def _convert(value: Any, annotation: str) -> Any:
+    if annotation == "Any":
+        return value
+    if annotation == "None":
+        return None if value is None else REQUIRED
+    if annotation.startswith("Literal["):
+        return value if value in ast.literal_eval(f"({annotation[8:-1]},)") else REQUIRED
+    if annotation.startswith(("list[", "tuple[", "Sequence[")):
+        inner = annotation[annotation.index("[") + 1 : -1].split(",")[0]
+        if not isinstance(value, list | tuple):
+            return REQUIRED
+        items = [_convert(v, inner) for v in value]
+        return REQUIRED if REQUIRED in items else items
+    if annotation.startswith(("dict", "Mapping")):
+        return dict(value) if isinstance(value, Mapping) else REQUIRED
+    return _convert_scalar(value, annotation)
+
+
+def _convert_scalar(value: Any, annotation: str) -> Any:
+    if annotation == "bool":
+        return value if isinstance(value, bool) else REQUIRED
+    if annotation == "str":
+        return value if isinstance(value, str) else REQUIRED
+    if isinstance(value, bool):
+        return REQUIRED
+    if annotation == "int":
+        if isinstance(value, str) and value.removeprefix("-").isdecimal():
+            return int(value)  # nested values of `snakemake --config` arrive as text
+        return value if isinstance(value, int) else REQUIRED
+    if annotation == "float":
+        if isinstance(value, str):
+            try:
+                value = float(Fraction(value))
+            except (ValueError, ZeroDivisionError):
+                try:
+                    value = float(value)  # YAML 1.1 reads 1e-3 as a string
+                except ValueError:
+                    return REQUIRED
+        return float(value) if isinstance(value, int | float) and abs(float(value)) < float("inf") else REQUIRED
+    return REQUIRED
+
+
+def module(component: Component) -> ModuleType:
+    """Import a component's module."""
+    if ":" in component.name:
+        root = str(component.path.parents[len(component.module.split(".")) - 1])
+        if root not in sys.path:
+            sys.path.insert(0, root)
+    return importlib.import_module(component.module)
+
+
+def load(kind: str, name: str, function: str | None = None) -> Callable[..., Any]:
+    """Import a component and return its entry function (or another function of the same file)."""
+    component = find(kind, name)
+    return getattr(module(component), function or component.function)  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""Intervals, resampling and verdicts that any paper may use; arrays and counts in, numbers out."""

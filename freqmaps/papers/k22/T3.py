@@ -1,0 +1,111 @@
+"""Table 3 of Karantzas et al.: a linear classifier on single-image maps, by true and by shuffled labels."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import pandas as pd
+
+from freqmaps.papers.k22._regimes import beside, described, trend
+from freqmaps.papers.k22._single import Evaluation, evaluations, keyed, naming
+from freqmaps.publish.api import Column, Table
+from freqmaps.publish.published import published
+from freqmaps.results.reader import Inputs
+
+TITLE = "How well a linear classifier tells the classes of single-image maps"
+CAPTION = (
+    "Accuracy of multinomial logistic regression on maps, mean over random splits ± their standard deviation: on the "
+    "maps that it was fitted to, and on the others, by the images' classes and by shuffled labels. Each split takes "
+    "equally many maps of each class. p: permutation test of the accuracy on the others. Labels are shuffled once and "
+    "then fitted, so that they can be learned by heart; only on the others do they say anything."
+)
+KIND = "table"
+NEEDS = ("evaluation", "maps", "training", "datasets")
+EVALUATIONS = ("linear_separability",)
+DATA = ("published.yaml",)
+
+_PARTS = [(labels, part) for labels in ("true", "shuffled") for part in ("train", "test")]
+_HEADS = {"true": "True labels, %", "shuffled": "Shuffled labels, %"}
+_LABELS = {"train": "fitted", "test": "others"}
+
+
+def build(inputs: Inputs) -> Table:
+    """Build the table, one row per network and kind of maps.
+
+    Returns
+    -------
+    Table
+        ``true_train``, ``true_test``, ``shuffled_train``, ``shuffled_test`` in [0, 1], each with ``_sd``, ``_low`` and
+        ``_high`` (true labels: the corrected resampled interval; shuffled: the middle 95 % over shuffles) and its
+        published value; ``p_value``, ``chance``, ``per_class``, ``classes``; ``scope``, what differs from the paper's.
+    """
+    found = evaluations(inputs, "linear_separability")
+    cases = [(e, str(of), rows) for e in found for of, rows in e.rows.groupby("of", sort=False)]
+    records = [_record(inputs, e, of, rows) for e, of, rows in cases]
+    frame = pd.DataFrame(records)
+    varying, notes = naming(records, ("maps",))
+    notes.append(described({e.names["training"]: e.regime for e in found}))
+    for record in records:
+        notes += _notes(record)
+    scopes = dict.fromkeys(f"{r['network']}: {r['scope']}" for r in records if r["published"])
+    notes += [f"Published values: {published('K22-T3')['source']}.", *(f"Scope of {scope}." for scope in scopes)]
+    return Table(frame.drop(columns="published"), notes, _columns(frame, varying))
+
+
+def _record(inputs: Inputs, e: Evaluation, of: str, rows: pd.DataFrame) -> dict[str, Any]:
+    by = keyed(rows, "labels", "part")
+    values: dict[str, Any] = {}
+    for labels, part in _PARTS:
+        row, key = by[labels, part], f"{labels}_{part}"
+        values |= {key: row["value"], f"{key}_sd": row["sd"], f"{key}_low": row["low"], f"{key}_high": row["high"]}
+    one = by["true", "test"]
+    values |= {key: one[key] for key in ("p_value", "chance", "per_class", "classes", "unconverged")}
+    values |= {key: "" if pd.isna(one[key]) else str(one[key]) for key in ("left_out", "reason")}
+    names = {**e.place, "maps": str(e.parameters["maps"]), "of": of}
+    letter = e.regime.letter if of == "essential" else ""
+    maps_of = "x" if of == "essential" else of
+    told = {"network": e.label, "letter": e.regime.letter, "maps_of": maps_of, "published": letter == "N"}
+    return {**names, **told, **values, **beside("K22-T3", letter, inputs, names, values)}
+
+
+def _notes(record: dict[str, Any]) -> list[str]:
+    start = f"{record['network']}, maps of {record['maps_of']}"
+    if record["reason"]:
+        return [f"{start}: no value ({record['reason']})."]
+    notes = []
+    if record["left_out"]:
+        notes.append(f"{start}: left out are classes with too few maps ({record['left_out']}).")
+    if record["unconverged"]:
+        notes.append(f"{start}: {record['unconverged']} fits stopped at the most steps allowed.")
+    if not record["published"]:
+        return notes
+    learned = f"{100 * record['shuffled_train']:.1f} % of the fitted maps"
+    sentence = trend(
+        "single-image maps tell the class to a linear classifier, shuffled labels do not",
+        [(record["true_test_low"], record["true_test_high"])],
+        f"{_percent(record, 'true_test')} of the others (corrected resampled interval) against "
+        f"{_percent(record, 'shuffled_test')} by shuffled labels (middle 95 % of shuffles), chance "
+        f"{100 * record['chance']:.0f} %, p = {record['p_value']:.2g}",
+        region=(max(record["shuffled_test_high"], record["chance"]), inf),
+    )
+    return [*notes, f"{start}: {sentence}", f"{start}: by heart the classifier learns shuffled labels of {learned}."]
+
+
+def _percent(record: dict[str, Any], key: str) -> str:
+    low, high = record[f"{key}_low"], record[f"{key}_high"]
+    return f"{100 * record[key]:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _columns(frame: pd.DataFrame, varying: list[str]) -> list[Column]:
+    columns = [Column(key, key.capitalize()) for key in varying if key != "training"]
+    columns.append(Column("network", "Network"))
+    if frame["maps_of"].nunique() > 1:
+        columns.append(Column("maps_of", "Maps of"))
+    for labels, part in _PARTS:
+        key = f"{labels}_{part}"
+        columns.append(Column(key, _LABELS[part], _HEADS[labels], ".1f", error=f"{key}_sd", scale=100))
+        columns.append(Column(f"published_{key}", "paper", _HEADS[labels], ".1f", published=True, scale=100))
+    columns += [Column("p_value", "p", form=".2g"), Column("chance", "Chance, %", form=".0f", scale=100)]
+    columns += [Column("per_class", "per class", "Maps", "d"), Column("classes", "classes", "Maps", "d")]
+    return [c for c in columns if not frame[c.name].isna().all()]

@@ -1,0 +1,1 @@
+"""Karantzas et al., *Understanding robustness and generalization of ANNs through Fourier masks*."""

@@ -1,0 +1,198 @@
+"""Manifests: the file that says a result is whole. Written last, by rename."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import hashlib
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import shlex
+import subprocess
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import freqmaps
+from freqmaps.core.errors import StoreError
+from freqmaps.provenance import keys
+
+DECIDES_NUMBERS = False
+
+NAME = "manifest.json"
+_LIBRARIES = ("torch", "torchvision", "foolbox", "numpy", "scipy", "zarr", "xarray", "numba", "scikit-dimension",
+              "scikit-learn", "pandas", "snakemake")  # fmt: skip
+#: A manifest's SHA-256 are compared before reading up to this size of a result: a fraction of a second.
+_DIGEST_BYTES = 1 << 28
+_NOT_CONTENT = {NAME, ".lock", "log.txt", "benchmark.tsv"}
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, as hex."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@cache
+def origin() -> dict[str, Any]:
+    """Return what made a result: package version, git commit, whether the tree was dirty."""
+    root = Path(freqmaps.__file__).resolve().parent.parent
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return done.stdout.strip()
+
+    commit = git("rev-parse", "HEAD")
+    dirty = bool(git("status", "--porcelain", "--untracked-files=no")) if commit else None
+    return {"freqmaps": freqmaps.__version__, "commit": commit or "unknown", "dirty": bool(dirty)}
+
+
+@cache
+def libraries() -> dict[str, str]:
+    """Return the versions of the libraries that stages use."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def write(path: Path, spec: Mapping[str, Any], headline: Mapping[str, Any], seconds: Mapping[str, Any]) -> None:
+    """Write the manifest of a finished result: spec, digests and sizes of its files, provenance, headline figures."""
+    content = sorted(p for p in path.parent.iterdir() if p.is_file() and p.name not in _NOT_CONTENT)
+    manifest = {
+        "stage": spec["stage"],
+        "key": path.parent.name,
+        "headline": dict(headline),
+        "files": {p.name: {"bytes": p.stat().st_size, "sha256": sha256(p)} for p in content},
+        "provenance": {
+            **origin(),
+            **seconds,
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "date": now(),
+            "libraries": libraries(),
+        },
+        "spec": dict(spec),
+    }
+    write_text(path, json.dumps(manifest, indent=1, default=_plain) + "\n")
+
+
+def now() -> str:
+    """Return date and time in UTC, as in ``2025-01-31T09:30:00+00:00``."""
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def clear_half_written(*paths: Path) -> None:
+    """Remove what killed jobs left of files that they were writing. Nobody else may be writing them."""
+    for path in paths:
+        for half in path.parent.glob(f".{glob.escape(path.name)}.*"):
+            half.unlink(missing_ok=True)
+
+
+def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return rows of equal columns as CSV; what is None or NaN stays empty. Floats keep every digit."""
+    text = io.StringIO()
+    writer = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(text, list(row), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow({k: "" if v is None or v != v else v for k, v in row.items()})
+    return text.getvalue()
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a manifest (given its path or its folder).
+
+    Raises
+    ------
+    StoreError
+        There is none, or it is not whole JSON.
+    """
+    path = path / NAME if path.is_dir() else path
+    try:
+        found: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
+        return found
+    except FileNotFoundError as error:
+        raise StoreError(f"{path}: no manifest, so this result is not finished; run its target") from error
+    except (ValueError, TypeError) as error:  # no text, no JSON, or JSON but no mapping
+        raise StoreError(f"{path}: not a whole manifest ({error}); delete the file and run its target") from error
+
+
+def matches(path: Path, spec: Mapping[str, Any]) -> bool:
+    """Whether a manifest stands for this spec and its files have the recorded sizes."""
+    try:
+        found = read(path)
+    except StoreError:
+        return False
+    same = json.dumps(found.get("spec"), sort_keys=True) == json.dumps(spec, sort_keys=True)
+    return same and not problems(path.parent, found, digests=False)
+
+
+def problems(folder: Path, manifest: Mapping[str, Any], *, digests: bool = True) -> list[str]:
+    """Compare a result's files with its manifest: one sentence for each that is missing, truncated or changed."""
+    found = []
+    for name, recorded in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            found.append(f"{path}: missing")
+        elif path.stat().st_size != recorded["bytes"]:
+            found.append(f"{path}: {path.stat().st_size} bytes, {recorded['bytes']} recorded")
+        elif digests and sha256(path) != recorded["sha256"]:
+            found.append(f"{path}: content differs from its recorded SHA-256")
+    return found
+
+
+def check(folder: Path) -> dict[str, Any]:
+    """Check that a result is what its manifest says, before it is read; return the manifest.
+
+    Sizes are compared for all files, SHA-256 up to 256 MB: above that, each chunk that is read has a checksum.
+
+    Raises
+    ------
+    StoreError
+        No whole manifest, one of another result, or a file that is missing, truncated or changed.
+    """
+    found = read(folder)
+    if {"key", "spec", "files"} - found.keys() or {found["key"], keys.key(found["spec"])} != {folder.name}:
+        raise StoreError(
+            f"{folder / NAME}: not the manifest of this result (edited, or of another one); {_remedy(folder)}"
+        )
+    size = sum(recorded["bytes"] for recorded in found["files"].values())
+    wrong = problems(folder, found, digests=size <= _DIGEST_BYTES)
+    if wrong:
+        raise StoreError(f"{wrong[0]}; {_remedy(folder)}")
+    return found
+
+
+def _remedy(folder: Path) -> str:
+    return f"delete its folder (rm -r {shlex.quote(str(folder))}) and run the same target again"

@@ -1,0 +1,167 @@
+"""One results root for several users: what new files may be read and written by, and who makes a result.
+
+A root is shared by giving its folder to a group and making it group-writable (``chmod 2770``): then all that is made
+below it is group-writable too, whatever the umask of the user who makes it. Otherwise it is group-readable only.
+Nothing is ever writable for others.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import getpass
+import logging
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from freqmaps.core.errors import StoreError
+
+DECIDES_NUMBERS = False
+
+log = logging.getLogger("freqmaps")
+
+#: What a file system answers that keeps no such locks, or none on files opened for reading (NFS).
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EINVAL)
+
+
+def open_to_group(root: Path) -> None:
+    """Let this process, and those that it starts, make files that the group of a results root can use.
+
+    The umask is loosened for the group's reading, for its writing too if the root's folder (or, before it is made, the
+    nearest one above it) is group-writable, and tightened for the writing of others.
+    """
+    shared = _standing(root).stat().st_mode & stat.S_IWGRP
+    before = os.umask(0o077)
+    os.umask(before & ~(0o070 if shared else 0o050) | 0o002)
+
+
+def like_parent(folder: Path) -> None:
+    """Give a private temporary folder its parent's mode, so that the group can remove what a killed run left."""
+    with suppress(PermissionError):  # a file system without modes
+        folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
+
+
+def _standing(path: Path) -> Path:
+    """Return the nearest existing folder: the path itself, or one above it."""
+    path = path.absolute()
+    while not os.path.isdir(path) and path != path.parent:  # noqa: PTH112 - Path.is_dir raises where it may not look
+        path = path.parent
+    return path
+
+
+def check(made: Iterable[str], read: Iterable[str]) -> None:
+    """Refuse to start on files that this user could not write, or not read.
+
+    Parameters
+    ----------
+    made, read
+        The files that the jobs to come will make, and those that they will read where they stand already.
+
+    Raises
+    ------
+    StoreError
+        Names folder or file, owner, mode and remedy.
+    """
+    for file in map(Path, read):
+        if os.path.exists(file) and not os.access(file, os.R_OK):  # noqa: PTH110 - as above
+            raise StoreError(f"{file} cannot be read: it {_owned(file)}; ask its owner for `chmod g+r`")
+    blocked = [folder for folder in (_standing(Path(file).parent) for file in made) if not _usable(folder)]
+    if blocked:
+        raise StoreError(
+            f"{len(blocked)} files cannot be written: folder {blocked[0]} {_owned(blocked[0])}; ask its owner for "
+            "`chmod g+rwxs`, or set 'results' to a folder of your own"
+        )
+
+
+def _usable(folder: Path) -> bool:
+    return os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+
+
+def _owned(path: Path) -> str:
+    """Return ``belongs to anna:lab (drwxr-x---), and you are bert`` for a message."""
+    status = path.stat()
+    return f"belongs to {path.owner()}:{path.group()} ({stat.filemode(status.st_mode)}), and you are {_user()}"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+def usable(folder: Path) -> Path:
+    """Make a folder that may be another user's, and return it.
+
+    Raises
+    ------
+    StoreError
+        It cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not _usable(folder):
+        raise StoreError(f"{folder} cannot be written: it {_owned(folder)}; ask its owner to delete it")
+    return folder
+
+
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock; another user's or another run of the same result waits for it.
+
+    The kernel frees it when a run is killed. On a file system that keeps no locks the work goes on without: two makers
+    of one result then waste time, and each replaces whole files only.
+    """
+    path = folder / ".lock"
+    handle = _locked(path)
+    while not _is_at(handle, path):  # deleted while this run waited
+        os.close(handle)
+        handle = _locked(path)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a run is working in a folder now."""
+    try:
+        with (folder / ".lock").open() as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _locked(path: Path) -> int:
+    handle = _opened(path)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("another run is making %s; waiting for it", path.parent)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            os.close(handle)
+            raise
+        log.warning("%s: no lock (%s); going on without", path, error.strerror)
+    return handle
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False

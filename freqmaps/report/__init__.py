@@ -1,7 +1,0 @@
-"""The report: one HTML file that holds the whole study and asks the network for nothing."""
-
-from freqmaps.report._items import ReportItem, read_item
-from freqmaps.report._page import build_report
-from freqmaps.report._summary import summary_lines
-
-__all__ = ["ReportItem", "build_report", "read_item", "summary_lines"]

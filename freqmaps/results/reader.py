@@ -1,0 +1,279 @@
+"""Finished results, selected by the names that the config gives them: what items and evaluations read."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from freqmaps.core.errors import FreqmapsError, StoreError
+from freqmaps.provenance import manifest as manifests
+from freqmaps.stores import ADVERSARIAL, DATASET, GROUP_MAPS, MAPS, Contract, open_store, read
+
+STORE = "store.zarr.zip"
+ESSENTIAL = "essential"
+CORRELATION_NAMES = ("dataset", "model", "training", "seed", "maps", "attack", "pairing", "metric")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished result of the study: where it lies and what its manifest says.
+
+    Attributes
+    ----------
+    stage
+        One of :data:`freqmaps.study.graph.PATHS`.
+    names
+        The names that the config gives it: among ``dataset``, ``model``, ``training``, ``seed``, ``maps``, ``of``
+        (``essential`` or the attack's name), ``group_maps``, ``attack``, ``pairing``, ``metric``, ``evaluation`` and
+        ``range`` (``"test-0-1024"``).
+    folder
+        Its keyed folder.
+    manifest
+        The content of its ``manifest.json``.
+    """
+
+    stage: str
+    names: Mapping[str, str]
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    def component(self, role: str) -> tuple[str, dict[str, Any]] | None:
+        """Return kind and parameters of the component that played a role (``attack``, ``model``, …), if recorded.
+
+        It is read from the spec, ``spec["parameters"][role] = {"kind": …, "parameters": {…}}`` (``architecture`` for
+        a model; a dataset's spec is the entry itself): names are the user's to choose and say nothing about what ran.
+        """
+        parameters = self.manifest.get("spec", {}).get("parameters", {})
+        entry = parameters if f"{role}s" == self.stage and "kind" in parameters else parameters.get(role)
+        kind = entry.get("kind", entry.get("architecture")) if isinstance(entry, Mapping) else None
+        return None if kind is None else (str(kind), dict(entry.get("parameters", {})))
+
+
+class Inputs:
+    """All results that an item may read, selected by name.
+
+    The readers of stores take names that fix one setting (names that leave several open are refused: their samples
+    would be mixed), and
+
+    * ``samples``: ids to read, which is also the order of the result; None reads all;
+    * ``variables``: variables to read; None reads all. Naming the small ones spares reading images.
+
+    They raise a FreqmapsError where there is no such result or no such sample, a StoreError for a corrupt store.
+    """
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        self.results = list(results)
+
+    @classmethod
+    def from_folders(cls, folders: Sequence[Path]) -> Inputs:
+        """Read the manifests of results that lie in these folders.
+
+        Raises
+        ------
+        StoreError
+            A folder holds no whole manifest.
+        """
+        found = [(Path(folder), manifests.read(Path(folder))) for folder in folders]
+        return cls([Result(m["stage"], dict(m["spec"]["names"]), folder, m) for folder, m in found])
+
+    def provenance(self) -> dict[str, Any]:
+        """Return where an item's numbers come from: each result's spec, code, device and seconds, and the libraries."""
+        results: list[dict[str, Any]] = []
+        libraries: dict[str, str] = {}
+        for result in self.results:
+            spec, made = result.manifest.get("spec", {}), result.manifest.get("provenance", {})
+            libraries |= made.get("libraries", {})
+            results.append(
+                {"stage": result.stage, "key": result.folder.name, "names": dict(result.names)}
+                | {"parameters": spec.get("parameters", {}), "seed": spec.get("seed")}
+                | {k: made.get(k) for k in ("freqmaps", "commit", "dirty", "device", "wall_s", "date")}
+            )
+        return {"results": results, "libraries": libraries}
+
+    def select(self, stage: str, **names: str) -> list[Result]:
+        """Return a stage's results that carry all the given names, in the study's order, ranges ascending."""
+        found = [
+            r for r in self.results if r.stage == stage and all(r.names.get(key) == name for key, name in names.items())
+        ]
+        return sorted(found, key=_range_start)
+
+    def related(self, stage: str, names: Mapping[str, str]) -> list[Result]:
+        """Return a stage's results that contradict none of the names: the attack behind a correlation, say."""
+        found = [
+            r
+            for r in self.results
+            if r.stage == stage and all(names[key] == name for key, name in r.names.items() if key in names)
+        ]
+        return sorted(found, key=_range_start)
+
+    def correlations(self) -> pd.DataFrame:
+        """Return the rows of every correlation result, one per metric.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``dataset, model, training, seed, attack, maps`` and ``metric`` (the config's names), ``kind`` (of
+            the metric), ``value, std, p_value, n, n_dropped, error, error_method, extra``; ``extra`` is JSON text.
+        """
+        frames = []
+        for result in self.select("correlation"):
+            frame = _csv(result.folder / "correlation.csv")
+            frame["kind"] = (result.component("metric") or (frame["metric"].iloc[0], {}))[0]
+            # The file names the metric by its kind; a config may hold two metrics of one kind under its own names.
+            for key in CORRELATION_NAMES:
+                if key in result.names:
+                    frame[key] = result.names[key]
+            frames.append(frame)
+        if not frames:
+            raise FreqmapsError("there are no correlation results; add an attack, a map setting and a metric")
+        return pd.concat(frames, ignore_index=True)
+
+    def maps(
+        self,
+        *,
+        samples: Sequence[str] | None = None,
+        variables: Sequence[str] | None = None,
+        basis: str | None = "fourier",
+        **names: str,
+    ) -> xr.Dataset:
+        """Read maps, all ranges joined along ``sample``.
+
+        Raises
+        ------
+        FreqmapsError
+            The maps themselves are asked for, and are of another basis than ``basis``; None takes any.
+        """
+        found = self._stores("maps", MAPS, samples, variables, names)
+        has = found.attrs.get("basis", "fourier")
+        if "map" in found and basis not in (None, has):
+            raise FreqmapsError(
+                f"these maps ({_shown(names)}) have basis '{has}', and what is asked for needs '{basis}'; "
+                f"name a map setting with basis {basis}"
+            )
+        return found
+
+    def group_maps(self, **names: str) -> xr.Dataset:
+        """Read the group maps of one setting and network."""
+        found = self.select("group_maps", **names)
+        if len(found) != 1:
+            raise FreqmapsError(f"{len(found)} group-map results fit {_shown(names)}; give names that fit one")
+        return read(found[0].folder / STORE, GROUP_MAPS)
+
+    def adversarial(
+        self, *, samples: Sequence[str] | None = None, variables: Sequence[str] | None = None, **names: str
+    ) -> xr.Dataset:
+        """Read adversarial images, all ranges joined along ``sample``."""
+        return self._stores("attacks", ADVERSARIAL, samples, variables, names)
+
+    def dataset(
+        self, name: str, samples: Sequence[str] | None = None, variables: Sequence[str] | None = None
+    ) -> xr.Dataset:
+        """Read a dataset store, or the given samples of it in the order given."""
+        return self._stores("datasets", DATASET, samples, variables, {"dataset": name})
+
+    def per_sample(self, metric: str = "cosine", **names: str) -> pd.DataFrame:
+        """Return a metric's value for each sample, with the names of the result that it comes from.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``sample`` (text), ``value`` (float), and one per name.
+        """
+        frames = []
+        for result in self.select("correlation", metric=metric, **names):
+            frame = _csv(result.folder / "per_sample.csv")
+            frames.append(frame.assign(**{k: v for k, v in result.names.items() if k not in ("sample", "value")}))
+        if not frames:
+            raise FreqmapsError(f"no per-sample values of metric '{metric}' for {_shown(names)}; add it to the config")
+        return pd.concat(frames, ignore_index=True)
+
+    def evaluations(self, kind: str, file: str = "evaluation.csv") -> pd.DataFrame:
+        """Return the rows of every evaluation of a kind, with the names of the network that was evaluated.
+
+        ``file`` is ``samples.csv`` for the rows about single samples, which not every kind has.
+        """
+        frames = []
+        for result in self.select("evaluation"):
+            if (result.component("evaluation") or ("",))[0] == kind:
+                frame = _csv(result.folder / file)
+                frames.append(frame.assign(**{k: v for k, v in result.names.items() if k not in frame.columns}))
+        if not frames:
+            raise FreqmapsError(f"there are no evaluations of kind '{kind}'; add one to the config")
+        return pd.concat(frames, ignore_index=True)
+
+    def _stores(
+        self,
+        stage: str,
+        contract: Contract,
+        samples: Sequence[str] | None,
+        variables: Sequence[str] | None,
+        names: Mapping[str, str],
+    ) -> xr.Dataset:
+        results = self.select(stage, **names)
+        if not results:
+            raise FreqmapsError(f"no {stage} result for {_shown(names)}; run the target that makes it")
+        settings = {tuple((k, v) for k, v in sorted(r.names.items()) if k != "range") for r in results}
+        if len(settings) > 1:
+            raise FreqmapsError(f"{_shown(names)} fits {len(settings)} settings of stage {stage}; name one of them")
+        parts = [_part(r.folder / STORE, contract, samples, variables) for r in results]
+        parts = [p for p in parts if p.sizes["sample"]] or parts[:1]
+        joined = parts[0]
+        if len(parts) > 1:
+            joined = xr.concat(
+                parts, dim="sample", data_vars="minimal", coords="minimal", compat="override", join="override",
+                combine_attrs="override",
+            )  # fmt: skip
+        # Two runs may take the same samples in ranges of their own; what was made of a sample is the same in both.
+        joined = joined.isel(sample=_firsts(joined["sample"].values.tolist()))
+        if samples is None:
+            return joined
+        missing = sorted(set(samples) - set(joined["sample"].values.tolist()))
+        if missing:
+            raise FreqmapsError(f"stage {stage}, {_shown(names)}: no sample '{missing[0]}' ({len(missing)} missing)")
+        return joined.sel(sample=list(samples))
+
+
+def _firsts(ids: Sequence[str]) -> slice | list[int]:
+    """Return where each id stands first; a slice, which copies nothing, where none stands twice."""
+    firsts = {sample: row for row, sample in reversed(list(enumerate(ids)))}
+    return slice(None) if len(firsts) == len(ids) else sorted(firsts.values())
+
+
+def _range_start(result: Result) -> int:
+    return int(result.names.get("range", "0-0").split("-")[-2])
+
+
+def _shown(names: Mapping[str, str]) -> str:
+    return ", ".join(f"{key} '{name}'" for key, name in names.items()) or "any name"
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    if path.name in ("per_sample.csv", "samples.csv") and path.is_file() and not path.stat().st_size:
+        raise FreqmapsError(f"{path}: empty; this kind of metric or evaluation says nothing of single samples")
+    try:
+        texts = dict.fromkeys((*CORRELATION_NAMES, "sample", "error_method", "extra"), str)
+        return pd.read_csv(path, dtype=texts)
+    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path}: cannot be read ({error}); delete its folder and run the target again") from error
+
+
+def _part(path: Path, contract: Contract, samples: Sequence[str] | None, variables: Sequence[str] | None) -> xr.Dataset:
+    positions = None
+    if samples is not None:
+        with open_store(path, contract) as lazy:
+            wanted = set(samples)
+            positions = [i for i, s in enumerate(lazy["sample"].values.tolist()) if s in wanted]
+    if variables is None:
+        return read(path, contract, positions)
+    with open_store(path, contract) as lazy:
+        part = lazy[list(variables)]
+        try:
+            return (part if positions is None else part.isel(sample=positions)).load()
+        except (zipfile.BadZipFile, ValueError, RuntimeError, OSError, KeyError) as error:
+            raise StoreError(f"{path}: corrupt chunk ({error}); delete its folder and run the target again") from error

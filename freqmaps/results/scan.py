@@ -1,0 +1,141 @@
+"""Find every keyed folder under a results root and read its manifest: fast, since a lab's root has thousands."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from freqmaps.core.errors import FreqmapsError, StoreError
+from freqmaps.provenance import manifest
+from freqmaps.stages import places
+
+DECIDES_NUMBERS = False
+
+#: Files that a job leaves beside its manifest and that are no part of the result.
+BESIDE = frozenset({manifest.NAME, ".lock", "log.txt", "benchmark.tsv"})
+_READERS = 8
+
+
+@dataclass(frozen=True)
+class Found:
+    """A keyed folder.
+
+    Attributes
+    ----------
+    root, path
+        The results root, and the folder below it.
+    sizes
+        Bytes of every file in it, those of folders inside (``partial/...``) too.
+    manifest
+        What says that it is whole; None while unfinished, or where it cannot be read.
+    error
+        Why the manifest cannot be read.
+    """
+
+    root: Path
+    path: str
+    sizes: dict[str, int] = field(default_factory=dict)
+    manifest: dict[str, Any] | None = None
+    error: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder itself."""
+        return self.root / self.path
+
+    @property
+    def key(self) -> str:
+        """The last part of its path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def complete(self) -> bool:
+        """Whether its manifest stands and every file that it names is there with the recorded size."""
+        if self.manifest is None:
+            return False
+        return all(self.sizes.get(name) == recorded["bytes"] for name, recorded in self.manifest["files"].items())
+
+
+def scan(root: Path | str) -> list[Found]:
+    """Return every keyed folder under a root, in order of path.
+
+    Raises
+    ------
+    FreqmapsError
+        There is no such folder.
+    """
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        raise FreqmapsError(f"{root}: no such results root; run a study, or name another folder")
+    paths = sorted(p for p, keyed in walk(root) if keyed)
+    with ThreadPoolExecutor(_READERS) as pool:  # reading waits for the disk, or for a file server
+        return list(pool.map(lambda path: _read(root, path), paths))
+
+
+def walk(root: Path, below: str = "") -> Iterator[tuple[str, bool]]:
+    """Yield keyed folders (True) and stray files (False) below a root, as paths; keyed folders are not entered.
+
+    Hidden folders and files directly in the root are no results and left out. A dataset's folder may be a link.
+    """
+    with os.scandir(root / below) as entries:
+        for entry in sorted(entries, key=lambda e: e.name):
+            path = f"{below}/{entry.name}" if below else entry.name
+            if not entry.is_dir(follow_symlinks=not below):
+                if below:
+                    yield path, False
+            elif places.is_key(entry.name):
+                yield path, True
+            elif not entry.name.startswith("."):
+                yield from walk(root, path)
+
+
+def _read(root: Path, path: str) -> Found:
+    folder = root / path
+    sizes = dict(_sizes(str(folder)))
+    if manifest.NAME not in sizes:
+        return Found(root, path, sizes)
+    try:
+        read = manifest.read(folder / manifest.NAME)
+    except StoreError as error:
+        return Found(root, path, sizes, error=str(error))
+    missing = misses(read)
+    if missing:
+        return Found(
+            root, path, sizes, error=f"{folder / manifest.NAME}: {missing}; delete the file and run its target"
+        )
+    return Found(root, path, sizes, read)
+
+
+def _sizes(folder: str, below: str = "") -> Iterator[tuple[str, int]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _sizes(entry.path, f"{below}{entry.name}/")
+            else:
+                yield f"{below}{entry.name}", entry.stat(follow_symlinks=False).st_size
+
+
+def misses(read: Any) -> str | None:
+    """Return what a manifest lacks so that no reader could use it."""
+    if not isinstance(read, dict):
+        return "not a manifest"
+    for name, kind in {"stage": str, "files": dict, "spec": dict, "provenance": dict, "headline": dict}.items():
+        if not isinstance(read.get(name), kind):
+            return f"it has no '{name}'"
+    spec = read["spec"]
+    if not isinstance(spec.get("names"), dict) or not isinstance(spec.get("inputs"), dict):
+        return "its spec has no 'names' or no 'inputs'"
+    for file, recorded in read["files"].items():
+        if not isinstance(recorded, dict) or not {"bytes", "sha256"} <= recorded.keys():
+            return f"it records no size and SHA-256 of '{file}'"
+    return None
+
+
+def inputs(spec: dict[str, Any]) -> list[str]:
+    """Return the keys of all inputs that a spec names, each once, in order."""
+    flat = [k for given in spec.get("inputs", {}).values() for k in ([given] if isinstance(given, str) else given)]
+    return list(dict.fromkeys(flat))

@@ -1,0 +1,1 @@
+"""Spectra of images and maps: transforms, half and full planes, in one convention."""

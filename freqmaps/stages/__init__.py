@@ -1,0 +1,1 @@
+"""One record per stage, and where results lie."""

@@ -1,0 +1,78 @@
+"""Where results lie, read backwards: from a path below a results root to its stage and names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from string import Formatter
+
+from freqmaps.provenance import keys
+from freqmaps.study.graph import PATHS
+
+DECIDES_NUMBERS = False
+
+#: What may stand for a name: as the config's schema has it; a dot or a dash cannot come first.
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+#: Maps of what an attack made against another training's network are called ``attack@training``.
+_SHAPES = {
+    "key": rf"[0-9a-f]{{{keys.LENGTH}}}",
+    "seed": r"\d+",
+    "range": r"[a-z]+-\d+-\d+",
+    "of": rf"{NAME}(?:@{NAME})?",
+}
+_KEY = re.compile(_SHAPES["key"])
+
+
+def is_key(name: str) -> bool:
+    """Whether a folder's name has the shape of a key.
+
+    >>> is_key("4f0c7d21ab93"), is_key("standard")
+    (True, False)
+    """
+    return _KEY.fullmatch(name) is not None
+
+
+def fields(stage: str) -> tuple[str, ...]:
+    """Return the names in a stage's path, in order, without its key."""
+    return tuple(name for _, name, _, _ in Formatter().parse(PATHS[stage]) if name and name != "key")
+
+
+def all_fields() -> tuple[str, ...]:
+    """Return the names in the paths of all stages, each once: ``dataset``, ``model``, ..."""
+    return tuple(dict.fromkeys(name for stage in PATHS for name in fields(stage)))
+
+
+def parse(path: str) -> tuple[str, dict[str, str]] | None:
+    """Return the stage of a path below the results root and its names, key included; None if no stage has such a path.
+
+    >>> parse("digits/datasets/829075aaf82a")
+    ('datasets', {'dataset': 'digits', 'key': '829075aaf82a'})
+    """
+    for stage, pattern in _patterns().items():
+        found = pattern.fullmatch(path)
+        if found:
+            return stage, found.groupdict()
+    return None
+
+
+def place(stage: str, names: Mapping[str, str], key: str) -> str | None:
+    """Return the path that a result of these names and this key has; None if the names do not make one."""
+    wanted = set(fields(stage)) if stage in PATHS else None
+    if wanted is None or set(names) != wanted or not all(isinstance(v, str) for v in names.values()):
+        return None
+    path = PATHS[stage].format(**names, key=key)
+    return path if parse(path) == (stage, {**names, "key": key}) else None
+
+
+@cache
+def _patterns() -> dict[str, re.Pattern[str]]:
+    """One expression per stage; those with more fixed parts first, since a name may be called like a stage."""
+    found = {}
+    for stage in sorted(PATHS, key=lambda s: -len(re.sub(r"{\w+}", "", PATHS[s]))):
+        parts = [
+            re.escape(text) + (f"(?P<{name}>{_SHAPES.get(name, NAME)})" if name else "")
+            for text, name, _, _ in Formatter().parse(PATHS[stage])
+        ]
+        found[stage] = re.compile("".join(parts))
+    return found
