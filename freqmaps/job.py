@@ -1,14 +1,16 @@
 """What every workflow script runs in: command line, log, lock, resumable folder, manifest, provenance.
 
-A script defines ``run(job) -> headline`` and calls :func:`main`. The command line that Snakemake prints and logs
-is complete, so it can be repeated by hand and in a debugger::
+A script defines ``run(job) -> headline`` and calls :func:`main`. One call makes one result or several, in order; those
+of another stage by that stage's script, which lies beside it. The command line that Snakemake prints and logs is
+complete, so it can be repeated by hand and in a debugger::
 
-    python workflow_scripts/maps.py --spec '{"stage": "maps", ...}' --output results/.../manifest.json --inputs ...
+    python workflow_scripts/maps.py --root results --results '[{"path": ..., "spec": {...}}]' --inputs ...
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import logging
 import logging.handlers
@@ -19,7 +21,8 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +39,8 @@ log = logging.getLogger("freqmaps")
 _TEMPORARY = re.compile(r"\.(writing-.+|.+\.\d+)")
 #: Environment variable: when Snakemake was started, in seconds since 1970.
 STARTED = "FREQMAPS_STARTED"
+#: Environment variable: set where Snakemake was told to make again what stands.
+FORCED = "FREQMAPS_FORCED"
 
 
 @dataclass
@@ -80,28 +85,74 @@ class Job:
         """Return the folder of the only input of a role."""
         return self.inputs[role]  # type: ignore[no-any-return]
 
+    @property
+    def all_inputs(self) -> list[Path]:
+        """The folders of all inputs, each once, in the order of the spec."""
+        flat = [f for role in self.inputs.values() for f in (role if isinstance(role, list) else [role])]
+        return list(dict.fromkeys(flat))
+
     def attributes(self) -> dict[str, Any]:
         """Return provenance for the attributes of a store: version, commit, spec."""
         return {"spec": json.dumps(self.spec, sort_keys=True), **manifests.origin()}
 
 
 def main(run: Callable[[Job], Mapping[str, Any]]) -> None:
-    """Parse the command line, run the stage under its lock, and write the manifest last.
+    """Parse the command line, make each result under its lock, and write its manifest last.
 
     Exits with 1 and one sentence on a :class:`FreqmapsError`; any other error keeps its traceback.
     """
-    entry_point(_parser(), lambda arguments: _run_keyed(run, arguments))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--root", required=True, type=Path, help="the results root")
+    parser.add_argument("--results", required=True, type=json.loads,
+                        help="what to make, in order, as JSON: path below the root, spec, options")  # fmt: skip
+    parser.add_argument(
+        "--inputs",
+        nargs="*",
+        default=[],
+        help="folders of the inputs, below the root; found by their keys if none is given",
+    )
+    parser.add_argument("--logs", nargs="*", default=[], type=Path, help="a log for each result")
+    entry_point(parser, lambda arguments: _make_all(run, arguments))
+
+
+def _make_all(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Namespace) -> None:
+    """Make the results that are missing, each with a log of its own."""
+    folders = {Path(path).name: arguments.root / path for path in arguments.inputs or _all_below(arguments.root)}
+    logs = [*arguments.logs, *[None] * len(arguments.results)]
+    for given, path in zip(arguments.results, logs, strict=False):
+        folder = arguments.root / given["path"]
+        with _log_file(path):
+            _make(_of_stage(given["spec"]["stage"], run), given, folder, folders)
+        folders[folder.name] = folder
+
+
+def _all_below(root: Path) -> Iterator[str]:
+    """Yield every keyed folder: for jobs that read more results than a command line can name."""
+    from freqmaps.results.scan import walk
+
+    return (path for path, keyed in walk(root) if keyed) if root.is_dir() else iter(())
+
+
+def _of_stage(stage: str, run: Callable[[Job], Mapping[str, Any]]) -> Callable[[Job], Mapping[str, Any]]:
+    """Return the function of a stage's script: the running one, or another in its folder."""
+    called = Path(sys.argv[0])
+    if called.stem == stage:
+        return run
+    spec = importlib.util.spec_from_file_location(f"_script_{stage}", called.with_name(f"{stage}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.run  # type: ignore[no-any-return]
 
 
 def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace], None]) -> None:
-    """Run a script: parse its command line (with ``--log``), log, and turn bad input into one sentence."""
-    parser.add_argument("--log", type=Path, help="also write the log here")
+    """Run a script: parse its command line, log, and turn bad input into one sentence."""
     arguments = parser.parse_args()
-    shared_root.open_to_group(arguments.log or Path())
     start = time.time()
     signal.signal(signal.SIGTERM, _stop)
     try:
-        _start_logging(arguments.log)
+        shared_root.open_to_group(arguments.root)
+        _start_logging(quiet=bool(arguments.logs))
         run(arguments)
         log.info("worked for %.2f s", time.time() - start)
     except _Stopped:
@@ -142,19 +193,20 @@ def _out_of_memory(error: BaseException) -> bool:
     return is_out_of_memory(error)
 
 
-def _run_keyed(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Namespace) -> None:
-    spec = json.loads(arguments.spec)
-    folder = arguments.output.parent
+def _make(
+    run: Callable[[Job], Mapping[str, Any]], given: Mapping[str, Any], folder: Path, folders: Mapping[str, Path]
+) -> None:
+    spec, output = given["spec"], folder / manifests.NAME
     folder.mkdir(parents=True, exist_ok=True)
-    job = Job(spec, _roles(spec, arguments.inputs), folder, json.loads(arguments.options))
-    _limit_threads(int(job.options.get("threads") or 0))
     with shared_root.lock(folder):
         _clear(folder)
-        if _made_meanwhile(arguments.output, spec):
-            log.info("already made by another run: %s", arguments.output)
+        if _stands(output, spec):
+            log.info("already made: %s", output)
         else:
-            arguments.output.unlink(missing_ok=True)
-            _attempt(run, job, arguments.output)
+            job = Job(spec, _roles(spec, folders), folder, dict(given.get("options", {})))
+            _limit_threads(int(job.options.get("threads") or 0))
+            output.unlink(missing_ok=True)
+            _attempt(run, job, output)
         shutil.rmtree(folder / "partial", ignore_errors=True)
 
 
@@ -169,13 +221,14 @@ def _clear(folder: Path) -> None:
             path.unlink()
 
 
-def _made_meanwhile(output: Path, spec: Mapping[str, Any]) -> bool:
-    """Whether another run has made the result: by hand, at any time; under Snakemake, since that was started.
+def _stands(output: Path, spec: Mapping[str, Any]) -> bool:
+    """Whether a result stands: another run made it meanwhile, or it was there and the job makes others beside it.
 
-    Of what stood before, Snakemake knew: it asks for that again only if it is told to (``--forcerun``).
+    Only if it is asked for again although it stood before Snakemake started (``--forcerun``) is it made again.
     """
-    since = float(os.environ.get(STARTED, "-inf"))
-    return output.exists() and output.stat().st_mtime >= since and manifests.matches(output, spec)
+    if not (output.exists() and manifests.matches(output, spec)):
+        return False
+    return not os.environ.get(FORCED) or output.stat().st_mtime >= float(os.environ.get(STARTED, "-inf"))
 
 
 def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) -> None:
@@ -194,26 +247,15 @@ def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) ->
     log.info("done in %.1f s: %s", seconds["wall_s"], json.dumps(headline, default=str))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--spec", required=True, help="the stage's spec, as JSON")
-    parser.add_argument("--output", required=True, type=Path, help="the manifest to write")
-    parser.add_argument("--inputs", nargs="*", type=Path, default=[], help="manifests of the inputs")
-    parser.add_argument("--options", default="{}", help="what decides no number (device, threads, ...), as JSON")
-    return parser
-
-
-def _roles(spec: Mapping[str, Any], paths: list[Path]) -> dict[str, Any]:
-    """Find each input's folder: a role of the spec names keys, a key is the last folder of a path."""
-    by_key = {p.parent.name: p.parent for p in paths}
+def _roles(spec: Mapping[str, Any], folders: Mapping[str, Path]) -> dict[str, Any]:
+    """Find each input's folder by its key, and check that it is what its manifest says."""
     roles: dict[str, Any] = {}
     for role, keys in spec.get("inputs", {}).items():
-        missing = [k for k in ([keys] if isinstance(keys, str) else keys) if k not in by_key]
-        if missing:
-            raise FreqmapsError(f"--inputs lacks the result of key {missing[0]} (role '{role}')")
         for one in [keys] if isinstance(keys, str) else keys:
-            manifests.check(by_key[one])
-        roles[role] = by_key[keys] if isinstance(keys, str) else [by_key[k] for k in keys]
+            if one not in folders:
+                raise FreqmapsError(f"--inputs lacks the result of key {one} (role '{role}')")
+            manifests.check(folders[one])
+        roles[role] = folders[keys] if isinstance(keys, str) else [folders[k] for k in keys]
     return roles
 
 
@@ -236,17 +278,36 @@ class _LogFile(logging.handlers.WatchedFileHandler):
             super().handleError(record)
 
 
-def _start_logging(path: Path | None) -> None:
+_FORM = "%(asctime)s %(levelname)s %(message)s"
+
+
+def _start_logging(*, quiet: bool) -> None:
+    """Log to the terminal; where each result has a log of its own, only what is amiss: several jobs share it."""
     shown = logging.StreamHandler(sys.stderr)
-    form = "%(asctime)s %(levelname)s %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, handlers=[shown])
-    if path:
-        shown.setLevel(logging.WARNING)  # several jobs share a terminal; each has its own log
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kept = _LogFile(path, encoding="utf-8")
-        kept.setFormatter(logging.Formatter(form))
-        logging.getLogger().addHandler(kept)
-    log.info("command: python %s", shlex.join(sys.argv))
+    logging.basicConfig(level=logging.INFO, format=_FORM, handlers=[shown])
+    if quiet:
+        shown.setLevel(logging.WARNING)
+
+
+@contextmanager
+def _log_file(path: Path | None) -> Iterator[None]:
+    """Also log to a file, which starts with the command."""
+    if path is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = _LogFile(path, encoding="utf-8")
+    kept.setFormatter(logging.Formatter(_FORM))
+    logging.getLogger().addHandler(kept)
+    try:
+        log.info("command: python %s", shlex.join(sys.argv))
+        yield
+    except FreqmapsError as error:
+        log.info("%s", error)  # the terminal hears of it once, when the job ends
+        raise
+    finally:
+        logging.getLogger().removeHandler(kept)
+        kept.close()
 
 
 def _limit_threads(threads: int) -> None:

@@ -15,7 +15,7 @@ from freqmaps import job
 from freqmaps.provenance import shared_root
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.study.build import study
-from freqmaps.study.graph import FILES, PATHS
+from freqmaps.study import jobs, shown
 
 # Jobs run the Python that runs Snakemake, and this clone's package, wherever they start.
 os.environ.update(
@@ -37,14 +37,9 @@ os.environ.setdefault(job.STARTED, str(time.time()))
 SHOWN = "results"  # tables, figures and the report follow the current config, in the working directory
 
 
-def _names(name):
-    found = {
-        node.names[name] for node in STUDY.graph.nodes.values() if name in node.names
-    }
-    return "|".join(sorted(map(re.escape, found))) or "none"
-
-
 onstart:
+    if workflow.dag_settings.forceall or workflow.dag_settings.forcerun:
+        os.environ[job.FORCED] = "1"
     due = list(workflow.dag.needrun_jobs())
     try:
         shared_root.check(
@@ -55,94 +50,43 @@ onstart:
         raise WorkflowError(str(error)) from None
 
 
-wildcard_constraints:
-    dataset=_names("dataset"),
-    model=_names("model"),
-    training=_names("training"),
-    attack=_names("attack"),
-    maps=_names("maps"),
-    of=_names("of"),
-    group_maps=_names("group_maps"),
-    pairing=_names("pairing"),
-    metric=_names("metric"),
-    evaluation=_names("evaluation"),
-    seed=r"\d+",
-    range=r"(test|train|all)-\d+-\d+",
-    key=r"[0-9a-f]{12}",
-
-
 def in_root(path):
     """A file below the results root; on object storage, what Snakemake fetches and stores."""
     return storage(f"{ROOT}/{path}") if STUDY.remote else f"{ROOT}/{path}"
 
 
-def record(stage, name):
-    """A job's log or benchmark: beside the manifest, or in this clone if the root is on object storage."""
-    return f"{f'{SHOWN}/logs' if STUDY.remote else ROOT}/{PATHS[stage]}/{name}"
+def beside(node, name):
+    """A log or benchmark: beside the manifest, or in this clone if the root is on object storage."""
+    return f"{f'{SHOWN}/logs' if STUDY.remote else ROOT}/{node.path}/{name}"
 
 
-def made(stage):
-    """The output of a stage.
+def made(nodes):
+    """The outputs of a job.
 
-    Only the manifest is an output. It is written last, so it says that the files beside it are whole; and Snakemake
+    Only manifests are outputs. A manifest is written last, so it says that the files beside it are whole; and Snakemake
     passes over what is missing downstream of a job that it repeats although its (ancient) outputs exist. `update` keeps
-    it from removing, before the job, what another user's run has made since this one looked. Object storage needs the
-    files themselves as outputs, and has no `update`.
+    it from removing, before the job, what another user's run has made since this one looked, or what the job will find
+    made. Object storage needs the files themselves as outputs, and has no `update`.
     """
-    manifest = in_root(f"{PATHS[stage]}/manifest.json")
     if not STUDY.remote:
-        return {"manifest": update(manifest)}
-    return {
-        "manifest": manifest,
-        "files": [in_root(f"{PATHS[stage]}/{f}") for f in FILES[stage]],
-    }
-
-
-def manifests_of(nodes):
-    """The manifests of results, as inputs: their age decides nothing, their path says it all."""
-    return [ancient(in_root(f"{node.path}/manifest.json")) for node in nodes]
+        return [update(f"{ROOT}/{node.path}/manifest.json") for node in nodes]
+    files = [(node, f) for node in nodes for f in ("manifest.json", *node.files)]
+    return [in_root(f"{node.path}/{file}") for node, file in files]
 
 
 def results_of(nodes):
-    """Results as inputs: their manifests, and the files beside them where these have to be fetched."""
-    files = [(n, f) for n in nodes for f in (FILES[n.stage] if STUDY.remote else ())]
-    return manifests_of(nodes) + [ancient(in_root(f"{n.path}/{f}")) for n, f in files]
+    """Results as inputs: their age decides nothing, their path says it all; their files too where they are fetched."""
+    files = [
+        (node, f)
+        for node in nodes
+        for f in ("manifest.json", *(node.files if STUDY.remote else ()))
+    ]
+    return [ancient(in_root(f"{node.path}/{file}")) for node, file in files]
 
 
-def root_of(nodes):
-    """Parameter function: where `input.results` lie on this machine: their root, or the copies fetched from it."""
-    depth = next(iter(nodes)).path.count("/") + 1
-    return lambda wildcards, input: str(Path(input.results[0]).parents[depth])
-
-
-def _found(stage, wildcards):
-    try:
-        return STUDY.graph.at(stage, dict(wildcards.items()))
-    except FreqmapsError as error:
-        raise WorkflowError(str(error)) from None
-
-
-def inputs_of(stage):
-    """Input function: the results that a result is made from."""
-    return lambda wildcards: results_of(_found(stage, wildcards).inputs)
-
-
-def spec_of(stage):
-    """Parameter function: the spec, as JSON."""
-    return lambda wildcards: json.dumps(
-        dict(_found(stage, wildcards).spec), sort_keys=True
-    )
-
-
-def options_of(stage):
-    """Parameter function: what decides no number, as JSON."""
-    return lambda wildcards: json.dumps(
-        dict(_found(stage, wildcards).options), sort_keys=True
-    )
-
-
-def threads_of(stage):
-    return STUDY.config["threads"][stage]
+def root_above(files, node):
+    """Where a result lies on this machine: below the root, or below the copies fetched from it."""
+    return str(Path(files[0]).parents[node.path.count("/") + 1])
 
 
 def gpus(wildcards):
@@ -160,18 +104,7 @@ def growing(first):
     return lambda wildcards, attempt: first * 2 ** (attempt - 1)
 
 
-STAGE_COMMAND = (
-    "--spec {params.spec:q} --options {params.options:q} "
-    "--output {output.manifest:q} --log {log:q} --inputs {input:q}"
-)
-
-
 def script(name):
     """A script of this clone, wherever that lies, for a command line."""
     path = shlex.quote(f"{workflow.basedir}/workflow_scripts/{name}.py")
     return path.replace("{", "{{").replace("}", "}}")
-
-
-def command(stage):
-    """The one command line of all keyed stages."""
-    return f"python {script(stage)} {STAGE_COMMAND}"

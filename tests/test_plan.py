@@ -11,7 +11,7 @@ import pytest
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.plan import csv_text, json_text, made, plan, table, text
-from freqmaps.plan.case import Case, Network, Shape, features
+from freqmaps.stages.work import Case, Network, Shape, features
 from freqmaps.plan.estimate import START_SECONDS
 from freqmaps.plan.rates import Rates
 from freqmaps.results import scan

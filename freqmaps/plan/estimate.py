@@ -9,9 +9,9 @@ from typing import Any
 
 from freqmaps.core import components
 from freqmaps.plan import made
-from freqmaps.plan.case import Case, Network, Shape, features
 from freqmaps.plan.rates import Rates
 from freqmaps.results.scan import scan
+from freqmaps.stages.work import Case, Network, Shape, features
 from freqmaps.study.build import Study
 from freqmaps.study.graph import Node
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from freqmaps.plan.case import Case, Network, Shape, features
 from freqmaps.results.scan import Found, inputs
+from freqmaps.stages.work import Case, Network, Shape, features
 
 DECIDES_NUMBERS = False
 

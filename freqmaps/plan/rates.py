@@ -7,17 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from freqmaps.plan import table
-from freqmaps.plan.case import Case
 from freqmaps.plan.made import Made
 from freqmaps.plan.table import Rate
+from freqmaps.stages import STAGES
+from freqmaps.stages.work import Case
 
 DECIDES_NUMBERS = False
 
-#: ASSUME: seconds per number of an image or of a matrix, where a stage runs no network and computes no metric.
-_PER_NUMBER = {"datasets": 5e-8, "matrices": 1e-7}
-#: Bytes per number in a store, after compression, within a factor (docs/results.md: maps .032 of 4 bytes at lambda .1).
-_STORED = {"datasets": (0.96, 1.5), "attacks": (3.2, 1.5), "maps": (0.3, 5.0), "group_maps": (2.0, 3.0),
-           "matrices": (0.6, 6.0), "evaluation": (0.0, 3.0)}  # fmt: skip
 _PER_SAMPLE, _PER_JOB = 30.0, 15e3
 _TABLES = ("correlation", "evaluation")
 
@@ -63,7 +59,7 @@ class Rates:
             return Rate(rate.value * case.gradients, rate.factor, rate.source)
         if case.stage == "correlation":
             return table.metric_seconds(case.component[0], case.images, case.features)
-        each = _PER_NUMBER.get(case.stage, max(_PER_NUMBER.values()))
+        each = STAGES[case.stage].seconds_per_number
         return Rate(each * case.images * case.features, 5.0, "default per number stored")
 
     def bytes(self, case: Case) -> Rate:
@@ -76,10 +72,10 @@ class Rates:
             return Rate(4.0 * rate.value + _PER_JOB, rate.factor, f"weights {rate.source}")
         if case.stage == "correlation":
             return Rate(_PER_SAMPLE * case.images + _PER_JOB, 2.0, "default per sample")
-        each, factor = _STORED.get(case.stage, (4.0, 10.0))
+        each, factor = STAGES[case.stage].stored
         return Rate(
             each * case.rows * case.features + _PER_SAMPLE * case.images + _PER_JOB, factor,
-            "measured compression" if case.stage in _STORED else "unknown, guessed from raw float32",
+            "measured compression",
         )  # fmt: skip
 
     def steps(self, case: Case) -> float | None:

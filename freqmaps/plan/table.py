@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from freqmaps.plan.case import Network, Shape
+from freqmaps.stages.work import Network, Shape
 
 DECIDES_NUMBERS = False
 

@@ -8,7 +8,7 @@ from functools import cache
 from string import Formatter
 
 from freqmaps.provenance import keys
-from freqmaps.study.graph import PATHS
+from freqmaps.stages import PATHS
 
 DECIDES_NUMBERS = False
 
@@ -20,6 +20,7 @@ _SHAPES = {
     "seed": r"\d+",
     "range": r"[a-z]+-\d+-\d+",
     "of": rf"{NAME}(?:@{NAME})?",
+    "item": r"[A-Za-z0-9][A-Za-z0-9._:-]*",
 }
 _KEY = re.compile(_SHAPES["key"])
 

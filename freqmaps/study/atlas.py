@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from freqmaps.core.errors import ConfigError, nearest
-from freqmaps.provenance import code, keys
-from freqmaps.study.graph import SCRIPTS, Graph, Node
+from freqmaps.study.graph import Graph, Node
 
 DECIDES_NUMBERS = False
 
@@ -22,16 +21,6 @@ class Atlas:
 
     parameters: Mapping[str, Any]
     inputs: tuple[Node, ...]
-
-    def key(self, templates: Sequence[str]) -> str:
-        """Return its key: parameters, results, code, and the digests of the page's templates."""
-        spec = {
-            "parameters": dict(self.parameters),
-            "inputs": sorted(node.path for node in self.inputs),
-            "code": code.stage_digest([SCRIPTS / "atlas.py"]),
-            "templates": list(templates),
-        }
-        return keys.key(spec)
 
 
 def resolve(study: str, given: Mapping[str, Any], graph: Graph) -> Atlas | None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from freqmaps.core.errors import ConfigError
-from freqmaps.provenance import code, keys
-from freqmaps.study import atlas, config
+from freqmaps.study import atlas, config, pages
 from freqmaps.study.comparisons import add_comparisons
-from freqmaps.study.graph import SCRIPTS, Graph, root_relative
+from freqmaps.study.graph import Graph, Node, root_relative
 from freqmaps.study.items import Item, add_item
+from freqmaps.study.jobs import Batch, batches
 from freqmaps.study.runs import Run
 
 DECIDES_NUMBERS = False
@@ -27,6 +28,8 @@ class Study:
     graph: Graph = field(default_factory=Graph)
     items: dict[str, Item] = field(default_factory=dict)
     atlas: atlas.Atlas | None = None
+    atlas_node: Node | None = None
+    report: Node | None = None
 
     @property
     def root(self) -> Path:
@@ -49,16 +52,27 @@ class Study:
         """Whether the results root is on object storage (``s3://bucket/prefix``)."""
         return "://" in self.config["results"]
 
-    def report_key(self, templates: Sequence[str], shown: Mapping[str, Any]) -> str:
-        """Return the key of the report: items, results, code, digests of its templates, the config that it shows."""
-        spec = {
-            "items": {i.name: i.key for i in self.items.values()},
-            "results": sorted(self.graph.nodes),
-            "code": code.stage_digest([SCRIPTS / "report.py"]),
-            "templates": list(templates),
-            "config": dict(shown),
-        }
-        return keys.key(spec)
+    @cached_property
+    def batches(self) -> list[Batch]:
+        """The jobs that make the study's results."""
+        return batches(self.graph, self.config["together"])
+
+    @property
+    def published(self) -> dict[str, Node]:
+        """What is laid at plain names: the result of each item by its id, ``atlas`` and ``report``."""
+        found = {name: item.node for name, item in self.items.items()}
+        return found | {name: node for name, node in (("atlas", self.atlas_node), ("report", self.report)) if node}
+
+    def laid(self, name: str) -> dict[str, str]:
+        """Return where the files of an item or a page are laid, below ``results/``, by name in their keyed folder."""
+        return self.items[name].files if name in self.items else {f: f for f in self.published[name].files}
+
+    def targets(self) -> dict[str, list[str]]:
+        """Return what each target of the study lays: ``all``, each paper (``b25``), each item and page."""
+        found = {"all": list(self.published), **{name: [name] for name in self.published}}
+        for name in self.items:
+            found.setdefault(name.split("-")[0].lower(), []).append(name)
+        return found
 
 
 def study(raw: Mapping[str, Any]) -> Study:
@@ -84,6 +98,8 @@ def study(raw: Mapping[str, Any]) -> Study:
         item = add_item(built.config, built.graph, built.items, entry, f"items[{number}]")
         built.items[item.name] = item
     built.atlas = atlas.resolve(built.config["study"], built.config["atlas"], built.graph)
+    built.atlas_node = pages.add_atlas(built)
+    built.report = pages.add_report(built)
     return built
 
 

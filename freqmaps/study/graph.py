@@ -11,48 +11,10 @@ from typing import Any
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, nearest
 from freqmaps.provenance import code, keys
+from freqmaps.stages import STAGES
+from freqmaps.stages.work import Shape
 
 DECIDES_NUMBERS = False
-
-#: Where each stage's results lie under the results root. The only place that says so.
-PATHS = {
-    "datasets": "{dataset}/datasets/{key}",
-    "training": "{dataset}/{model}/{training}/seed{seed}/training/{key}",
-    "attacks": "{dataset}/{model}/{training}/seed{seed}/attacks/{attack}/{range}/{key}",
-    "maps": "{dataset}/{model}/{training}/seed{seed}/maps/{maps}/{of}/{range}/{key}",
-    "group_maps": "{dataset}/{model}/{training}/seed{seed}/group_maps/{group_maps}/{of}/{key}",
-    "matrices": "{dataset}/{model}/{training}/seed{seed}/matrices/{maps}/{attack}/{pairing}/{key}",
-    "correlation": "{dataset}/{model}/{training}/seed{seed}/correlation/{maps}/{attack}/{pairing}/{metric}/{key}",
-    "evaluation": "{dataset}/{model}/{training}/seed{seed}/evaluation/{evaluation}/{key}",
-}
-
-_STORE = ("store.zarr.zip",)
-
-#: The files that a stage leaves beside the manifest: always the same, empty where there is nothing to say. A root on
-#: object storage needs to know them before the job has run.
-FILES = {
-    "datasets": _STORE,
-    "training": ("model.safetensors", "model.json", "history.csv"),
-    "attacks": _STORE,
-    "maps": _STORE,
-    "group_maps": _STORE,
-    "matrices": _STORE,
-    "correlation": ("correlation.csv", "per_sample.csv"),
-    "evaluation": ("evaluation.csv", "samples.csv"),
-}
-
-#: Libraries whose version decides a stage's numbers, besides those that its components name.
-LIBRARIES = {
-    "datasets": ("numpy", "pillow"),
-    "training": ("torch",),
-    "attacks": ("torch",),
-    "maps": ("torch",),
-    "group_maps": ("torch",),
-    "evaluation": ("torch",),
-    "matrices": ("numpy",),
-    "correlation": ("numpy", "scipy"),
-    "items": (),
-}
 
 SCRIPTS = components.PACKAGE.parent / "workflow_scripts"
 
@@ -71,6 +33,10 @@ class Node:
         The nodes it reads.
     options
         What decides no number: device, threads, where raw data lie.
+    files
+        What lies beside its manifest.
+    order
+        Its number in the study: inputs come before what is made from them.
     """
 
     stage: str
@@ -78,6 +44,8 @@ class Node:
     spec: Mapping[str, Any]
     inputs: tuple[Node, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    order: int = 0
 
     @cached_property
     def key(self) -> str:
@@ -87,7 +55,7 @@ class Node:
     @cached_property
     def path(self) -> str:
         """Its folder below the results root."""
-        return PATHS[self.stage].format(**self.names, key=self.key)
+        return STAGES[self.stage].path.format(**self.names, key=self.key)
 
 
 class Graph:
@@ -95,6 +63,8 @@ class Graph:
 
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
+        #: The shape of each dataset's images, by the key of its result: how much work a result is.
+        self.shapes: dict[str, Shape] = {}
 
     def add(
         self,
@@ -106,6 +76,8 @@ class Graph:
         parts: Iterable[components.Component] = (),
         seed: int | None = None,
         options: Mapping[str, Any] | None = None,
+        files: Iterable[str] | None = None,
+        further: Mapping[str, Any] | None = None,
     ) -> Node:
         """Add a result (or return the one already there) and derive its key.
 
@@ -121,9 +93,13 @@ class Graph:
             The stage's own seed, where it draws random numbers.
         options
             What decides no number.
+        files
+            What it leaves beside its manifest; None: what its stage always does.
+        further
+            Other fields of the spec.
         """
         parts = list(parts)
-        libraries = [*LIBRARIES[stage], *(name for part in parts for name in part.libraries)]
+        libraries = [*STAGES[stage].libraries, *(name for part in parts for name in part.libraries)]
         spec: dict[str, Any] = {
             "stage": stage,
             "names": dict(names),
@@ -134,22 +110,11 @@ class Graph:
         }
         if seed is not None:
             spec["seed"] = seed
+        spec |= further or {}
         flat = [m for n in inputs.values() for m in ([n] if isinstance(n, Node) else n)]
-        node = Node(stage, dict(names), spec, tuple(flat), dict(options or {}))
+        left = STAGES[stage].files if files is None else tuple(files)
+        node = Node(stage, dict(names), spec, tuple(flat), dict(options or {}), left, len(self.nodes))
         return self.nodes.setdefault(node.path, node)
-
-    def at(self, stage: str, wildcards: Mapping[str, Any]) -> Node:
-        """Return the node at a path, given by the wildcards that Snakemake read from it.
-
-        Raises
-        ------
-        ConfigError
-            The current config asks for no such result.
-        """
-        path = PATHS[stage].format(**wildcards)
-        if path not in self.nodes:
-            raise ConfigError(f"{path}: the current config asks for no such result; its spec may have changed since")
-        return self.nodes[path]
 
 
 def entry(section: Mapping[str, Any], name: str, where: str, what: str) -> dict[str, Any]:

@@ -1,35 +1,47 @@
-"""Tables and figures of a config: their parameters, the results that they read, and their keys."""
+"""Tables and figures of a config: keyed results like all others, made from the results that they read."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, nearest
-from freqmaps.provenance import code, keys, manifest
-from freqmaps.study.graph import SCRIPTS, Graph, Node
+from freqmaps.provenance import manifest
+from freqmaps.study.graph import Graph, Node
 
 DECIDES_NUMBERS = False
 
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """A table or figure of the current config: its parameters, the results that it reads, and its key."""
+    """A table or figure of the current config: its parameters, and its result in the graph."""
 
     name: str
     kind: str
     parameters: Mapping[str, Any]
-    inputs: tuple[Node, ...]
-    key: str
+    node: Node
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The results that it reads."""
+        return self.node.inputs
+
+    @property
+    def key(self) -> str:
+        """The key of its result."""
+        return self.node.key
 
     @property
     def files(self) -> dict[str, str]:
-        """Its files, below ``results/`` of the working directory."""
-        if self.kind == "table":
-            return {end: f"tables/{self.name}.{end}" for end in ("csv", "tex", "json")}
-        return {end: f"figures/{self.name}.{end}" for end in ("svg", "png", "pdf", "json")}
+        """By its name in the keyed folder: where each of its files is laid, below ``results/``."""
+        return {file: f"{self.kind}s/{file}" for file in self.node.files}
+
+
+#: What a table and a figure consist of, the file that tells of the others last.
+ENDINGS = {"table": ("csv", "tex", "json"), "figure": ("svg", "png", "pdf", "json")}
 
 
 def add_item(
@@ -58,14 +70,20 @@ def add_item(
             bases = component.constants.get("BASES", ()) if stage == "maps" else ()
             kind = f" and basis {' or '.join(bases)}" if bases else ""
             raise ConfigError(f"{where}: item '{name}' needs results of stage '{stage}'{kind}, which no run asks for")
-    spec = {
-        "item": name,
-        "parameters": parameters,
-        "code": code.stage_digest([SCRIPTS / "items.py", component.path]),
-        "data": [manifest.sha256(component.path.parent / name) for name in component.constants.get("DATA", ())],
-        "inputs": sorted(n.path for n in nodes),
-    }
-    return Item(name, component.constants["KIND"], parameters, tuple(nodes), keys.key(spec))
+    kind = component.constants["KIND"]
+    by_stage: dict[str, Node | list[Node]] = {}
+    for node in nodes:
+        by_stage.setdefault(node.stage, []).append(node)  # type: ignore[union-attr]
+    node = graph.add(
+        "items", {"item": name}, {"item": name, "parameters": parameters}, by_stage, parts=[component],
+        files=[f"{name}.{ending}" for ending in ENDINGS[kind]],
+        # Its rows and captions tell the names of what it reads, so that paths count, not keys alone.
+        further={
+            "reads": hashlib.sha256("\n".join(sorted(n.path for n in nodes)).encode()).hexdigest()[:16],
+            "data": [manifest.sha256(component.path.parent / file) for file in component.constants.get("DATA", ())],
+        },
+    )  # fmt: skip
+    return Item(name, kind, parameters, node)
 
 
 def _selection(select: Any, where: str, graph: Graph) -> dict[str, list[str]]:

@@ -9,6 +9,8 @@ from typing import Any
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
 from freqmaps.provenance import keys
+from freqmaps.stages import STAGES
+from freqmaps.stages.work import Shape
 from freqmaps.study import precheck
 from freqmaps.study.graph import Graph, Node, entry, root_relative
 
@@ -17,14 +19,12 @@ DECIDES_NUMBERS = False
 GIVEN = "given"
 _SUPPLIED = ("classes", "channels", "size")
 _MODEL_KEYS = ("architecture", "normalise", "checkpoint")
-#: Stages that run a network, and so may use a GPU.
-ON_DEVICE = ("training", "attacks", "maps", "group_maps", "evaluation")
 
 
 def options(config: Mapping[str, Any], stage: str) -> dict[str, Any]:
     """Return what a stage is told that decides no number."""
-    found: dict[str, Any] = {"threads": config["threads"][stage]}
-    if stage in ON_DEVICE:
+    found: dict[str, Any] = {"threads": config["threads"].get(stage, 1)}
+    if STAGES[stage].on_device:
         found["device"] = config["device"]
     return found
 
@@ -67,6 +67,9 @@ class Networks:
             "datasets", {"dataset": name}, {"kind": kind, "parameters": keyed, "identity": description.identity}, {},
             parts=[component], options=options(self.config, "datasets") | {"located": located},
         )  # fmt: skip
+        self.graph.shapes[node.key] = Shape(
+            description.channels, description.size, len(description.classes), description.splits
+        )
         return node, description
 
     def training(self, dataset: Node, description: Any, names: Mapping[str, str]) -> Node:

@@ -1,9 +1,9 @@
-"""The two pages of a study, its report and its atlas: their files, templates and keys."""
+"""The two pages of a study, its report and its atlas: keyed results that show the others."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,50 +17,43 @@ DECIDES_NUMBERS = False
 
 TEMPLATES = SCRIPTS.parent / "report"
 #: What decides no number decides nothing of the report either.
-_NOT_SHOWN = ("threads", "device", "results")
+_NOT_SHOWN = ("threads", "device", "results", "resources", "together")
 
 
-@dataclass(frozen=True, eq=False)
-class Page:
-    """A page of the current config: its name, the results that it reads, its key, and what its stamp records."""
-
-    name: str
-    inputs: Sequence[Node]
-    key: str
-    records: Mapping[str, Any]
-
-    @property
-    def file(self) -> str:
-        """Its file below the shown results."""
-        return f"{self.name}.html"
-
-    @property
-    def stamp(self) -> str:
-        """The file below the shown results that says that the page is current."""
-        return f".current/{self.name}.{self.key}"
-
-
-def shown_config(study: Study) -> dict[str, Any]:
+def shown_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of the config that the report shows."""
-    return {key: value for key, value in study.config.items() if key not in _NOT_SHOWN}
+    return {key: value for key, value in config.items() if key not in _NOT_SHOWN}
 
 
-def report(study: Study, templates: Path = TEMPLATES) -> Page:
-    """Return the study's report."""
-    digests = [sha256(templates / name) for name in ("report.html.j2", "workflow.md")]
-    key = study.report_key(digests, shown_config(study))
-    return Page("report", list(study.graph.nodes.values()), key, {"study": study.config["study"]})
-
-
-def atlas(study: Study, templates: Path = TEMPLATES) -> Page | None:
-    """Return the study's atlas, None if it has none."""
+def add_atlas(study: Study, templates: Path = TEMPLATES) -> Node | None:
+    """Add the study's atlas, if it has one."""
     if not study.atlas:
         return None
     parts = sorted(path for path in (templates / "atlas").iterdir() if path.suffix in (".js", ".css"))
-    key = study.atlas.key([sha256(path) for path in (templates / "atlas.html.j2", *parts)])
-    return Page("atlas", study.atlas.inputs, key, {"parameters": dict(study.atlas.parameters)})
+    return _add(
+        study, "atlas", dict(study.atlas.parameters), list(study.atlas.inputs), [templates / "atlas.html.j2", *parts]
+    )
 
 
-def pages(study: Study, templates: Path = TEMPLATES) -> list[Page]:
-    """Return the study's pages."""
-    return [page for page in (atlas(study, templates), report(study, templates)) if page]
+def add_report(study: Study, templates: Path = TEMPLATES) -> Node:
+    """Add the study's report: it shows all its results."""
+    shown = {"config": shown_config(study.config), "atlas": study.atlas is not None}
+    files = [templates / name for name in ("report.html.j2", "workflow.md")]
+    return _add(study, "report", shown, list(study.graph.nodes.values()), files)
+
+
+def _add(study: Study, name: str, parameters: dict[str, Any], nodes: list[Node], templates: list[Path]) -> Node:
+    by_stage: dict[str, Node | list[Node]] = {}
+    for node in nodes:
+        by_stage.setdefault(node.stage, []).append(node)  # type: ignore[union-attr]
+    options = {"templates": str(TEMPLATES)}
+    if name == "atlas":
+        options["device"] = study.config["device"]
+    return study.graph.add(
+        name, {"page": study.config["study"]}, parameters, by_stage, options=options,
+        further={
+            "templates": [sha256(path) for path in templates],
+            # It tells the names of what it reads, so that paths count, not keys alone.
+            "reads": hashlib.sha256("\n".join(sorted(n.path for n in nodes)).encode()).hexdigest()[:16],
+        },
+    )  # fmt: skip

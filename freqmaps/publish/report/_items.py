@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,26 +50,24 @@ class ReportItem:
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg or b"").decode("ascii")
 
 
-def read_item(path: Path, *others: Path, report: Path) -> ReportItem:
-    """Read a table or a figure back.
+def read_item(folder: Path) -> ReportItem:
+    """Read a table or a figure back from the folder of its result.
 
-    Parameters
-    ----------
-    path
-        Its CSV or SVG; the sidecar ``.json`` lies beside it.
-    others
-        Its LaTeX, or its PNG and PDF, to link to.
-    report
-        Where the report will lie: links are relative to it.
+    Its links are relative to the report, and lead to where its files are laid: ``tables/`` or ``figures/``.
 
     Raises
     ------
     StoreError
         A file is missing or not whole.
     """
+    found = next((p for end in ("csv", "svg") for p in folder.glob(f"*.{end}")), None)
+    if found is None:
+        raise StoreError(f"{folder}: holds neither a table nor a figure; delete it and run its target again")
+    path = found
     try:
         about: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        links = {p.suffix[1:].upper(): Path(os.path.relpath(p, report.parent)).as_posix() for p in (path, *others)}
+        endings = ("csv", "tex") if about["kind"] == "table" else ("svg", "png", "pdf")
+        links = {end.upper(): f"{about['kind']}s/{path.stem}.{end}" for end in endings}
         shared: dict[str, Any] = {
             "id": about["item"], "title": about["title"],
             "caption": about["caption"], "notes": about["notes"], "links": links,

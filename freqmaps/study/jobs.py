@@ -1,0 +1,149 @@
+"""Which results one job makes: results of seconds that read the same inputs share a process, and so its start.
+
+What a job makes decides no key: a result is the same whichever job makes it. Only what is missing is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from freqmaps.stages import STAGES
+from freqmaps.stages.work import Shape, estimated_seconds
+from freqmaps.study.graph import Graph, Node
+
+DECIDES_NUMBERS = False
+
+#: Results per job at most: their specs stand on its command line.
+MOST = 24
+#: Characters of inputs on a command line at most; a shell takes 128 kB in all.
+_COMMAND_LINE = 40_000
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The results that one job makes, in order: a result may read those before it.
+
+    Attributes
+    ----------
+    nodes
+        At least one. The last one's stage gives the job its name, its script and its resources.
+    """
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def stage(self) -> str:
+        """The stage that the job is called by."""
+        return self.nodes[-1].stage
+
+    @cached_property
+    def inputs(self) -> tuple[Node, ...]:
+        """What the job reads and does not make itself, each once."""
+        own = set(self.nodes)
+        return tuple(dict.fromkeys(i for node in self.nodes for i in node.inputs if i not in own))
+
+    @property
+    def named_inputs(self) -> list[str]:
+        """The folders of its inputs below the root; none where they are too many for a command line."""
+        paths = [node.path for node in self.inputs]
+        return paths if sum(map(len, paths)) < _COMMAND_LINE else []
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """What the job is told of each result: its path below the root, its spec, its options."""
+        return [{"path": n.path, "spec": dict(n.spec), "options": dict(n.options)} for n in self.nodes]
+
+    @property
+    def name(self) -> str:
+        """A name that no other job of the study has: stage, place and key of its first result."""
+        first = self.nodes[0]
+        place = "_".join([*first.names.values(), first.key[:6]])
+        return f"{self.stage}_{place}".replace(":", ".")
+
+    @property
+    def message(self) -> str:
+        """One line that says what the job makes."""
+        shared = _shared([node.names for node in self.nodes])
+        several = f", {len(self.nodes)} results" if len(self.nodes) > 1 else ""
+        return f"{self.stage.replace('_', ' ')}: {'/'.join(shared) or self.nodes[0].names.get('item', '')}{several}"
+
+
+def batches(graph: Graph, seconds: float) -> list[Batch]:
+    """Return the jobs of a study.
+
+    Parameters
+    ----------
+    graph
+        Its results.
+    seconds
+        Results of one stage that read the same inputs share a job while their estimated work stays below this.
+        The metrics of one pair of map sets always share a job.
+    """
+    groups: dict[tuple[Any, ...], list[Node]] = {}
+    for node in graph.nodes.values():
+        groups.setdefault(_group(node), []).append(node)
+    return [batch for nodes in groups.values() for batch in _cut(nodes, graph.shapes, seconds)]
+
+
+def _group(node: Node) -> tuple[Any, ...]:
+    """Return what results that may share a job have in common."""
+    if node.stage == "correlation":
+        return _group(node.inputs[0])
+    return (node.stage, tuple(n.path for n in node.inputs))
+
+
+def _cut(nodes: Iterable[Node], shapes: Mapping[str, Shape], seconds: float) -> Iterable[Batch]:
+    held: list[Node] = []
+    total = 0.0
+    for node in nodes:
+        work = 0.0 if node.stage in ("matrices", "correlation") else estimated_seconds(node.stage, node.spec, shapes)
+        if held and (total + work > seconds or len(held) == MOST) and node.stage != "correlation":
+            yield Batch(tuple(held))
+            held, total = [], 0.0
+        held.append(node)
+        total += work
+    if held:
+        yield Batch(tuple(held))
+
+
+def _shared(names: list[Mapping[str, str]]) -> list[str]:
+    """Return the names that all results have, and of one that differs the first few."""
+    fields = dict.fromkeys(field for one in names for field in one)
+    told = []
+    for field in fields:
+        values = list(dict.fromkeys(one[field] for one in names if field in one))
+        told.append("+".join(values[:4]) + ("+..." if len(values) > 4 else ""))
+    return told
+
+
+def resources(batch: Batch, config: Mapping[str, Any]) -> tuple[int, int]:
+    """Return memory in MB and time in minutes that a job asks a cluster for at its first attempt.
+
+    Parameters
+    ----------
+    batch
+        The job.
+    config
+        The study's config, whose ``resources`` go before the stages' own.
+    """
+    given = config["resources"]
+    memory, minutes = zip(
+        *((STAGES[s].memory_mb, STAGES[s].minutes) for s in {n.stage for n in batch.nodes}), strict=True
+    )
+    own = given.get(batch.stage, {})
+    return own.get("mem_mb", max(memory)), own.get("runtime", max(minutes))
+
+
+def on_device(batch: Batch) -> bool:
+    """Whether a job runs a network."""
+    return any(STAGES[node.stage].on_device for node in batch.nodes)
+
+
+def is_light(batch: Batch) -> bool:
+    """Whether a job belongs where Snakemake runs: a table or a page that reads no images and no maps."""
+    if not {node.stage for node in batch.nodes} <= {"items", "report"}:
+        return False
+    return batch.stage == "report" or not any(STAGES[node.stage].contract for node in batch.inputs)

@@ -1,0 +1,98 @@
+"""What lies at the plain names: ``results/tables/B25-T1.csv``, ``results/report.html``.
+
+Tables, figures and pages are keyed results; copies of the current config's are laid at plain names. An index beside
+them, written last, says which result each was copied from, so that neither ages nor Snakemake's records are asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from freqmaps.core.errors import StoreError
+from freqmaps.provenance import manifest
+
+DECIDES_NUMBERS = False
+
+INDEX = ".shown.json"
+
+
+def read_index(shown: Path) -> dict[str, Any]:
+    """Return what was laid: by name, the ``path`` of the result below the root, and the ``bytes`` of each file."""
+    try:
+        found = json.loads((shown / INDEX).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def is_current(shown: Path, name: str, path: str, index: Mapping[str, Any] | None = None) -> bool:
+    """Whether the files of an item or a page are laid, whole, and those of the result at this path."""
+    entry = (read_index(shown) if index is None else index).get(name)
+    if not isinstance(entry, dict) or entry.get("path") != path:
+        return False
+    return all(_size(shown / file) == size for file, size in entry.get("bytes", {}).items())
+
+
+def lay(root: Path, shown: Path, wanted: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Copy results to their plain names, each file whole or not at all; return the names that were not current.
+
+    Parameters
+    ----------
+    root, shown
+        Where the results lie, and the folder of the plain names.
+    wanted
+        For each: ``name``, ``path`` of its result below the root, and ``files``: the plain name of each file.
+
+    Raises
+    ------
+    StoreError
+        A result is not finished or damaged.
+    """
+    index = read_index(shown)
+    laid = []
+    for one in wanted:
+        if is_current(shown, one["name"], one["path"], index):
+            continue
+        folder = root / one["path"]
+        manifest.check(folder)
+        index.pop(one["name"], None)
+        _write_index(shown, index)  # what is half laid is not current
+        sizes = {}
+        for file, plain in one["files"].items():
+            sizes[plain] = _copy(folder / file, shown / plain)
+        index[one["name"]] = {"path": one["path"], "bytes": sizes}
+        _write_index(shown, index)
+        laid.append(one["name"])
+    return laid
+
+
+def _copy(source: Path, target: Path) -> int:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    manifest.clear_half_written(target)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(source, temporary)
+        temporary.replace(target)
+    except FileNotFoundError as error:
+        raise StoreError(f"{source}: missing; delete its folder and run the same target again") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def _write_index(shown: Path, index: Mapping[str, Any]) -> None:
+    shown.mkdir(parents=True, exist_ok=True)
+    manifest.clear_half_written(shown / INDEX)
+    manifest.write_text(shown / INDEX, json.dumps(index, indent=1, sort_keys=True) + "\n")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

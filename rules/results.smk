@@ -1,0 +1,45 @@
+"""The keyed results: a rule per job, which makes one result or several that belong together.
+
+What a job makes, reads and asks for follows from the stages' records (freqmaps/stages) and from the study.
+"""
+
+
+def record(batch, name):
+    """A job's logs, one for each result, or its benchmark."""
+    return [beside(node, name) for node in batch.nodes]
+
+
+for BATCH in STUDY.batches:
+    MEMORY, MINUTES = jobs.resources(BATCH, STUDY.config)
+
+    rule:
+        name:
+            BATCH.name
+        input:
+            results_of(BATCH.inputs),
+        output:
+            made(BATCH.nodes),
+        log:
+            record(BATCH, "log.txt"),
+        benchmark:
+            record(BATCH, "benchmark.tsv")[0]
+        localrule: jobs.is_light(BATCH)
+        conda:
+            "../envs/gpu.yaml" if jobs.on_device(BATCH) else "../envs/cpu.yaml"
+        threads: STUDY.config["threads"].get(BATCH.stage, 1)
+        resources:
+            mem_mb=growing(MEMORY),
+            runtime=growing(MINUTES),
+            gpu=gpus if jobs.on_device(BATCH) else 0,
+            gpu_model=gpu_model if jobs.on_device(BATCH) else None,
+        params:
+            results=json.dumps(BATCH.results, sort_keys=True),
+            root=lambda wildcards, output, first=BATCH.nodes[0]: root_above(
+                output, first
+            ),
+            inputs=BATCH.named_inputs,
+        message:
+            BATCH.message
+        shell:
+            f"python {script(BATCH.stage)} --root {{params.root:q}} --results {{params.results:q}}"
+            " --inputs {params.inputs:q} --logs {log:q}"

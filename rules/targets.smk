@@ -1,0 +1,73 @@
+"""Targets: `all`, a paper (`b25`), an item (`B25-T1`), `report`, `atlas`; and `stores`, every keyed result.
+
+Tables, figures and pages are keyed results. A target lays those of the current config at their plain names, in one
+step at its end. Where they lie there already the target has nothing to do, whatever Snakemake remembers.
+"""
+
+INDEX = shown.read_index(Path(SHOWN))
+
+
+def wanted(names):
+    """What to lay: for each item or page its name, the path of its result, and where its files go."""
+    return [
+        {"name": n, "path": STUDY.published[n].path, "files": STUDY.laid(n)}
+        for n in names
+    ]
+
+
+for TARGET, NAMES in STUDY.targets().items():
+    NODES = [STUDY.published[name] for name in NAMES]
+    if all(
+        shown.is_current(Path(SHOWN), n, STUDY.published[n].path, INDEX) for n in NAMES
+    ):
+
+        rule:
+            name:
+                TARGET
+            input:
+                results_of(NODES),
+            localrule: True
+            message:
+                f"{TARGET}: tables, figures and pages are laid in {SHOWN}/"
+
+    else:
+
+        rule:
+            name:
+                TARGET
+            input:
+                results_of(NODES),
+            localrule: True
+            conda:
+                "../envs/cpu.yaml"
+            params:
+                results=json.dumps(wanted(NAMES), sort_keys=True),
+                root=lambda wildcards, input, first=NODES[0]: root_above(input, first),
+            message:
+                f"{TARGET}: lay tables, figures and pages in {SHOWN}/"
+            shell:
+                f"python {script('lay')} --root {{params.root:q}} --shown {SHOWN} --results {{params.results:q}}"
+
+
+rule stores:
+    input:
+        results_of(STUDY.graph.nodes.values()),
+    localrule: True
+    message:
+        "stores: every result of the study"
+
+
+# A root on object storage is not listed: that would fetch every manifest in it at the end of each run.
+CATALOG_COMMAND = (
+    "true"
+    if STUDY.remote
+    else f"python -m freqmaps.cli catalog --root {shlex.quote(ROOT)} --to {SHOWN} --if-any"
+)
+
+
+onsuccess:
+    shell(CATALOG_COMMAND)
+
+
+onerror:
+    shell(CATALOG_COMMAND)
