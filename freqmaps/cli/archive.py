@@ -24,7 +24,9 @@ def add_commands(commands: Commands) -> None:
     export = add(commands, "export", _export, text, config=True)
     export.add_argument("archive", type=Path, help="the file to write, say ours.zip")
     export.add_argument("--root", type=Path, help="the results root (default: the config's, or results)")
-    export.add_argument("--items", nargs="+", default=[], metavar="ITEM", help="what these items are made from")
+    export.add_argument(
+        "--items", nargs="+", default=[], metavar="ITEM", help="these items and their inputs"
+    )
     export.add_argument("--study", action="store_true", help="only results of config.yaml (and its overlays)")
     for name in _CHOICES:
         export.add_argument(f"--{name}", nargs="+", metavar=name.upper(), help=f"only results of this {name}")
@@ -70,7 +72,7 @@ def _paths(study: object, items: Collection[str]) -> set[str]:
             raise FreqmapsError(f"the config lists no item '{item}'; {nearest(item, study.items)}")
     if not items:
         return set(study.graph.nodes)
-    return {node.path for item in items for node in study.items[item].inputs}
+    return {node.path for item in items for node in (study.items[item].node, *study.items[item].inputs)}
 
 
 def _import(given: argparse.Namespace) -> int:

@@ -73,7 +73,7 @@ def _verify(given: argparse.Namespace) -> int:
 
 
 def _summary(given: argparse.Namespace) -> int:
-    summary, report = Path("results/.current/summary.txt"), Path("results/report.html")
+    summary, report = Path("results/summary.txt"), Path("results/report.html")
     if not (summary.exists() and report.exists()):
         raise FreqmapsError("no report yet; run `make run`")
     print(summary.read_text(encoding="utf-8"))

@@ -11,6 +11,7 @@ from freqmaps.core import components
 from freqmaps.plan import made
 from freqmaps.plan.rates import Rates
 from freqmaps.results.scan import scan
+from freqmaps.stages import PUBLISHED
 from freqmaps.stages.work import Case, Network, Shape, features
 from freqmaps.study.build import Study
 from freqmaps.study.graph import Node
@@ -64,7 +65,7 @@ class Plan:
     lines: tuple[Line, ...]
 
 
-def plan(study: Study, *, device: str | None = None, shown: Path = Path("results")) -> Plan:
+def plan(study: Study, *, device: str | None = None) -> Plan:
     """Estimate every job of a study. Reads manifests under its root, imports no torch, starts nothing.
 
     Parameters
@@ -74,8 +75,6 @@ def plan(study: Study, *, device: str | None = None, shown: Path = Path("results
     device
         ``cpu``, ``cuda`` or ``mps``: where networks will run. None: as the config says; ``auto`` is a GPU if this
         machine has one.
-    shown
-        Where tables, figures and the report lie.
     """
     where = device or study.config["device"]
     where = _here() if where == "auto" else where
@@ -88,7 +87,6 @@ def plan(study: Study, *, device: str | None = None, shown: Path = Path("results
         if there is not None and there.complete:
             line = replace(line, made=True, bytes=float(sum(there.sizes.values())), bytes_factor=1.0)
         lines.append(line)
-    lines += _shown(study, shown, all(line.made for line in lines))
     return Plan(study.config["study"], str(study.root), where, tuple(lines))
 
 
@@ -104,6 +102,10 @@ class _Estimator:
         self._shapes: dict[str, Shape] = {}
 
     def line(self, node: Node) -> Line:
+        if node.stage in PUBLISHED:
+            return Line(
+                node.stage, node.path, False, SHOWN_SECONDS, 3.0, "default", 0, 1, SHOWN_BYTES, 4.0, "default",
+            )  # fmt: skip
         case = self.case(node)
         seconds, size = self.rates.seconds(case), self.rates.bytes(case)
         on_device = "device" in node.options
@@ -156,17 +158,3 @@ def _ancestor(node: Node, stage: str) -> Node | None:
             return one
         waiting += one.inputs[:3]
     return None
-
-
-def _shown(study: Study, shown: Path, results_made: bool) -> list[Line]:
-    """Return the jobs of items and of the report."""
-    there = []
-    for item in study.items.values():
-        files = all((shown / file).exists() for file in item.files.values())
-        there.append((item.name, files and (shown / ".current" / f"{item.name}.{item.key}").exists()))
-    report = results_made and all(made for _, made in there) and (shown / "report.html").exists()
-    told = [("items", name, made) for name, made in there] + [("report", "report.html", report)]
-    return [
-        Line(stage, name, made, SHOWN_SECONDS, 3.0, "default", 0, 1, SHOWN_BYTES, 4.0, "default")
-        for stage, name, made in told
-    ]

@@ -12,16 +12,12 @@ def mermaid(study: Study) -> str:
     counts: dict[str, int] = {}
     edges: dict[tuple[str, str], None] = {}
     for node in study.graph.nodes.values():
-        counts[node.stage] = counts.get(node.stage, 0) + 1
-        edges.update({(source.stage, node.stage): None for source in node.inputs})
+        name = node.names["item"].replace("-", "_") if node.stage == "items" else node.stage
+        counts[name] = counts.get(name, 0) + 1
+        if node.stage == "report":
+            edges.update({(other, name): None for other in counts if other[:1].isupper() or other == "atlas"})
+            continue
+        edges.update({(source.stage, name): None for source in node.inputs})
     lines = ["flowchart LR"]
-    lines += [f'    {stage}["{stage} ({count})"]' for stage, count in counts.items()]
-    for item in study.items.values():
-        name = item.name.replace("-", "_")
-        lines.append(f'    {name}["{item.name}"]')
-        edges.update({(stage, name): None for stage in counts if any(n.stage == stage for n in item.inputs)})
-        edges[(name, "report")] = None
-    if study.atlas:
-        lines.append('    atlas["atlas"]')
-        edges.update({(stage, "atlas"): None for stage in counts if any(n.stage == stage for n in study.atlas.inputs)})
+    lines += [f'    {n}["{n.replace("_", "-") if n[:1].isupper() else f"{n} ({c})"}"]' for n, c in counts.items()]
     return "\n".join([*lines, *(f"    {a} --> {b}" for a, b in edges)]) + "\n"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from freqmaps.core.errors import ConfigError, StoreError, nearest
 from freqmaps.provenance import manifest
-from freqmaps.stamp import stamps
+from freqmaps.stages import PUBLISHED
+from freqmaps.study import shown as shown_files
 from freqmaps.study.build import Study
 from freqmaps.study.graph import Node
-from freqmaps.study.pages import Page, pages
 
 DECIDES_NUMBERS = False
 
@@ -30,56 +30,40 @@ def explain(study: Study, target: str, shown: Path = Path("results")) -> list[st
     ConfigError
         No such target in the current config.
     """
-    made = pages(study)
-    nodes, items = _resolve(study, target, made)
+    nodes, names = _resolve(study, target)
+    index = shown_files.read_index(shown)
     lines: list[str] = []
     seen: set[str] = set()
     for node in _in_order(nodes):
         if node.path not in seen and not _finished(study.root, node):
-            lines.append(f"{node.path}: {_cause(study.root, node)}")
+            lines.append(f"{_called(node)}: {_cause(study.root, node)}")
         seen.add(node.path)
-    for name in items:
-        item = study.items[name]
-        if not (shown / ".current" / f"{name}.{item.key}").exists():
-            lines.append(f"{name}: {_item_cause(study, name, shown)}")
-        else:
-            lines += _missing(name, item.files.values(), shown)
-    for page in made:
-        if target in (page.name, "all"):
-            lines += _page_causes(page, shown)
+    for name in names:
+        path = study.published[name].path
+        if _finished(study.root, study.published[name]) and not shown_files.is_current(shown, name, path, index):
+            lines.append(f"{name}: made, but not laid in {shown}/")
     return lines or [f"{target}: up to date"]
 
 
-def _missing(name: str, files: Iterable[str], shown: Path) -> list[str]:
-    return [f"{name}: {file} is missing" for file in files if not (shown / file).exists()][:1]
+def _called(node: Node) -> str:
+    """Return what a line calls a result: a table, a figure or a page by its name, others by their path."""
+    if node.stage == "items":
+        return node.names["item"]
+    return node.stage if node.stage in PUBLISHED else node.path
 
 
-def _page_causes(page: Page, shown: Path) -> list[str]:
-    if (shown / page.stamp).exists():
-        return _missing(page.name, [page.file], shown)
-    older = stamps(shown / ".current", page.name)
-    reason = "what it shows, its templates or its code changed" if older else "never made"
-    return [f"{page.name}: {reason}"]
-
-
-def _resolve(study: Study, target: str, made: Iterable[Page]) -> tuple[list[Node], list[str]]:
-    if target in study.items:
-        return list(study.items[target].inputs), [target]
-    if target in ("all", "report"):
-        return list(study.graph.nodes.values()), list(study.items)
-    for page in made:
-        if target == page.name:
-            return list(page.inputs), []
-    papers = {n.split("-")[0].lower() for n in study.items}
-    if target in papers:
-        names = [n for n in study.items if n.lower().startswith(f"{target}-")]
-        return [node for n in names for node in study.items[n].inputs], names
+def _resolve(study: Study, target: str) -> tuple[list[Node], list[str]]:
+    """Return the results that a target asks for, and the names of those that are laid at plain names."""
+    targets = study.targets()
+    if target in targets:
+        names = targets[target]
+        return [study.published[name] for name in names], names
     wanted = target.removeprefix(f"{study.root}/").removesuffix(f"/{manifest.NAME}").rstrip("/")
     found = [n for p, n in study.graph.nodes.items() if p == wanted or p.startswith(f"{wanted}/")]
     if not found:
-        known = [*study.items, *papers, "all", *(page.name for page in made)]
-        valid = f"{nearest(target, known)}, or a path below {study.root}"
-        raise ConfigError(f"'{target}' is no target of this config; {valid}")
+        raise ConfigError(
+            f"'{target}' is no target of this config; {nearest(target, targets)}, or a path below {study.root}"
+        )
     return found, []
 
 
@@ -105,8 +89,21 @@ def _cause(root: Path, node: Node) -> str:
     except StoreError as error:
         return str(error)
     changes = list(differences(before, node.spec))
-    own = [c for c in changes if not c.startswith("inputs.")]
+    own = [c for c in changes if not c.startswith(("inputs.", "reads:"))]
+    if node.stage in PUBLISHED:
+        own = [_SAID.get(c.split(":")[0], c) for c in own]
+        others = set(_keys(node.spec)) - set(_keys(before))
+        own += [f"{len(others)} of the {len(node.inputs)} results it reads are others now"] if others else []
     return "; ".join(own or changes or ["made under another key"]) + f" (was {newest.parent.name})"
+
+
+#: How a change of what a table, a figure or a page is made with is told.
+_SAID = {"code": "its code changed", "templates": "its templates changed", "data": "its published values changed"}
+
+
+def _keys(spec: Mapping[str, Any]) -> Iterator[str]:
+    for given in spec.get("inputs", {}).values():
+        yield from [given] if isinstance(given, str) else given
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], place: str = "") -> Iterator[str]:
@@ -120,19 +117,3 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], place: str = 
             yield from differences(old, new, here)
         elif old != new:
             yield f"{here}: {json.dumps(old)} -> {json.dumps(new)}"
-
-
-def _item_cause(study: Study, name: str, shown: Path) -> str:
-    older = stamps(shown / ".current", name)
-    if not older:
-        return "never made"
-    try:
-        before = json.loads(older[0].read_text(encoding="utf-8"))
-    except json.JSONDecodeError:
-        return "its stamp cannot be read"
-    item = study.items[name]
-    changes = list(differences({"parameters": before.get("parameters", {})}, {"parameters": dict(item.parameters)}))
-    others = {n.path for n in item.inputs} - set(before.get("inputs", []))
-    if others:
-        changes.append(f"{len(others)} of the {len(item.inputs)} results it reads are others now")
-    return "; ".join(changes) if changes else "the code or the published values that it is made with changed"
