@@ -158,16 +158,8 @@ def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
     except _Stopped:
         log.warning("told to stop (SIGTERM); what is finished is kept, and the next attempt goes on from there")
         sys.exit(128 + signal.SIGTERM)
-    except FreqmapsError as error:
-        log.error("%s", error)
-        sys.exit(1)
-    except (RuntimeError, MemoryError) as error:
-        if not _out_of_memory(error):
-            raise
-        log.error("memory does not suffice (%s); use a machine or a device with more", " ".join(str(error).split()))
-        sys.exit(1)
-    except OSError as error:
-        sentence = storage_problem(error)
+    except Exception as error:
+        sentence = _sentence(error)
         if sentence is None:
             raise
         log.error("%s", sentence)
@@ -182,6 +174,15 @@ def _stop(*_: object) -> None:
     """Unwind on SIGTERM, so that finished work is written before the SIGKILL that follows; once is enough."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise _Stopped
+
+
+def _sentence(error: BaseException) -> str | None:
+    """Return what bad input, a disk or a lack of memory is told as; None for any other error."""
+    if isinstance(error, FreqmapsError):
+        return str(error)
+    if isinstance(error, RuntimeError | MemoryError) and _out_of_memory(error):
+        return f"memory does not suffice ({' '.join(str(error).split())}); use a machine or a device with more"
+    return storage_problem(error) if isinstance(error, OSError) else None
 
 
 def _out_of_memory(error: BaseException) -> bool:
@@ -302,8 +303,10 @@ def _log_file(path: Path | None) -> Iterator[None]:
     try:
         log.info("command: python %s", shlex.join(sys.argv))
         yield
-    except FreqmapsError as error:
-        log.info("%s", error)  # the terminal hears of it once, when the job ends
+    except BaseException as error:
+        # The terminal hears of it once, when the job ends.
+        sentence = _sentence(error)
+        log.info("%s", sentence or f"{type(error).__name__}: {error}", exc_info=sentence is None)
         raise
     finally:
         logging.getLogger().removeHandler(kept)

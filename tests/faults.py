@@ -24,9 +24,11 @@ import pytest
 import yaml
 from PIL import Image
 
-from freqmaps.study.graph import PATHS
+from freqmaps.stages import PUBLISHED, STAGES
 from tests.fault_numbers import NOT_NUMBERS, numbers
 from tests.workflow import clone, snakemake
+
+TAKING_THREADS = [stage for stage in STAGES if stage not in PUBLISHED]
 
 NETS = '''
 """A lab's own network."""
@@ -44,7 +46,8 @@ STUDY = {
     "study": "faults",
     "device": "cpu",
     "shard": 24,
-    "threads": dict.fromkeys(PATHS, 1),
+    "together": 0,
+    "threads": dict.fromkeys(TAKING_THREADS, 1),
     "datasets": {"ours": {"kind": "image_folder", "root": "images", "test_fraction": 0.5}},
     "models": {"tiny": {"architecture": "mylab.nets:tiny", "normalise": "dataset"}},
     "trainings": {"short": {"epochs": 6, "batch": 32, "learning_rate": 0.05}},
@@ -72,8 +75,7 @@ PRELOADED = [
     "freqmaps.publish", "freqmaps.publish.report",
 ]  # fmt: skip
 
-_COMMAND = re.compile(r"python (\S*workflow_scripts/\w+\.py .*)")
-_WRITTEN = ("--stamp", "--html", "--summary")
+_COMMAND = re.compile(r"python (\S*workflow_scripts/(?!lay)\w+\.py .*)")
 
 
 @dataclass(frozen=True)
@@ -87,21 +89,26 @@ class Command:
         return Path(self.words[0]).stem
 
     @property
-    def name(self) -> str:
-        """What tells it from the other jobs: where it writes."""
-        after = {"--output": -2, "--item": 0, "--stamp": -1}
-        for flag, part in after.items():
-            if flag in self.words:
-                value = self.words[self.words.index(flag) + 1]
-                return json.loads(value)["item"] if flag == "--item" else "/".join([self.stage, value.split("/")[part]])
-        return self.stage
+    def _result(self) -> dict:
+        """What it is told to make: one result, since the study gives each a job of its own."""
+        (found,) = json.loads(self.words[self.words.index("--results") + 1])
+        return found
 
     @property
-    def folder(self) -> str | None:
+    def name(self) -> str:
+        """What tells it from the other jobs: where it writes."""
+        return "/".join([self.stage, self.folder.split("/")[-1]])
+
+    @property
+    def folder(self) -> str:
         """The keyed folder, below the working directory."""
-        if "--output" not in self.words:
-            return None
-        return self.words[self.words.index("--output") + 1].removesuffix("/manifest.json")
+        return f"{self.words[self.words.index('--root') + 1]}/{self._result['path']}"
+
+    @property
+    def reads(self) -> list[str]:
+        """The keyed folders that it reads, below the root."""
+        start, end = self.words.index("--inputs") + 1, self.words.index("--logs")
+        return list(self.words[start:end])
 
 
 @dataclass(frozen=True)
@@ -208,22 +215,11 @@ class Workshop:
 
     def after(self, command: Command) -> list[Command]:
         """Return the jobs that read a job's result directly."""
-        return [c for c in self.commands if f"{command.folder}/manifest.json" in c.words and c is not command]
-
-    def shown(self, stage: str) -> list[Command]:
-        """Return the jobs to run again after a stage: a stamp that is written anew removes what it stands for."""
-        return [c for c in self.commands if c.stage in ("items", "report", "atlas")] if stage == "stamp" else []
+        return [c for c in self.commands if command._result["path"] in c.reads]
 
     def made_by(self, command: Command) -> list[Path]:
         """Return the files that a job has made, of which its log is none."""
-        if command.folder:
-            found = self.path(command).rglob("*")
-            return [p for p in found if p.is_file() and p.name not in NOT_NUMBERS]
-        if command.stage == "items":
-            shown = [self.folder / "results" / name for name in ("tables", "figures")]
-            return [p for folder in shown for p in folder.glob(f"{command.name}.*")]
-        named = (self.folder / command.words[i + 1] for i, w in enumerate(command.words) if w in _WRITTEN)
-        return [p for p in named if p.exists()]
+        return [p for p in self.path(command).rglob("*") if p.is_file() and p.name not in NOT_NUMBERS]
 
     def numbers(self) -> dict[str, object]:
         """Return all that the study has made."""
@@ -231,7 +227,13 @@ class Workshop:
 
 
 #: The file that a stage's readers read first, where it is no store.
-_MAIN = {"training": "model.safetensors", "correlation": "correlation.csv", "evaluation": "evaluation.csv"}
+_MAIN = {
+    "report": "report.html",
+    "atlas": "atlas.html",
+    "training": "model.safetensors",
+    "correlation": "correlation.csv",
+    "evaluation": "evaluation.csv",
+}
 
 
 def main_file(shop: Workshop, command: Command) -> Path:
@@ -241,10 +243,7 @@ def main_file(shop: Workshop, command: Command) -> Path:
 
 def undo(shop: Workshop, command: Command) -> None:
     """Remove what a job has made, with all that lies beside it."""
-    if command.folder:
-        shutil.rmtree(shop.path(command), ignore_errors=True)
-    for path in shop.made_by(command):
-        path.unlink()
+    shutil.rmtree(shop.path(command), ignore_errors=True)
 
 
 # --- a job in a process of its own

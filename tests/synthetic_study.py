@@ -12,7 +12,7 @@ import xarray as xr
 from freqmaps import stores
 from freqmaps.core import components
 from freqmaps.publish import Inputs, Result, Table, write_figure, write_table
-from freqmaps.study.graph import PATHS
+from freqmaps.stages import PATHS
 
 CLASSES = ["zero", "one", "two", "three_&_<more>"]
 PLACE = {"dataset": "toy", "model": "net", "training": "plain", "seed": "0"}

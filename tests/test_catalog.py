@@ -17,10 +17,9 @@ from freqmaps.core.errors import FreqmapsError
 from freqmaps.results import page, scan
 from freqmaps.results.rows import COLUMNS, rows
 from freqmaps.results.verify import Verifier
-from freqmaps.stages import places
+from freqmaps.stages import PATHS, places
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
-from freqmaps.study.graph import PATHS
 from tests import keyed_results as results
 from tests.conftest import BROWSER
 from tests.workflow import REPOSITORY

@@ -15,13 +15,13 @@ import pytest
 
 import freqmaps
 from freqmaps.provenance import manifest
+from freqmaps.stages import STAGES
 from freqmaps.stores import ADVERSARIAL, MAPS, read
-from freqmaps.study.graph import PATHS
 from tests import fault_injections as injections
 from tests.fault_numbers import same
 from tests.fault_tally import survived
 from tests.faults import Workshop, lab, undo
-from tests.workflow import REPOSITORY, SNAKEMAKE, due, snakemake
+from tests.workflow import SNAKEMAKE, due, snakemake
 
 #: So many of a job's moments before and after a rename are drawn; the last four, the manifest's, are always tried.
 MOMENTS = 4
@@ -35,12 +35,10 @@ def check_nothing_passes_as_whole(shop, command):
 
 def test_the_study_of_faults_has_every_stage(undisturbed):
     shop, _, _ = undisturbed
-    scripts = {path.stem for path in (REPOSITORY / "workflow_scripts").glob("*.py")}
-    assert {c.stage for c in shop.commands} == scripts, "add what is missing to STUDY in tests/faults.py"
-    assert set(PATHS) <= scripts
+    assert {c.stage for c in shop.commands} == set(STAGES), "add what is missing to STUDY in tests/faults.py"
 
 
-@pytest.mark.parametrize("stage", sorted(path.stem for path in (REPOSITORY / "workflow_scripts").glob("*.py")))
+@pytest.mark.parametrize("stage", sorted(STAGES))
 def test_killed_at_random_moments(undisturbed, tmp_path, stage):
     done, seconds, numbers = undisturbed
     shop, draw, kills = done.elsewhere(tmp_path / "c"), random.Random(f"faults {stage}"), 0
@@ -57,13 +55,12 @@ def test_killed_at_random_moments(undisturbed, tmp_path, stage):
                 pace *= 0.5
                 undo(shop, command)
         shop.finish([command])
-    shop.finish(shop.shown(stage))
     same(numbers, shop.numbers())
     assert kills >= 2
     survived("SIGKILL at a random moment of a stage", kills)
 
 
-@pytest.mark.parametrize("stage", sorted(path.stem for path in (REPOSITORY / "workflow_scripts").glob("*.py")))
+@pytest.mark.parametrize("stage", sorted(STAGES))
 def test_killed_before_and_after_each_rename(undisturbed, tmp_path, stage):
     """Renames and removals are the moments at which something becomes visible: each is tried, before and after."""
     done, _, numbers = undisturbed
@@ -80,8 +77,7 @@ def test_killed_before_and_after_each_rename(undisturbed, tmp_path, stage):
             kills += 1
             check_nothing_passes_as_whole(shop, command)
             shop.finish([command])
-        shop.finish(shop.shown(stage))
-    same(numbers, shop.numbers())
+        same(numbers, shop.numbers())
     survived("SIGKILL just before or after a rename", kills)
 
 

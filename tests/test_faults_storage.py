@@ -12,6 +12,7 @@ import freqmaps
 from freqmaps.core.errors import ConfigError
 from freqmaps.provenance import manifest
 from freqmaps.study.build import study
+from freqmaps.stages import STAGES
 from freqmaps.study.config import read_files
 from tests import fault_injections as injections
 from tests.fault_numbers import content, same
@@ -19,13 +20,13 @@ from tests.fault_tally import survived
 from tests.faults import main_file, undo
 from tests.workflow import REPOSITORY
 
-SCRIPTS = sorted(path.stem for path in (REPOSITORY / "workflow_scripts").glob("*.py"))
+SCRIPTS = sorted(STAGES)
 
 
 # --- room
 
 
-@pytest.mark.parametrize("stage", [s for s in SCRIPTS if s != "stamp"])
+@pytest.mark.parametrize("stage", SCRIPTS)
 def test_no_room_for_a_file(undisturbed, tmp_path, stage):
     """The system refuses to let a file grow: early, and near the end of the largest file."""
     done, _, numbers = undisturbed
@@ -106,7 +107,7 @@ def test_a_results_root_that_may_only_be_read(undisturbed, tmp_path, stage):
     for folder in folders:
         folder.chmod(0o755)
     outcome.sentence("not permitted", "Permission denied")
-    shop.finish([command, *shop.shown(stage)])
+    shop.finish([command])
     same(numbers, shop.numbers())
     survived("results that may not be written")
 
@@ -136,7 +137,7 @@ def test_a_results_root_that_vanishes(undisturbed, tmp_path, stage):
     if root.exists():
         shutil.rmtree(root)
     away.rename(root)
-    shop.finish([command, *shop.shown(stage)])
+    shop.finish([command])
     same(numbers, shop.numbers())
     survived("a results root that vanishes")
 

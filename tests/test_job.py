@@ -43,14 +43,16 @@ if __name__ == "__main__":
 
 class Runner:
     def __init__(self, folder, **parameters):
-        self.script = folder / "script.py"
+        self.script = folder / "test.py"
         self.script.write_text(SCRIPT)
         self.spec = {"stage": "test", "names": {"a": "b"}, "parameters": parameters, "inputs": {}}
         self.output = folder / "results" / keys.key(self.spec) / "manifest.json"
 
     def start(self):
-        line = [sys.executable, self.script, "--spec", json.dumps(self.spec), "--output", self.output]
-        line += ["--log", self.output.parent / "log.txt"]
+        folder = self.output.parent
+        results = json.dumps([{"path": folder.name, "spec": self.spec}])
+        line = [sys.executable, self.script, "--root", folder.parent, "--results", results]
+        line += ["--logs", folder / "log.txt"]
         return subprocess.Popen(list(map(str, line)), stderr=subprocess.PIPE, text=True)
 
     def log(self):
@@ -143,6 +145,32 @@ def test_two_at_once_make_it_once(tmp_path):
     assert first.returncode == second.returncode == 0
     assert runner.log().count("already made") == 1
     assert manifest.read(runner.output)["headline"] == {"n": 1}
+
+
+def test_one_job_makes_several_results_each_with_its_log_and_only_those_that_are_missing(tmp_path):
+    one, two = Runner(tmp_path, mode="good"), Runner(tmp_path, mode="good", seconds=0)
+    two.spec |= {"inputs": {"before": one.output.parent.name}}
+    two.output = tmp_path / "results" / keys.key(two.spec) / "manifest.json"
+    assert one.run()[0] == 0
+    before = one.output.stat().st_mtime_ns
+    results = json.dumps([{"path": r.output.parent.name, "spec": r.spec} for r in (one, two)])
+    logs = [r.output.parent / "log.txt" for r in (one, two)]
+    line = [sys.executable, one.script, "--root", tmp_path / "results", "--results", results, "--logs", *logs]
+    done = subprocess.run(list(map(str, line)), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert one.output.stat().st_mtime_ns == before and "already made" in one.log()
+    assert manifest.read(two.output)["headline"] == {"n": 1} and "done in" in two.log()
+    assert "done in" in one.log() and one.log().count("done in") == 1
+
+
+def test_a_result_whose_input_is_damaged_is_not_made(tmp_path):
+    one, two = Runner(tmp_path, mode="good"), Runner(tmp_path, mode="good")
+    one.run()
+    two.spec = two.spec | {"inputs": {"before": one.output.parent.name}}
+    two.output = tmp_path / "results" / keys.key(two.spec) / "manifest.json"
+    (one.output.parent / "out.txt").write_text("changed")
+    code, text = two.run()
+    assert code == 1 and "out.txt" in text.splitlines()[-1] and not two.output.exists()
 
 
 def test_a_changed_file_and_a_missing_file_are_found(tmp_path):

@@ -29,11 +29,11 @@ def inputs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def report(inputs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    (folder / "items").mkdir()
     items = []
     for item, forms in ITEMS.items():
-        study.make_item(item, inputs, {"images": 2} if forms[0] == "svg" else {}, folder / "items")
-        items.append(read_item(*(folder / "items" / f"{item}.{form}" for form in forms), report=folder / "report.html"))
+        (folder / "items" / item).mkdir(parents=True)
+        study.make_item(item, inputs, {"images": 2} if forms[0] == "svg" else {}, folder / "items" / item)
+        items.append(read_item(folder / "items" / item))
     path = folder / "report.html"
     path.write_text(_page(items, inputs), encoding="utf-8")
     return path
@@ -82,7 +82,10 @@ def test_the_page_is_well_formed_and_whole(report):
     beside = [link for link in links if link == "catalog.html"]  # written by the workflow
     assert len(beside) == 2
     links = [link for link in links if link not in beside]
-    assert len(links) == sum(map(len, ITEMS.values())) and all((report.parent / link).is_file() for link in links)
+    assert len(links) == sum(map(len, ITEMS.values())) and all(
+        (report.parent / "items" / Path(link).stem / Path(link).name).is_file() for link in links
+    )
+    assert {link.split("/")[0] for link in links} == {"tables", "figures"}
     text = " ".join("".join(page.text).split())
     for part in (
         "93.21 %",
@@ -115,7 +118,7 @@ def test_the_users_text_is_shown_not_run(report):
 
 def test_the_same_results_give_the_same_page(report, inputs):
     folder = report.parent / "items"
-    items = [read_item(*(folder / f"{i}.{f}" for f in forms), report=report) for i, forms in ITEMS.items()]
+    items = [read_item(folder / item) for item in ITEMS]
     assert _page(items, inputs) == report.read_text(encoding="utf-8")
 
 
@@ -142,13 +145,16 @@ def test_key_figures_are_counted_by_hand(inputs):
 
 
 def test_a_missing_item_is_one_sentence(tmp_path):
+    with pytest.raises(StoreError, match="neither a table nor a figure"):
+        read_item(tmp_path)
+    (tmp_path / "B25-T1.csv").write_text("a\n1\n")
     with pytest.raises(StoreError, match=r"B25-T1\.csv: not a whole item"):
-        read_item(tmp_path / "B25-T1.csv", tmp_path / "B25-T1.tex", report=tmp_path / "report.html")
+        read_item(tmp_path)
 
 
 def test_the_summary_fits_a_terminal(report):
     folder = report.parent / "items"
-    lines = summary_lines(pd.read_csv(folder / "B25-T1.csv", dtype={"seed": str})).splitlines()
+    lines = summary_lines(pd.read_csv(folder / "B25-T1" / "B25-T1.csv", dtype={"seed": str})).splitlines()
     assert lines[0] == "Table I, toy / net / plain / 0 / small"
     assert [line.split()[0] for line in lines[1:5]] == ["attack", "fmn-linf", "strong", "weak"]
     assert "0.31 [0.60]" in lines[3] and "[" not in lines[4] and lines[4].endswith("14")

@@ -9,63 +9,89 @@ import pytest
 import yaml
 from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_partition_file
 
-from freqmaps.study.graph import PATHS
+from freqmaps.stages import STAGES
+from freqmaps.study import jobs
+from freqmaps.study.build import study
+from freqmaps.study.config import read_files
 from tests.workflow import REPOSITORY
 
 RULES = sorted((REPOSITORY / "rules").glob("*.smk"))
 COMPUTING = ("message", "input", "output", "params", "log", "benchmark", "threads", "resources", "conda", "shell")
+PROFILE = yaml.safe_load((REPOSITORY / "slurm" / "config.yaml").read_text())
 
 
 def rules():
     for file in RULES:
         for block in re.split(r"^ *rule(?=[ :])", file.read_text(), flags=re.MULTILINE)[1:]:
-            if "shell:" in block and "script('stamp')" not in block:
-                yield f"{file.name}:{block.split(':')[0].strip() or 'item'}", block
+            yield file.name, block
 
 
-@pytest.mark.parametrize(("name", "block"), list(rules()), ids=lambda v: v if "\n" not in v else "")
-def test_every_computing_rule_is_complete(name, block):
-    missing = [d for d in COMPUTING if not re.search(rf"^\s+{d}:", block, flags=re.MULTILINE)]
-    assert not missing, f"{name} lacks {missing}"
-    assert "mem_mb" in block
-    assert "runtime" in block
-    assert "run:" not in block
-    assert "script:" not in block
+def test_every_rule_has_one_line_that_says_what_it_does():
+    found = list(rules())
+    assert len(found) == 4
+    for file, block in found:
+        assert re.search(r"^\s+message:", block, flags=re.MULTILINE), file
+        assert "run:" not in block and "script:" not in block
 
 
-GROWING = re.compile(r"(mem_mb|runtime)=growing\((\d+)\)")
-ON_GPUS = {"training", "attacks", "maps", "group_maps", "evaluation", "atlas"}
-PROFILE = yaml.safe_load((REPOSITORY / "slurm" / "config.yaml").read_text())
+def test_the_rule_of_all_results_is_complete():
+    (block,) = [block for file, block in rules() if file == "results.smk"]
+    assert not [d for d in COMPUTING if not re.search(rf"^\s+{d}:", block, flags=re.MULTILINE)]
+    assert "mem_mb=growing(MEMORY)" in block and "runtime=growing(MINUTES)" in block
+    assert "group:" not in block  # a group asks for the sum of its jobs' GPUs
 
 
-def submitted():
-    """Rules that a cluster runs: their names and blocks."""
-    return [(name.split(":")[1], block) for name, block in rules() if "localrule: True" not in block]
+@pytest.fixture(scope="module")
+def default():
+    return study(read_files([REPOSITORY / "config.yaml"]))
 
 
-def test_time_and_memory_grow_with_each_attempt():
-    for name, block in submitted():
-        assert {found[1] for found in GROWING.finditer(block)} == {"mem_mb", "runtime"}, name
-
-
-def test_gpu_rules_ask_for_a_gpu_of_the_kind_that_the_profile_names():
-    asking = {name for name, block in submitted() if "gpu=gpus," in block}
-    assert asking == ON_GPUS
-    for name, block in submitted():
-        assert ("gpu_model=gpu_model," in block) == (name in asking)
-        assert "group:" not in block  # a group asks for the sum of its jobs' GPUs
+def test_jobs_that_run_a_network_may_use_a_gpu_and_no_others(default):
+    for batch in default.batches:
+        assert jobs.on_device(batch) == any("device" in node.options for node in batch.nodes), batch.name
 
 
 @pytest.mark.parametrize("device", ["auto", "cpu"])
-def test_each_job_fits_a_partition_of_its_kind_at_every_attempt(device):
+def test_each_job_fits_a_partition_of_its_kind_at_every_attempt(default, device):
     partitions = read_partition_file(REPOSITORY / "slurm" / PROFILE["slurm-partition-config"])
     assert [p.name for p in partitions] == list(PROFILE["partitions"])
-    for name, block in submitted():
-        on_gpu = name in ON_GPUS and device == "auto"
+    for batch in default.batches:
+        on_gpu = jobs.on_device(batch) and device == "auto"
+        memory, minutes = jobs.resources(batch, default.config)
         for attempt in range(1, PROFILE["retries"] + 2):
-            resources = {key: int(first) * 2 ** (attempt - 1) for key, first in GROWING.findall(block)}
-            job = SimpleNamespace(name=name, threads=2, resources=resources | {"gpu": int(on_gpu)})
+            asked = {"mem_mb": memory * 2 ** (attempt - 1), "runtime": minutes * 2 ** (attempt - 1)}
+            job = SimpleNamespace(name=batch.name, threads=2, resources=asked | {"gpu": int(on_gpu)})
             assert get_best_partition(partitions, job, logging.getLogger()) == ("gpu" if on_gpu else "cpu")
+
+
+def test_the_config_goes_before_what_stages_ask_for(default):
+    batch = next(b for b in default.batches if b.stage == "maps")
+    assert jobs.resources(batch, {"resources": {}}) == (8000, 240)
+    assert jobs.resources(batch, {"resources": {"maps": {"mem_mb": 1}}}) == (1, 240)
+
+
+def test_every_result_is_made_by_one_job_and_after_its_inputs(default):
+    made = [node.path for batch in default.batches for node in batch.nodes]
+    assert sorted(made) == sorted(default.graph.nodes)
+    assert len({batch.name for batch in default.batches}) == len(default.batches)
+    for batch in default.batches:
+        for place, node in enumerate(batch.nodes):
+            later = set(batch.nodes[place:])
+            assert not later & set(node.inputs)
+
+
+def test_what_reads_maps_is_a_job_of_the_cluster_and_a_plain_table_is_not(default):
+    light = {node.names.get("item", node.stage) for b in default.batches if jobs.is_light(b) for node in b.nodes}
+    assert {"report", "K22-F1"} <= light and not light & {"B25-F1", "K22-F5", "K22-F7", "B25-T1", "atlas"}
+
+
+def test_without_together_each_result_has_a_job_of_its_own(default):
+    alone = jobs.batches(default.graph, 0)
+    assert len(alone) == len(default.graph.nodes) > len(default.batches)
+
+
+def test_the_default_study_takes_at_most_ninety_jobs(default):
+    assert len(default.batches) + 1 <= 90
 
 
 def test_the_profile_names_no_rule_and_puts_what_a_site_edits_first():
@@ -74,10 +100,10 @@ def test_the_profile_names_no_rule_and_puts_what_a_site_edits_first():
 
 
 def test_one_stage_one_name_everywhere():
-    for stage in [*PATHS, "items", "report", "atlas"]:
-        assert (REPOSITORY / "rules" / f"{stage}.smk").exists()
+    for stage in STAGES:
         assert (REPOSITORY / "workflow_scripts" / f"{stage}.py").exists()
-        assert (REPOSITORY / "freqmaps" / stage / "__init__.py").exists()
+        folder = {"items": "papers", "report": "publish/report"}.get(stage, stage)
+        assert (REPOSITORY / "freqmaps" / folder / "__init__.py").exists()
 
 
 def test_files_stay_small():

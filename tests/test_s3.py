@@ -8,9 +8,9 @@ import pytest
 
 import freqmaps
 from freqmaps.core.errors import ConfigError
+from freqmaps.stages import STAGES
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
-from freqmaps.study.graph import FILES
 from tests.object_store import serve
 from tests.small_study import write_studies
 from tests.workflow import REPOSITORY, clone, due, scramble_times, snakemake
@@ -53,7 +53,7 @@ def stored(server, stage, name=""):
 def test_every_file_of_every_result_is_an_object(server, first):
     for stage in ("datasets", "training", "attacks", "maps", "matrices", "correlation"):
         names = {key.rsplit("/", 1)[1] for key in stored(server, stage)}
-        assert names == {"manifest.json", *FILES[stage]}
+        assert names == {"manifest.json", *STAGES[stage].files}
     assert (first / "results" / "report.html").stat().st_size > 1000
     assert not list((first / "results").rglob("store.zarr.zip"))
     assert list((first / "results" / "logs").rglob("training/*/log.txt"))

@@ -65,6 +65,9 @@ def test_a_job_told_to_repeat_repeats_and_one_made_meanwhile_is_taken(tmp_path, 
     monkeypatch.setenv("FREQMAPS_STARTED", str(time.time() - 60))
     runner.run()
     assert runner.output.stat().st_mtime_ns == first
+    monkeypatch.setenv("FREQMAPS_FORCED", "1")
+    runner.run()
+    assert runner.output.stat().st_mtime_ns == first
     monkeypatch.setenv("FREQMAPS_STARTED", str(time.time() + 60))
     runner.run()
     assert runner.output.stat().st_mtime_ns != first
@@ -181,12 +184,13 @@ def test_both_at_once_make_each_result_once(lab):
 
 def script(lab, root, user, **parameters):
     """A small stage below a shared root, run by hand."""
-    (lab.base / "script.py").write_text(SCRIPT)
+    (lab.base / "test.py").write_text(SCRIPT)
     runner = Runner(lab.base, **parameters)
     output = root / runner.output.parent.name / "manifest.json"
-    line = [sys.executable, lab.base / "script.py", "--spec", json.dumps(runner.spec), "--output", output]
+    results = json.dumps([{"path": output.parent.name, "spec": runner.spec}])
+    line = [sys.executable, lab.base / "test.py", "--root", root, "--results", results]
     return output, user.start(
-        lab.clones[user], *line, "--log", output.with_name("log.txt"), PYTHONPATH=str(lab.clones[user])
+        lab.clones[user], *line, "--logs", output.with_name("log.txt"), PYTHONPATH=str(lab.clones[user])
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -52,23 +54,35 @@ def snakemake(folder: Path, *words: str, timeout: float = 600, check: bool = Tru
 def due(folder: Path, *words: str) -> set[str]:
     """Return what a dry run would make: a stage with what tells its jobs apart, the items, the report, the atlas."""
     done = snakemake(folder, "-n", "--printshellcmds", *words)
-    return due_in(done.stdout + done.stderr)
+    return due_in(done.stdout + done.stderr, folder)
 
 
-def due_in(printed: str) -> set[str]:
-    """Return what the output of a dry run says would be made."""
-    found = set()
+def due_in(printed: str, folder: Path | None = None) -> set[str]:
+    """Return what the output of a dry run in a folder says would be made."""
+    return {_called(one) for one in results_in(printed) if not _stands(folder, one)}
+
+
+def results_in(printed: str) -> list[dict]:
+    """Return the results that printed command lines tell jobs to make: ``root``, ``path`` and ``spec`` of each."""
+    found = []
     for line in printed.splitlines():
-        script = re.search(r"python \S*workflow_scripts/(\w+)\.py ", line)
-        if not script or script[1] == "stamp":
-            continue
-        if script[1] == "items":
-            found.add(re.search(r'"item": "([^"]+)"', line)[1])
-        elif script[1] in ("report", "atlas"):
-            found.add(script[1])
-        else:
-            found.add(_place(script[1], re.search(r"--output (\S+)/manifest\.json", line)[1]))
+        command = re.search(r"python \S*workflow_scripts/(?!lay)\w+\.py .*", line)
+        if command:
+            words = shlex.split(command[0])
+            root = words[words.index("--root") + 1]
+            found += [one | {"root": root} for one in json.loads(words[words.index("--results") + 1])]
     return found
+
+
+def _stands(folder: Path | None, one: dict) -> bool:
+    return folder is not None and (folder / one["root"] / one["path"] / "manifest.json").exists()
+
+
+def _called(one: dict) -> str:
+    stage = one["spec"]["stage"]
+    if stage == "items":
+        return one["spec"]["names"]["item"]
+    return stage if stage in ("report", "atlas") else _place(stage, one["path"])
 
 
 def _place(stage: str, path: str) -> str:

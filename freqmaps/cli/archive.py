@@ -24,9 +24,7 @@ def add_commands(commands: Commands) -> None:
     export = add(commands, "export", _export, text, config=True)
     export.add_argument("archive", type=Path, help="the file to write, say ours.zip")
     export.add_argument("--root", type=Path, help="the results root (default: the config's, or results)")
-    export.add_argument(
-        "--items", nargs="+", default=[], metavar="ITEM", help="these items and their inputs"
-    )
+    export.add_argument("--items", nargs="+", default=[], metavar="ITEM", help="these items and their inputs")
     export.add_argument("--study", action="store_true", help="only results of config.yaml (and its overlays)")
     for name in _CHOICES:
         export.add_argument(f"--{name}", nargs="+", metavar=name.upper(), help=f"only results of this {name}")

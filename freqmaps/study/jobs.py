@@ -79,9 +79,11 @@ def batches(graph: Graph, seconds: float) -> list[Batch]:
     graph
         Its results.
     seconds
-        Results of one stage that read the same inputs share a job while their estimated work stays below this.
-        The metrics of one pair of map sets always share a job.
+        Results of one stage that read the same inputs share a job while their estimated work stays below this, and
+        the matrices and metrics of one pair of map sets always; 0 gives each result a job of its own.
     """
+    if not seconds:
+        return [Batch((node,)) for node in graph.nodes.values()]
     groups: dict[tuple[Any, ...], list[Node]] = {}
     for node in graph.nodes.values():
         groups.setdefault(_group(node), []).append(node)

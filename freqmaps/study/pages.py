@@ -39,7 +39,7 @@ def add_report(study: Study, templates: Path = TEMPLATES) -> Node:
     """Add the study's report: it shows all its results."""
     shown = {"config": shown_config(study.config), "atlas": study.atlas is not None}
     files = [templates / name for name in ("report.html.j2", "workflow.md")]
-    return _add(study, "report", shown, list(study.graph.nodes.values()), files)
+    return _add(study, "report", shown, [n for n in study.graph.nodes.values() if n.stage != "atlas"], files)
 
 
 def _add(study: Study, name: str, parameters: dict[str, Any], nodes: list[Node], templates: list[Path]) -> Node:
