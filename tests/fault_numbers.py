@@ -34,7 +34,7 @@ def content(path: Path) -> object:
     if path.name == "manifest.json":
         found = manifest.read(path)
         return {"spec": found["spec"], "headline": found["headline"], "files": sorted(found["files"])}
-    if path.suffix == ".json" and path.parent.name in ("tables", "figures"):
+    if path.suffix == ".json" and "_items" in path.parts:
         return {k: v for k, v in json.loads(path.read_text()).items() if k not in ("provenance", "origin")}
     if path.name == "store.zarr.zip":
         return _arrays(path)

@@ -11,8 +11,8 @@ import pytest
 import freqmaps
 from freqmaps.core.errors import ConfigError
 from freqmaps.provenance import manifest
-from freqmaps.study.build import study
 from freqmaps.stages import STAGES
+from freqmaps.study.build import study
 from freqmaps.study.config import read_files
 from tests import fault_injections as injections
 from tests.fault_numbers import content, same

@@ -120,7 +120,7 @@ def test_an_edit_of_the_lab_network_is_seen(lab, tmp_path):
     nets = other / "mylab" / "nets.py"
     nets.write_text(NETS.replace("nn.ReLU()", "nn.Tanh()"))
     done = snakemake(other, "-n", "all", "--configfile", "ours.yaml")
-    assert "train tiny on ours" in done.stdout + done.stderr
+    assert "training: ours/tiny" in done.stdout + done.stderr
 
 
 def test_moved_images_are_the_same_images(lab, tmp_path):
