@@ -66,7 +66,7 @@ def _assumed(text: str) -> tuple[str, dict[str, object]]:
         described = {key: int(number) for key, number in (part.split(":") for part in numbers.split(","))}
     except ValueError as error:
         raise FreqmapsError(f"--assume {text}: expected DATASET=train:N,test:N,size:N") from error
-    return name, {"kind": "freqmaps.study.assumed:describe", **described}
+    return name, {"kind": "freqmaps.plan.assumed:describe", **described}
 
 
 def _why(given: argparse.Namespace) -> int:

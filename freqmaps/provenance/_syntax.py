@@ -15,9 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from freqmaps.core.cache import cache_folder
 from freqmaps.core.errors import ConfigError
 from freqmaps.provenance.manifest import write_text
-from freqmaps.study.precheck import cache_folder
 
 DECIDES_NUMBERS = False
 

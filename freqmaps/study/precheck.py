@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from freqmaps.core.cache import cache_folder
 from freqmaps.core.errors import ConfigError
 from freqmaps.provenance import keys, manifest
 
 DECIDES_NUMBERS = False
-
-
-def cache_folder() -> Path:
-    """Return the user's cache folder for freqmaps."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "freqmaps"
 
 
 def digest(path: Path, where: str) -> str:

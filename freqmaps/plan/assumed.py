@@ -1,6 +1,6 @@
 """A dataset that is not on this machine: so many images of such a size, to plan a study with before it is fetched.
 
-``kind: freqmaps.study.assumed:describe`` in an overlay, or ``freqmaps plan --assume NAME=train:9469,test:3925``.
+``kind: freqmaps.plan.assumed:describe`` in an overlay, or ``freqmaps plan --assume NAME=train:9469,test:3925``.
 """
 
 from __future__ import annotations
