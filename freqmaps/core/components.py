@@ -35,6 +35,7 @@ _FOLDERS = {
     "basis": ("maps/bases", "build"),
     "metric": ("correlation/metrics", "compute"),
     "evaluation": ("evaluation", "compute"),
+    "simulation": ("simulation", "compute"),
     "item": ("papers/*", "build"),
 }
 

@@ -90,6 +90,7 @@ STAGES = {
             "evaluation", f"{_NETWORK}/evaluation/{{evaluation}}/{{key}}", ("evaluation.csv", "samples.csv"), None,
             ("torch",), on_device=True, memory_mb=8000, minutes=120,
         ),
+        Stage("simulation", "_simulation/{simulation}/{key}", ("simulation.csv",), None, ("numpy",)),
         Stage("items", "_items/{item}/{key}", minutes=30),
         Stage("atlas", "_atlas/{page}/{key}", ("atlas.html",), on_device=True, memory_mb=6000),
         Stage("report", "_report/{page}/{key}", ("report.html", "summary.txt"), minutes=30),

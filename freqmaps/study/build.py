@@ -9,8 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
-from freqmaps.study import atlas, config, pages
+from freqmaps.provenance import keys
+from freqmaps.study import atlas, config, networks, pages
 from freqmaps.study.comparisons import add_comparisons
 from freqmaps.study.graph import Graph, Node, root_relative
 from freqmaps.study.items import Item, add_item
@@ -93,6 +95,8 @@ def study(raw: Mapping[str, Any]) -> Study:
     # What compares networks comes second: by then every run's maps are known.
     for run in runs:
         add_comparisons(run)
+    for name, given in built.config["simulations"].items():
+        _add_simulation(built, name, dict(given))
     for number, given in enumerate(built.config["items"]):
         entry = {"item": given} if isinstance(given, str) else dict(given)
         item = add_item(built.config, built.graph, built.items, entry, f"items[{number}]")
@@ -101,6 +105,18 @@ def study(raw: Mapping[str, Any]) -> Study:
     built.atlas_node = pages.add_atlas(built)
     built.report = pages.add_report(built)
     return built
+
+
+def _add_simulation(built: Study, name: str, given: dict[str, Any]) -> None:
+    """Add a simulation: a result that rests on no other."""
+    where, kind = f"simulations.{name}", given.pop("kind")
+    component = components.find("simulation", kind, where)
+    parameters = components.resolve("simulation", kind, given, where=where, supplied=("seed",))
+    built.graph.add(
+        "simulation", {"simulation": name}, {"simulation": {"kind": kind, "parameters": parameters}}, {},
+        parts=[component], seed=keys.seed(built.config["seed"], "simulation", name),
+        options=networks.options(built.config, "simulation"),
+    )  # fmt: skip
 
 
 def _check_root(root: Path) -> None:

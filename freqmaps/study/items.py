@@ -110,8 +110,10 @@ def _wanted(
 ) -> bool:
     """Whether an item may read a result: its stage, metric and kind of maps, and the names that the entry gives."""
     constants, spec = component.constants, node.spec["parameters"]
-    if node.stage not in constants["NEEDS"]:
+    if node.stage not in (*constants["NEEDS"], *constants.get("USES", ())):
         return False
+    if node.stage == "simulation":
+        return spec["simulation"]["kind"] in constants["SIMULATIONS"]
     if node.stage == "correlation":
         matrices = node.inputs[0].spec["parameters"]
         if spec["metric"]["kind"] not in constants.get("METRICS", ()):

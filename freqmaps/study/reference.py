@@ -21,6 +21,7 @@ _SECTIONS = {
     "basis": ("maps.<name>.basis", ()),
     "metric": ("metrics", ("seed",)),
     "evaluation": ("evaluations", ("seed",)),
+    "simulation": ("simulations", ("seed",)),
     "item": ("items", ()),
 }
 
