@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps.analysis.blueshift import ACTIVATIONS, LIMIT, activated
+from freqmaps.analysis.blueshift import ACTIVATIONS, activated
 
 TINY = {"draws": 20, "points": 256}
 RANGES = {"draws": (1, 1_000_000), "points": (31, 1_000_000), "sines": (0, 1000), "amplitude": (0.0, 1000.0)}
@@ -24,7 +24,7 @@ _STREAM = 211
 
 def compute(
     *, seed: int, draws: int = 2000, points: int = 1024, sines: int = 3, low: int = 8, high: int = 16,
-    amplitude: float = 1.0, limit: float = LIMIT,
+    amplitude: float = 1.0, limit: float = 0.3,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Draw signals, apply each non-linearity, and say which share of the energy lies above and below their band.
 
