@@ -1,0 +1,121 @@
+"""Compare two finished results roots by what the results mean, not by their keys: has new code moved numbers?
+
+python -m benchmarks.compare_roots BEFORE AFTER                # per stage: how many are equal, the largest difference
+python -m benchmarks.compare_roots BEFORE AFTER --tables A B   # also the tables of two `results/tables` folders
+
+Results are matched by stage and names; roots from before images and attacks had names of their own are read, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import io
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import zarr
+from safetensors.numpy import load_file
+from zarr.storage import ZipStore
+
+from freqmaps.results.scan import Found, scan
+
+#: Parts of names that say nothing another part does not say.
+_SILENT = {"adversarial", "transferred", "none", "self"}
+_SECONDS = {"seconds", "wall_s"}
+
+
+def identity(one: Found) -> tuple[str, ...]:
+    """Return what a result is: its stage and its names, however they are spelled."""
+    spec = one.manifest["spec"]
+    names = {k: v for k, v in spec["names"].items() if k != "training"}
+    parts = [p for value in names.values() for p in re.split(r"@|(?<=^noise)-", str(value))]
+    training = spec["names"].get("training", "")
+    return (one.manifest["stage"], training, *sorted({p for p in parts if p not in _SILENT and p != training}))
+
+
+def contents(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the numbers of a result: arrays of its stores, tensors, columns of its tables."""
+    for path in sorted(folder.iterdir()):
+        if path.name.endswith(".zarr.zip"):
+            group = zarr.open_group(ZipStore(path, mode="r"), mode="r")
+            yield from ((f"{path.name}:{n}", np.asarray(a[...])) for n, a in group.arrays())
+        elif path.suffix == ".safetensors":
+            yield from ((f"{path.name}:{n}", t) for n, t in load_file(path).items())
+        elif path.suffix == ".csv" and path.stat().st_size:
+            yield from columns(path)
+
+
+def columns(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the columns of numbers of a table."""
+    frame = pd.read_csv(io.StringIO(path.read_text(encoding="utf-8")))
+    for name in frame.columns:
+        if frame[name].dtype.kind in "fiub" and name not in _SECONDS:
+            yield f"{path.name}:{name}", frame[name].to_numpy()
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the largest difference of two arrays; infinity where they differ in shape, text or missing values."""
+    if a.shape != b.shape:
+        return np.inf
+    if a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
+        return 0.0 if (a == b).all() else np.inf
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    if not (np.isnan(x) == np.isnan(y)).all():
+        return np.inf
+    return float(np.nanmax(np.abs(x - y), initial=0.0)) if x.size and not np.isnan(x).all() else 0.0
+
+
+def compare(before: Path, after: Path) -> int:
+    one = {identity(f): f for f in scan(before) if f.manifest}
+    other = {identity(f): f for f in scan(after) if f.manifest}
+    stages = collections.defaultdict(list)
+    for what in one.keys() & other.keys():
+        a, b = dict(contents(one[what].folder)), dict(contents(other[what].folder))
+        largest = max(((difference(a[n], b[n]), n) for n in a.keys() & b.keys()), default=(0.0, ""))
+        stages[what[0]].append((*largest, "/".join(what[1:])))
+    for stage, found in stages.items():
+        equal, worst = sum(d == 0 for d, _, _ in found), max(found)
+        print(
+            f"{stage:12s} {len(found):4d} in both, {equal:4d} bit for bit; largest {worst[0]:.3g} ({worst[1]}, {worst[2]})"
+        )
+    for what, missing in (("only before", one.keys() - other.keys()), ("only after", other.keys() - one.keys())):
+        counted = collections.Counter(m[0] for m in missing)
+        print(f"{what}: {dict(counted) or 'none'}")
+    return sum(d > 0 for found in stages.values() for d, _, _ in found)
+
+
+def compare_tables(before: Path, after: Path) -> int:
+    apart = 0
+    for path in sorted(before.glob("*.csv")):
+        if not (after / path.name).exists():
+            print(f"{path.name}: only before")
+            continue
+        a, b = dict(columns(path)), dict(columns(after / path.name))
+        found = sorted(((difference(a[n], b[n]), n) for n in a.keys() & b.keys()), reverse=True)
+        lost = sorted(a.keys() - b.keys())
+        apart += sum(d > 0 for d, _ in found)
+        worst = f"largest {found[0][0]:.3g} ({found[0][1]})" if found else "no numbers"
+        print(f"{path.name}: {len(found)} columns, {worst}{f'; lost {lost}' if lost else ''}")
+    return apart
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("before", type=Path)
+    parser.add_argument("after", type=Path)
+    parser.add_argument("--tables", nargs=2, type=Path, metavar=("BEFORE", "AFTER"))
+    given = parser.parse_args()
+    apart = compare(given.before, given.after)
+    if given.tables:
+        apart += compare_tables(*given.tables)
+    print(f"{apart} differ")
+    return int(apart > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
