@@ -10,23 +10,16 @@ from __future__ import annotations
 
 import argparse
 import collections
-import io
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import zarr
-from safetensors.numpy import load_file
-from zarr.storage import ZipStore
-
+from freqmaps.results import compare as results
 from freqmaps.results.scan import Found, scan
 
 #: Parts of names that say nothing another part does not say.
 _SILENT = {"adversarial", "transferred", "none", "self"}
-_SECONDS = {"seconds", "wall_s"}
+NOTHING = results.Difference(0.0, 0.0, "")
 
 
 def identity(one: Found) -> tuple[str, ...]:
@@ -38,51 +31,17 @@ def identity(one: Found) -> tuple[str, ...]:
     return (one.manifest["stage"], training, *sorted({p for p in parts if p not in _SILENT and p != training}))
 
 
-def contents(folder: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the numbers of a result: arrays of its stores, tensors, columns of its tables."""
-    for path in sorted(folder.iterdir()):
-        if path.name.endswith(".zarr.zip"):
-            group = zarr.open_group(ZipStore(path, mode="r"), mode="r")
-            yield from ((f"{path.name}:{n}", np.asarray(a[...])) for n, a in group.arrays())
-        elif path.suffix == ".safetensors":
-            yield from ((f"{path.name}:{n}", t) for n, t in load_file(path).items())
-        elif path.suffix == ".csv" and path.stat().st_size:
-            yield from columns(path)
-
-
-def columns(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the columns of numbers of a table."""
-    frame = pd.read_csv(io.StringIO(path.read_text(encoding="utf-8")))
-    for name in frame.columns:
-        if frame[name].dtype.kind in "fiub" and name not in _SECONDS:
-            yield f"{path.name}:{name}", frame[name].to_numpy()
-
-
-def difference(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the largest difference of two arrays; infinity where they differ in shape, text or missing values."""
-    if a.shape != b.shape:
-        return np.inf
-    if a.dtype.kind not in "fiub" or b.dtype.kind not in "fiub":
-        return 0.0 if (a == b).all() else np.inf
-    x, y = a.astype(np.float64), b.astype(np.float64)
-    if not (np.isnan(x) == np.isnan(y)).all():
-        return np.inf
-    return float(np.nanmax(np.abs(x - y), initial=0.0)) if x.size and not np.isnan(x).all() else 0.0
-
-
 def compare(before: Path, after: Path) -> int:
     one = {identity(f): f for f in scan(before) if f.manifest}
     other = {identity(f): f for f in scan(after) if f.manifest}
     stages = collections.defaultdict(list)
     for what in one.keys() & other.keys():
-        a, b = dict(contents(one[what].folder)), dict(contents(other[what].folder))
-        largest = max(((difference(a[n], b[n]), n) for n in a.keys() & b.keys()), default=(0.0, ""))
-        stages[what[0]].append((*largest, "/".join(what[1:])))
+        largest = max(results.compare(one[what].folder, other[what].folder), default=NOTHING)
+        stages[what[0]].append((largest.absolute, largest.what, "/".join(what[1:])))
     for stage, found in stages.items():
         equal, worst = sum(d == 0 for d, _, _ in found), max(found)
-        print(
-            f"{stage:12s} {len(found):4d} in both, {equal:4d} bit for bit; largest {worst[0]:.3g} ({worst[1]}, {worst[2]})"
-        )
+        place = f"{worst[1]}, {worst[2]}"
+        print(f"{stage:12s} {len(found):4d} in both, {equal:4d} bit for bit; largest {worst[0]:.3g} ({place})")
     for what, missing in (("only before", one.keys() - other.keys()), ("only after", other.keys() - one.keys())):
         counted = collections.Counter(m[0] for m in missing)
         print(f"{what}: {dict(counted) or 'none'}")
@@ -95,8 +54,8 @@ def compare_tables(before: Path, after: Path) -> int:
         if not (after / path.name).exists():
             print(f"{path.name}: only before")
             continue
-        a, b = dict(columns(path)), dict(columns(after / path.name))
-        found = sorted(((difference(a[n], b[n]), n) for n in a.keys() & b.keys()), reverse=True)
+        a, b = dict(results.columns(path)), dict(results.columns(after / path.name))
+        found = sorted(((results.difference(n, a[n], b[n]).absolute, n) for n in a.keys() & b.keys()), reverse=True)
         lost = sorted(a.keys() - b.keys())
         apart += sum(d > 0 for d, _ in found)
         worst = f"largest {found[0][0]:.3g} ({found[0][1]})" if found else "no numbers"

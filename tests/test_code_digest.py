@@ -5,10 +5,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from freqmaps.core.components import PACKAGE
+from freqmaps.core.components import PACKAGE, find
 from freqmaps.core.errors import ConfigError
 from freqmaps.provenance import _syntax, code
+from freqmaps.stages import PUBLISHED, STAGES
+from freqmaps.study.graph import SCRIPTS
 
 BEFORE = '''"""Module."""
 import math
@@ -28,6 +31,7 @@ EDITS = {
     "quotes": (BEFORE.replace('"""Docstring."""', "'''Docstring.'''"), True),
     "test parameters": (BEFORE + '\nTINY = {"scale": 1.0}\nRANGES = {"scale": (0.0, 3.0)}\n', True),
     "another constant": (BEFORE + "\nTINIER = 1.0\n", False),
+    "type hints": (BEFORE.replace("x: float", "x: int").replace("-> float", "-> int"), True),
     "type checker only": (BEFORE + "\nif TYPE_CHECKING:\n    import torch\n", True),
     "constant": (BEFORE.replace("2.0", "2.5"), False),
     "operator": (BEFORE.replace("* scale", "/ scale"), False),
@@ -36,22 +40,18 @@ EDITS = {
 }  # fmt: skip
 
 
-def forget():
-    for function in (code._digest, code.module_digest, code.imports, code._syntax):
-        function.cache_clear()
-
-
 @pytest.fixture(autouse=True)
 def _fresh():
-    forget()
+    code.forget()
     yield
     _syntax._memory.cache_clear()
+    code.forget()
 
 
 def digest_of(path: Path, text: str) -> str:
     path.write_text(text)
-    forget()
-    return code.module_digest(path)
+    code.forget()
+    return code.stage_digest([path])
 
 
 @pytest.mark.parametrize("edit", EDITS)
@@ -66,26 +66,93 @@ def test_digest_does_not_depend_on_the_folder(tmp_path):
     assert digest_of(tmp_path / "a" / "m.py", BEFORE) == digest_of(tmp_path / "n.py", BEFORE)
 
 
-@pytest.mark.parametrize("stage", ["datasets", "training", "attacks", "maps", "matrices", "correlation"])
-def test_no_stage_depends_on_figures_or_the_report(stage):
-    reached = closure(PACKAGE.parent / "workflow_scripts" / f"{stage}.py")
-    assert reached
-    assert not [p for p in reached if "/papers/" in p or "/publish/" in p]
+def deciding(stage: str, *components: tuple[str, str]) -> dict[str, list[str]]:
+    files = [SCRIPTS / f"{stage}.py", *(find(*one).path for one in components)]
+    return code.deciding(files)
 
 
-def test_training_does_not_depend_on_maps_nor_maps_on_training():
-    assert not [p for p in closure(PACKAGE.parent / "workflow_scripts/training.py") if "/maps/" in p]
-    assert not [p for p in closure(PACKAGE.parent / "workflow_scripts/maps.py") if "/training/" in p]
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in PUBLISHED])
+def test_no_stage_depends_on_storage_validation_figures_or_the_report(stage):
+    files = deciding(stage)
+    assert files
+    for apart in ("papers", "publish", "provenance", "stages", "study", "core/errors", "stores/zarrfile", "stores/con"):
+        assert not [file for file in files if file.startswith(f"freqmaps/{apart}")], apart
 
 
-def closure(path: Path) -> set[str]:
-    waiting, seen = [path.resolve()], set()
-    while waiting:
-        one = waiting.pop()
-        if str(one) not in seen and code._syntax(one).decides:
-            seen.add(str(one))
-            waiting.extend(code.imports(one))
-    return seen
+#: Per stage, the packages whose code decides its numbers: who adds one here has thought about what it re-keys.
+DECIDING = {
+    "datasets": {"datasets"},
+    "training": {"training", "models", "core"},
+    "attacks": {"attacks", "models", "stores", "core"},
+    "maps": {"maps", "models", "spectra", "stores", "core"},
+    "group_maps": {"group_maps", "maps", "models", "spectra", "stores", "core"},
+    "matrices": {"matrices"},
+    "correlation": {"correlation", "inference"},
+    "simulation": set(),
+}
+
+
+@pytest.mark.parametrize("stage", DECIDING)
+def test_which_packages_decide_a_stage(stage):
+    found = {file.split("/")[1] for file in deciding(stage) if file.startswith("freqmaps/")}
+    assert found <= DECIDING[stage], f"{stage}: {sorted(found - DECIDING[stage])} joined what decides its numbers"
+
+
+def test_only_what_is_used_counts(tmp_path):
+    package = tmp_path / "lab"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    script, tools = package / "a.py", package / "tools.py"
+    script.write_text(
+        "from lab import tools\nfrom lab.tools import one\n\ndef f(x):\n    return one(x) + tools.two(x)\n"
+    )
+    used = "_K = 2\n\ndef one(x):\n    return x * _K\n\ndef two(x):\n    return x\n"
+    tools.write_text(used)
+    before = code.stage_digest([script])
+    for same in (
+        used + "\ndef three(x):\n    return 3\n",
+        "import os\n" + used,
+        used.replace("x):", "x: float) -> float:"),
+    ):
+        tools.write_text(same)
+        code.forget()
+        assert code.stage_digest([script]) == before, same
+    for other in (used.replace("_K = 2", "_K = 3"), used.replace("return x\n", "return -x\n"), used + "\nprint(1)\n"):
+        tools.write_text(other)
+        code.forget()
+        assert code.stage_digest([script]) != before, other
+
+
+def test_a_definition_that_moves_changes_no_key_and_one_that_is_swapped_does(tmp_path):
+    (tmp_path / "lab").mkdir()
+    script, left, right = (tmp_path / "lab" / f"{name}.py" for name in ("a", "left", "right"))
+    (tmp_path / "lab" / "__init__.py").write_text("")
+    f, g = "def f(x):\n    return x\n", "def f(x):\n    return -x\n"
+    script.write_text("from lab.left import f\nfrom lab import right\n\ndef h(x):\n    return f(x) - 2 * right.f(x)\n")
+    left.write_text(f)
+    right.write_text(g)
+    before = code.stage_digest([script])
+    left.write_text("from lab.moved import f\n")
+    (tmp_path / "lab" / "moved.py").write_text(f)
+    code.forget()
+    assert code.stage_digest([script]) == before
+    left.write_text(g)
+    right.write_text(f)
+    code.forget()
+    assert code.stage_digest([script]) != before
+
+
+@pytest.mark.parametrize("reach", ["getattr(tools, name)(x)", "tools.__dict__[name](x)", "vars(tools)[name](x)"])
+def test_what_is_reached_by_name_counts_whole(tmp_path, reach):
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "__init__.py").write_text("")
+    script, tools = tmp_path / "lab" / "a.py", tmp_path / "lab" / "tools.py"
+    script.write_text(f"from lab import tools\n\ndef f(x, name):\n    return {reach}\n")
+    tools.write_text("def one(x):\n    return x\n")
+    before = code.stage_digest([script])
+    tools.write_text("def one(x):\n    return -x\n")
+    code.forget()
+    assert code.stage_digest([script]) != before
 
 
 def test_imports_inside_functions_and_relative_ones_count(tmp_path):
@@ -97,23 +164,21 @@ def test_imports_inside_functions_and_relative_ones_count(tmp_path):
     (package / "c.py").write_text("h = lambda: 1\n")
     before = code.stage_digest([package / "a.py"])
     (package / "c.py").write_text("h = lambda: 2\n")
-    forget()
+    code.forget()
     assert code.stage_digest([package / "a.py"]) != before
 
 
-def test_what_a_package_loads_when_asked_counts():
-    """freqmaps.stores loads its modules lazily: a change of the writer must still be seen by who writes."""
-    for stage in ("datasets", "attacks", "maps", "matrices"):
-        reached = closure(PACKAGE.parent / "workflow_scripts" / f"{stage}.py")
-        assert str(PACKAGE / "stores" / "zarrfile.py") in reached
-    reached = closure(PACKAGE.parent / "workflow_scripts" / "correlation.py")
-    assert str(PACKAGE / "stores" / "arrays.py") in reached
+def test_what_a_package_hands_on_counts():
+    """Scripts import from packages: a change in the module behind must still be seen."""
+    assert "optimise_maps" in deciding("maps")["freqmaps/maps/_engine.py"]
+    assert "advance" in deciding("maps")["freqmaps/maps/_slots.py"]
+    assert "filtered" in deciding("group_maps")["freqmaps/spectra/half_planes.py"]
 
 
 def test_modules_that_decide_no_numbers_import_no_numeric_library():
     for path in PACKAGE.rglob("*.py"):
-        if not code._syntax(path.resolve()).decides:
-            names = {one.module for one in code._syntax(path.resolve()).imports if not one.typing}
+        if not code.syntax_of(path.resolve()).decides:
+            names = {one.module for one in code.syntax_of(path.resolve()).imports if not one.typing}
             assert not {n.split(".")[0] for n in names} & {"foolbox", "scipy", "sklearn", "skdim", "numba"}, path
 
 
@@ -121,44 +186,39 @@ def test_syntax_error_names_file_and_line(tmp_path):
     path = tmp_path / "m.py"
     path.write_text("x = (\n")
     with pytest.raises(ConfigError, match=r"m\.py:1: not valid Python"):
-        code.module_digest(path)
+        code.stage_digest([path])
 
 
 def test_declared_equivalence_keeps_the_old_digest(tmp_path, monkeypatch):
     path, table = tmp_path / "m.py", tmp_path / "equivalent.yaml"
     old = digest_of(path, BEFORE)
     new = digest_of(path, BEFORE.replace("math.sqrt(x) * scale", "scale * math.sqrt(x)"))
-    table.write_text(
-        f"- {{module: m.py, old: '{old}', new: '{new}', test: tests/test_m.py::test_same, why: swapped}}\n"
-    )
+    entry = {"stage": "maps", "old": old, "new": new, "why": "swapped", "evidence": {"remade": []}}
     monkeypatch.setattr(code, "EQUIVALENT", table)
-    code._equivalences.cache_clear()
-    code.module_digest.cache_clear()
-    try:
-        assert code.module_digest(path) == old
-        table.write_text(f"- {{module: m.py, old: '{old}', new: '{new}'}}\n")
-        code._equivalences.cache_clear()
-        code.module_digest.cache_clear()
-        with pytest.raises(ConfigError, match="each entry has"):
-            code.module_digest(path)
-    finally:
-        code._equivalences.cache_clear()
+    table.write_text(yaml.safe_dump([entry]))
+    code.forget()
+    assert code.stage_digest([path]) == old
+    table.write_text(yaml.safe_dump([entry, entry | {"new": old, "old": new}]))
+    code.forget()
+    with pytest.raises(ConfigError, match="circle"):
+        code.stage_digest([path])
+    table.write_text(yaml.safe_dump([{"new": new, "old": old}]))
+    code.forget()
+    with pytest.raises(ConfigError, match="each entry has"):
+        code.stage_digest([path])
 
 
-def test_declared_equivalences_name_tests_that_exist():
-    import yaml
-
-    for entry in yaml.safe_load(code.EQUIVALENT.read_text()) or []:
-        file, _, function = entry["test"].partition("::")
-        assert f"def {function}(" in (PACKAGE.parent / file).read_text()
+def test_what_is_declared_has_evidence():
+    for entry in code.declared():
+        assert entry["evidence"]["remade"] and entry["why"]
 
 
 def test_digest_is_the_same_in_another_process():
-    path = PACKAGE / "provenance" / "keys.py"
     done = subprocess.run(
-        [sys.executable, "-m", "freqmaps.cli", "digest", str(path)], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "freqmaps.cli", "digest", "matrices"], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == code.module_digest(path)
+    assert done.stdout.splitlines()[0] == code.stage_digest([SCRIPTS / "matrices.py"])
+    assert "freqmaps/matrices/_pool.py: pool" in done.stdout
 
 
 # --- what is remembered
@@ -168,21 +228,21 @@ def remembered(folder, monkeypatch):
     """Have the process remember in a folder, as if it had just started."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     _syntax._memory.cache_clear()
-    forget()
+    code.forget()
 
 
 def test_what_is_remembered_is_what_is_read(tmp_path, monkeypatch):
     files = sorted(PACKAGE.rglob("*.py"))
     remembered(tmp_path, monkeypatch)
-    read = [(code.module_digest(f), code.imports(f), code._syntax(f)) for f in files]
+    read = [code.syntax_of(f) for f in files]
     _syntax._memory().save()
     monkeypatch.setattr(_syntax, "_read", None)  # from here on nothing can be parsed
     remembered(tmp_path, monkeypatch)
-    assert [(code.module_digest(f), code.imports(f), code._syntax(f)) for f in files] == read
+    assert [code.syntax_of(f) for f in files] == read
     changed = tmp_path / "m.py"
     changed.write_text(BEFORE)
     with pytest.raises(TypeError):
-        code.module_digest(changed)
+        code.syntax_of(changed)
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"a": 1}', '{"a": ["d", true, [[0, "m"]]]}', "\0"])
@@ -193,14 +253,14 @@ def test_a_damaged_memory_is_none(tmp_path, monkeypatch, damage):
     path.write_text(damage)
     remembered(tmp_path, monkeypatch)
     assert _syntax._memory().known == {}
-    before = code.module_digest(PACKAGE / "core" / "errors.py")
+    before = code.syntax_of(PACKAGE / "core" / "errors.py").digest
     _syntax._memory().save()
     remembered(tmp_path, monkeypatch)
-    assert len(_syntax._memory().known) == 1 and code.module_digest(PACKAGE / "core" / "errors.py") == before
+    assert len(_syntax._memory().known) == 1 and code.syntax_of(PACKAGE / "core" / "errors.py").digest == before
 
 
 def test_a_memory_that_cannot_be_written_costs_time_only(tmp_path, monkeypatch):
     (tmp_path / "freqmaps").write_text("in the way")
     remembered(tmp_path, monkeypatch)
-    assert len(code.module_digest(PACKAGE / "core" / "errors.py")) == 16
+    assert len(code.syntax_of(PACKAGE / "core" / "errors.py").digest) == 16
     _syntax._memory().save()

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from freqmaps.cli._common import Commands, add, read_study
-from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError, nearest
 
 DECIDES_NUMBERS = False
 
@@ -21,8 +21,13 @@ def add_commands(commands: Commands) -> None:
                     help="another study whose results stay (its overlays); may be repeated")  # fmt: skip
     gc.add_argument("--others", action="store_true", help="also what other users made on a shared root")
     gc.add_argument("--delete", action="store_true", help="delete what is listed")
-    digest = add(commands, "digest", _digest, "print a file's code digest, for freqmaps/provenance/equivalent.yaml")
-    digest.add_argument("file", type=Path)
+    digest = add(commands, "digest", _digest, "print the digest of a stage's code, or of files, and what decides it")
+    digest.add_argument("of", nargs="+", metavar="STAGE|FILE", help="stages, or files of components")
+    text = "after a refactoring: remake some results with the new code, and keep all keys if the numbers are the same"
+    accept = add(commands, "accept", _accept, text, config=True)
+    accept.add_argument("--why", required=True, help="what was changed, in a sentence: it is written down")
+    accept.add_argument("--results", type=int, default=2, help="how many results to remake of each code that changed")
+    accept.add_argument("--root", type=Path, help="the results root (default: the config's)")
     add(commands, "config", _config, "print the config reference (docs/config.md)")
     add(commands, "rulegraph", _rulegraph, "print the graph of stages (docs/rulegraph.md)", config=True)
 
@@ -100,9 +105,41 @@ def _gc(given: argparse.Namespace) -> int:
 
 
 def _digest(given: argparse.Namespace) -> int:
-    from freqmaps.provenance.code import module_digest
+    from freqmaps.provenance import code
+    from freqmaps.stages import STAGES
+    from freqmaps.study.graph import SCRIPTS
 
-    print(module_digest(given.file.resolve()))
+    files = [SCRIPTS / f"{one}.py" if one in STAGES else Path(one).resolve() for one in given.of]
+    for file in files:
+        if not file.is_file():
+            raise FreqmapsError(f"{file}: neither a stage nor a file; {nearest(file.stem, STAGES)}")
+    print(code.stage_digest(files))
+    for deciding, names in code.deciding(files).items():
+        print(f"  {deciding}: {', '.join(names)}")
+    return 0
+
+
+def _accept(given: argparse.Namespace) -> int:
+    """Go through the stages in order: accepted inputs give the results after them their keys back."""
+    from freqmaps.results import refactoring
+
+    entries = 0
+    while True:
+        study = read_study(given.configfile)
+        root = (given.root or study.root).expanduser()
+        due = refactoring.changed(list(study.graph.nodes.values()), root)
+        if not due:
+            break
+        first = [one for one in due if one.stage == due[0].stage]
+        proofs = [refactoring.prove(one, root, results=max(1, given.results), why=given.why) for one in first]
+        refactoring.declare(proofs)
+        entries += len(proofs)
+        for proof in proofs:
+            remade = ", ".join(told["key"] for told in proof["evidence"]["remade"])
+            print(
+                f"{proof['stage']}: {proof['new']} gives the numbers of {proof['old']} (remade: {remade})", flush=True
+            )
+    print(f"{entries} declared" if entries else "no finished result differs in its code alone: nothing to accept")
     return 0
 
 

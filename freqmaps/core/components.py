@@ -246,7 +246,35 @@ def fill(
         resolved[key] = check_value(value, parameter.annotation, f"{where}.{key}")
     for key, limits in component.constants.get("RANGES", {}).items():
         _check_range(resolved, key, limits, where)
-    return resolved
+    return keyed(component, resolved)
+
+
+def keyed(component: Component, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters as specs hold them, so that keys move only when numbers do.
+
+    A parameter that the component declares neutral (``NEUTRAL = {"name": value}``) is left out while it has that value:
+    results from before there was such a parameter stay. One that it declares to have been called otherwise
+    (``FORMER = {"old": {"to": "new"}}``) is held by its old name; of one that is gone (``{"old": {"was": value}}``) the
+    value that code now always takes.
+    """
+    neutral, former = component.constants.get("NEUTRAL", {}), component.constants.get("FORMER", {})
+    kept = {k: v for k, v in parameters.items() if k not in neutral or v != neutral[k]}
+    for old, now in former.items():
+        if "was" in now:
+            kept[old] = now["was"]
+        elif now["to"] in kept:
+            kept[old] = kept.pop(now["to"])
+    return kept
+
+
+def current(component: Component, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that a spec holds by the names that the code has for them now."""
+    found = dict(spec)
+    for old, now in component.constants.get("FORMER", {}).items():
+        if old in found:
+            value = found.pop(old)
+            found |= {now["to"]: value} if "to" in now else {}
+    return found
 
 
 def _check_range(resolved: Mapping[str, Any], key: str, limits: Any, where: str) -> None:
@@ -339,4 +367,21 @@ def module(component: Component) -> ModuleType:
 def load(kind: str, name: str, function: str | None = None) -> Callable[..., Any]:
     """Import a component and return its entry function (or another function of the same file)."""
     component = find(kind, name)
-    return getattr(module(component), function or component.function)  # type: ignore[no-any-return]
+    found = getattr(module(component), function or component.function)
+    if function is None and component.constants.get("FORMER"):
+        return lambda *given, **spec: found(*given, **current(component, spec))
+    return found  # type: ignore[no-any-return]
+
+
+def load_settings(module_name: str, name: str, spec: Mapping[str, Any]) -> Any:
+    """Build a settings dataclass of the package from what a spec holds of it.
+
+    Parameters
+    ----------
+    module_name, name
+        ``freqmaps.maps.settings`` and ``MapSettings``, say.
+    spec
+        Its fields as specs hold them; those left out have their defaults.
+    """
+    component = settings(module_name, name)
+    return getattr(module(component), name)(**current(component, spec))

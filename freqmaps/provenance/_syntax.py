@@ -21,8 +21,13 @@ from freqmaps.provenance.manifest import write_text
 
 DECIDES_NUMBERS = False
 
-#: Constants of components that decide no number: they say how to test it, what a config may set, what it takes.
-DECLARATIONS = ("TINY", "RANGES", "UNKEYED", "LIBRARIES", "COST", "ASKS_NETWORK")
+#: Constants that decide no number: they say how to test a component, what a config may set, what it takes.
+DECLARATIONS = (
+    *("TINY", "RANGES", "UNKEYED", "LIBRARIES", "COST", "ASKS_NETWORK", "NEUTRAL", "FORMER"),
+    *("DECIDES_NUMBERS", "__all__"),
+)
+#: Names whose use may reach any definition of the module.
+DYNAMIC = frozenset({"globals", "vars", "locals", "eval", "exec"})
 
 
 class Import(NamedTuple):
@@ -35,11 +40,33 @@ class Import(NamedTuple):
     typing: bool
 
 
+class Definition(NamedTuple):
+    """What a name stands for at the top level of a module.
+
+    Attributes
+    ----------
+    digest
+        Of the statements that bind the name (16 hex digits), without type hints, docstrings and comments.
+    uses
+        Names that they use: ``f``, or ``module.f`` where an attribute of a name is used.
+    imports
+        Imports inside them.
+    """
+
+    digest: str
+    uses: tuple[str, ...]
+    imports: tuple[Import, ...]
+
+
 class Syntax(NamedTuple):
-    """A file's digest (16 hex digits), whether it decides numbers, and its imports at any depth, in order."""
+    """What a file says: whether it decides numbers, its definitions by name, and the imports at its top level.
+
+    The definition called "" holds the statements that run whatever is imported, if there are any.
+    """
 
     digest: str
     decides: bool
+    definitions: dict[str, Definition]
     imports: tuple[Import, ...]
 
 
@@ -86,12 +113,23 @@ class _Memory:
 def _load(path: Path) -> dict[str, Syntax]:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-        return {
-            key: Syntax(str(digest), bool(decides), tuple(Import(*one) for one in imports))
-            for key, (digest, decides, imports) in entries.items()
-        }
+        return {key: _syntax_of(entry) for key, entry in entries.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
+
+
+def _syntax_of(entry: Any) -> Syntax:
+    """Read a remembered answer back."""
+    digest, decides, definitions, imports = entry
+    found = {
+        name: Definition(str(one), tuple(map(str, uses)), _imports_of(inside))
+        for name, (one, uses, inside) in definitions.items()
+    }
+    return Syntax(str(digest), bool(decides), found, _imports_of(imports))
+
+
+def _imports_of(entries: Any) -> tuple[Import, ...]:
+    return tuple(Import(*one) for one in entries)
 
 
 @cache
@@ -106,7 +144,52 @@ def _read(content: bytes, path: Path) -> Syntax:
     except SyntaxError as error:
         raise ConfigError(f"{path}:{error.lineno}: not valid Python ({error.msg})") from error
     digest = hashlib.sha256("".join(_dump(tree)).encode()).hexdigest()[:16]
-    return Syntax(digest, _decides_numbers(tree), tuple(_imports(tree, typing=False)))
+    top = tuple(one for statement in tree.body if not _binds(statement) for one in _imports(statement, typing=False))
+    return Syntax(digest, _decides_numbers(tree), _definitions(tree), top)
+
+
+def _definitions(tree: ast.Module) -> dict[str, Definition]:
+    """Sort the statements of a module by the names that they bind."""
+    statements: dict[str, list[ast.stmt]] = {}
+    for statement in _body(tree, tree.body):
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            continue
+        for name in _binds(statement) or [""]:
+            statements.setdefault(name, []).append(statement)
+    return {name: _definition(found) for name, found in statements.items()}
+
+
+def _definition(statements: list[ast.stmt]) -> Definition:
+    text = "".join(part for one in statements for part in _dump(one))
+    uses = sorted({use for one in statements for use in _uses(one)})
+    inside = tuple(one for statement in statements for one in _imports(statement, typing=False))
+    return Definition(hashlib.sha256(text.encode()).hexdigest()[:16], tuple(uses), inside)
+
+
+def _binds(statement: ast.stmt) -> list[str]:
+    """Return the names that a statement binds at the top level; none if it does anything else, too."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [statement.name]
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    if isinstance(statement, ast.AnnAssign | ast.AugAssign):
+        targets = [statement.target]
+    flat = [n for t in targets for n in (t.elts if isinstance(t, ast.Tuple | ast.List) else [t])]
+    return [n.id for n in flat if isinstance(n, ast.Name)] if all(isinstance(n, ast.Name) for n in flat) else []
+
+
+def _uses(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a statement uses at run time: annotations are type hints and not evaluated."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        yield f"{node.value.id}.{node.attr}"
+        return
+    if isinstance(node, ast.Name):
+        yield node.id
+    for name, child in ast.iter_fields(node):
+        if name in _HINTS:
+            continue
+        for one in child if isinstance(child, list) else [child]:
+            if isinstance(one, ast.AST):
+                yield from _uses(one)
 
 
 def _decides_numbers(tree: ast.Module) -> bool:
@@ -133,13 +216,18 @@ def _for_type_checker(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
+#: Fields of a syntax tree that hold type hints: of arguments, results and variables.
+_HINTS = ("annotation", "returns")
+_NO_CODE = ("ctx", "kind", "type_comment", "type_ignores", "type_params", *_HINTS)
+
+
 def _dump(value: Any) -> Iterator[str]:
     """Write a tree as text: types and non-empty fields only, so that a newer parser's empty fields do not count."""
     if isinstance(value, ast.AST):
         yield f"({type(value).__name__}"
         for field in value._fields:
             child = getattr(value, field, None)
-            if field in ("ctx", "kind", "type_comment", "type_ignores") or child is None or child == []:
+            if field in _NO_CODE or child is None or child == []:
                 continue
             yield f" {field}="
             yield from _dump(_body(value, child) if field == "body" else child)

@@ -1,105 +1,198 @@
 """Digests of the code that makes a result: what a comment leaves alone and a changed formula does not.
 
-A module's digest is over its syntax tree, without comments, docstrings, formatting, positions or imports for type
-checking only; so it is the same on every Python that parses the file to the same tree. A stage's digest covers its
-script, the components that its spec names, and every module of the package (or of the user's own package) that these
-import, transitively. Modules that say ``DECIDES_NUMBERS = False`` are left out, with what only they import.
+A stage's digest covers its script, the components that its spec names, and every definition of the package (or of the
+user's own package) that these use, transitively: the function that is called and the constants that it reads, not the
+whole module that they stand in. It is over the syntax tree, without comments, docstrings, formatting, positions and
+type hints, so it is the same on every Python that parses a file to the same tree, and it does not tell where in the
+package a definition stands: moving one changes no key. Modules that say ``DECIDES_NUMBERS = False`` are left out, with
+what only they use.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from freqmaps.core.components import PACKAGE
 from freqmaps.core.errors import ConfigError
-from freqmaps.provenance._syntax import Import, Syntax, syntax
+from freqmaps.provenance._syntax import DYNAMIC, Import, Syntax, syntax
 
 DECIDES_NUMBERS = False
 
 #: Refactorings that left the numbers alone; see docs/exact-recomputation.md.
 EQUIVALENT = Path(__file__).with_name("equivalent.yaml")
 
+#: A definition: its file, and its name there. None is the whole file.
+Place = tuple[Path, str | None]
+
 
 def stage_digest(files: Iterable[Path]) -> str:
     """Return the digest (16 hex digits) of all code that some entry files run through.
+
+    Where it is declared to give the numbers of older code, that code's digest is returned.
 
     Parameters
     ----------
     files
         The stage's script and the files of the components it loads by name.
     """
-    return _digest(tuple(files))
+    return accepted(_digest(tuple(files)))
+
+
+def accepted(digest: str) -> str:
+    """Return the oldest digest whose numbers this one is declared to give: itself, unless it is declared.
+
+    Raises
+    ------
+    ConfigError
+        The declarations lead in a circle.
+    """
+    known, found = _equivalences(), digest
+    for _ in range(len(known) + 1):
+        if found not in known:
+            return found
+        found = known[found]
+    raise ConfigError(f"{EQUIVALENT}: the entries for {digest} lead in a circle; keep only new -> old")
 
 
 @cache
 def _digest(files: tuple[Path, ...]) -> str:
     """Answer once for all shards of a stage: a study of ImageNet's size asks a thousand times."""
-    reached: dict[str, str] = {}
-    waiting = [Path(f).resolve() for f in files]
+    lines = {line for place in _reached(files) for line in _lines(place)}
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+
+def deciding(files: Iterable[Path]) -> dict[str, list[str]]:
+    """Return which definitions decide what some entry files compute: names by file, ``*`` for a whole one."""
+    found: dict[str, list[str]] = {}
+    for path, name in _reached(tuple(files)):
+        if name is None or name in syntax_of(path).definitions:
+            found.setdefault(_label(path), []).append(name or "*")
+    return {file: sorted(set(names)) for file, names in sorted(found.items())}
+
+
+def _reached(files: tuple[Path, ...]) -> set[Place]:
+    reached: set[Place] = set()
+    waiting: list[Place] = [(Path(f).resolve(), None) for f in files]
     while waiting:
-        path = waiting.pop()
-        name = _label(path)
-        if name in reached:
+        place = waiting.pop()
+        if place in reached or not syntax_of(place[0]).decides:
             continue
-        if not _syntax(path).decides:
-            reached[name] = ""
-            continue
-        reached[name] = module_digest(path)
-        waiting.extend(imports(path))
-    content = [f"{name} {digest}" for name, digest in sorted(reached.items()) if digest]
-    return hashlib.sha256("\n".join(content).encode()).hexdigest()[:16]
+        reached.add(place)
+        waiting.extend(target for _, target in _targets(place))
+    return reached
+
+
+def _lines(place: Place) -> Iterator[str]:
+    """Yield what a definition says, and what each name that it uses stands for: by content, not by place."""
+    own = _own(place)
+    for digest in own:
+        yield digest
+    for use, target in _targets(place):
+        if syntax_of(target[0]).decides:
+            for digest in own or ("",):
+                yield f"{digest} {use} -> {' '.join(_own(target))}"
 
 
 @cache
-def module_digest(path: Path) -> str:
-    """Return the digest (16 hex digits) of one file, or of the older file it is declared equivalent to."""
-    digest = _syntax(path).digest
-    known = _equivalences()
-    for _ in range(len(known) + 1):
-        if digest not in known:
-            return digest
-        digest = known[digest]
-    raise ConfigError(f"{EQUIVALENT}: the entries for {path.name} lead in a circle; keep only new -> old")
+def _own(place: Place) -> tuple[str, ...]:
+    """Return the digests of a place: of a definition one, of a file one per definition."""
+    path, name = place
+    definitions = syntax_of(path).definitions
+    if name is None:
+        return tuple(sorted(d.digest for d in definitions.values()))
+    return (definitions[name].digest,) if name in definitions else ()
 
 
 @cache
-def imports(path: Path) -> tuple[Path, ...]:
-    """Return the files of the same top-level package that a module imports, at any depth of its source."""
-    root, top = _root(path)
-    found: list[Path] = []
-    for one in _syntax(path).imports:
-        module = _absolute(one, path, root)
-        if not one.typing and module.split(".")[0] in (top, "freqmaps"):
-            found.extend(_files_of(module, one.name, root if module.split(".")[0] == top else PACKAGE.parent))
-    return tuple(dict.fromkeys(found))
+def _targets(place: Place) -> tuple[tuple[str, Place], ...]:
+    """Return the places that a place uses, each with the name that it uses there."""
+    path, name = place
+    found = syntax_of(path)
+    if name is not None and name not in found.definitions:
+        return ()
+    top = _bound(found.imports)
+    targets: list[tuple[str, Place]] = []
+    if name and "" in found.definitions:  # what runs whenever the module is imported
+        targets.append(("", (path, "")))
+    for one in found.definitions if name is None else (name,):
+        definition = found.definitions[one]
+        names = top | _bound(definition.imports)
+        for use in definition.uses:
+            targets += [(use, target) for target in _used(path, found, names, use)]
+    return tuple(dict.fromkeys(targets))
 
 
-def _files_of(module: str, attribute: str, root: Path) -> list[Path]:
-    """``from a.b import c`` is a/b/c.py if there is one, else a/b.py or a/b/__init__.py and where that has c from."""
-    names = [f"{module}.{attribute}", module] if attribute else [module]
-    for name in names:
-        tail = root.joinpath(*name.split("."))
-        for candidate in (tail.with_suffix(".py"), tail / "__init__.py"):
-            if candidate.is_file():
-                return [candidate.resolve(), *_handed_on(candidate.resolve(), attribute, root)]
-    return []
+def _bound(imports: Iterable[Import]) -> dict[str, Import]:
+    return {one.bound: one for one in imports if not one.typing}
 
 
-def _handed_on(package: Path, attribute: str, root: Path) -> list[Path]:
-    """Where a package has a name from that it loads when asked: its imports for the type checker say so."""
-    if package.name != "__init__.py" or not attribute:
+def _used(path: Path, found: Syntax, names: dict[str, Import], use: str) -> list[Place]:
+    """Resolve a name, or an attribute of one, to the definitions of the package that it may stand for."""
+    name, _, attribute = use.partition(".")
+    if use in DYNAMIC:
+        return [(path, None)]
+    if name in found.definitions and name not in names:
+        return [(path, name)]
+    if name not in names:
         return []
-    for one in _syntax(package).imports:
-        if one.name and attribute == one.bound:
-            module = _absolute(one, package, root)
-            if module != ".".join(package.parent.relative_to(root).parts):
-                return _files_of(module, attribute, root)
-    return []
+    one = names[name]
+    if not one.name and one.bound == one.module and "." in one.module:  # import a.b.c: used as a.b.c.f
+        return [(file, None) for file in _file_of(one, path)]
+    files = _file_of(one, path)
+    if files:  # the name is a module
+        return [place for file in files for place in _resolved(file, attribute or None)]
+    return [place for file in _file_of(one._replace(name=""), path) for place in _resolved(file, one.name)]
+
+
+@cache
+def _resolved(path: Path, name: str | None) -> tuple[Place, ...]:
+    """Follow a name through the modules that only hand it on to the definition, with what runs on the way."""
+    found = syntax_of(path)
+    if name is None or name in found.definitions:
+        return ((path, name),)
+    passed: tuple[Place, ...] = ((path, ""),) if "" in found.definitions else ()
+    return passed + tuple(end for place in _handed_on(path, name) for end in _ends(path, place))
+
+
+def _ends(path: Path, place: Place) -> tuple[Place, ...]:
+    return (place,) if place == (path, None) else _resolved(*place)
+
+
+def _handed_on(path: Path, name: str) -> list[Place]:
+    """Where a module has a name from that it does not define: an import, one for the type checker, a submodule."""
+    found = syntax_of(path)
+    bound = [one for one in found.imports if one.bound == name]
+    for one in sorted(bound, key=lambda one: one.typing):
+        files = _file_of(one, path)
+        return [(f, None) for f in files] or [(f, one.name) for f in _file_of(one._replace(name=""), path)]
+    if path.name == "__init__.py":
+        inside = path.with_name(f"{name}.py")
+        if inside.is_file():
+            return [(inside, None)]
+    return [(path, None)]
+
+
+def _file_of(one: Import, path: Path) -> list[Path]:
+    """Return the file of the module that an import names (``from a import b``: a/b.py), none if that is no module."""
+    root, top = _root(path)
+    module = _absolute(one, path, root)
+    first = module.split(".")[0]
+    if first not in (top, "freqmaps"):
+        return []
+    name = f"{module}.{one.name}" if one.name else module
+    return _module_file(name, root if first == top else PACKAGE.parent)
+
+
+@cache
+def _module_file(name: str, root: Path) -> list[Path]:
+    tail = root.joinpath(*name.split("."))
+    return [c.resolve() for c in (tail.with_suffix(".py"), tail / "__init__.py") if c.is_file()][:1]
 
 
 def _absolute(one: Import, path: Path, root: Path) -> str:
@@ -109,6 +202,7 @@ def _absolute(one: Import, path: Path, root: Path) -> str:
     return ".".join([*parts, *(one.module.split(".") if one.module else [])])
 
 
+@cache
 def _root(path: Path) -> tuple[Path, str]:
     """Return the folder that a file's top-level package lies in, and that package's name."""
     if path.is_relative_to(PACKAGE):
@@ -119,22 +213,39 @@ def _root(path: Path) -> tuple[Path, str]:
     return folder, path.relative_to(folder).parts[0].removesuffix(".py")
 
 
+@cache
 def _label(path: Path) -> str:
     root, _ = _root(path)
     return path.relative_to(root).as_posix()
 
 
 @cache
-def _syntax(path: Path) -> Syntax:
+def syntax_of(path: Path) -> Syntax:
+    """Return what a source file says."""
     return syntax(path)
 
 
 @cache
 def _equivalences() -> dict[str, str]:
-    if not EQUIVALENT.exists():
-        return {}
-    entries = yaml.safe_load(EQUIVALENT.read_text(encoding="utf-8")) or []
-    for entry in entries:
-        if set(entry) != {"module", "old", "new", "test", "why"}:
-            raise ConfigError(f"{EQUIVALENT}: each entry has module, old, new, test and why; found {sorted(entry)}")
-    return {entry["new"]: entry["old"] for entry in entries}
+    return {str(entry["new"]): str(entry["old"]) for entry in declared()}
+
+
+def declared() -> list[dict[str, Any]]:
+    """Return the declarations of :data:`EQUIVALENT`.
+
+    Raises
+    ------
+    ConfigError
+        One lacks a field.
+    """
+    entries = yaml.safe_load(EQUIVALENT.read_text(encoding="utf-8")) if EQUIVALENT.exists() else None
+    for entry in entries or []:
+        if set(entry) != {"stage", "old", "new", "why", "evidence"}:
+            raise ConfigError(f"{EQUIVALENT}: each entry has stage, old, new, why and evidence; found {sorted(entry)}")
+    return list(entries or [])
+
+
+def forget() -> None:
+    """Forget what was read of the code and of the declarations: they have changed while this process ran."""
+    for function in (_digest, _own, _targets, _resolved, _module_file, syntax_of, _equivalences, _root, _label):
+        function.cache_clear()

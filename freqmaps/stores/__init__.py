@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from freqmaps.stores.contracts import ADVERSARIAL, DATASET, GROUP_MAPS, MAPS, MATRICES
     from freqmaps.stores.zarrfile import open_store, read, read_blocks, write, write_blocks
 
+DECIDES_NUMBERS = False
+
 __all__ = [
     "ADVERSARIAL",
     "DATASET",

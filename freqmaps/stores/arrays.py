@@ -15,6 +15,8 @@ from zarr.storage import ZipStore
 from freqmaps.core.errors import StoreError
 from freqmaps.stores.contract import Contract, Variable
 
+DECIDES_NUMBERS = False
+
 
 def read_arrays(path: Path, contract: Contract, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Read variables of a store, in dims order, checking kind, dims, dtype and every chunk's checksum.

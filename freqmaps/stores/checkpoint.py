@@ -14,6 +14,8 @@ from torch import Tensor
 
 from freqmaps.core.errors import StoreError
 
+DECIDES_NUMBERS = False
+
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 
 

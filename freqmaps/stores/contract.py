@@ -13,6 +13,8 @@ from freqmaps.core.errors import StoreError, nearest
 if TYPE_CHECKING:
     import xarray as xr
 
+DECIDES_NUMBERS = False
+
 
 @dataclass(frozen=True)
 class Variable:

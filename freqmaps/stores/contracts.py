@@ -11,6 +11,8 @@ from freqmaps.stores.contract import Contract, Variable
 if TYPE_CHECKING:
     import xarray as xr
 
+DECIDES_NUMBERS = False
+
 _SAMPLE = ("sample",)
 _IMAGE = ("sample", "channel", "y", "x")
 _GROUP = ("group",)

@@ -25,6 +25,8 @@ from freqmaps.core.errors import StoreError
 from freqmaps.provenance import shared_root
 from freqmaps.stores.contract import Contract
 
+DECIDES_NUMBERS = False
+
 #: Aim for chunks of about this many bytes before compression.
 CHUNK_BYTES = 1 << 20
 #: Read about this many bytes at a time where a store may be larger than the memory.

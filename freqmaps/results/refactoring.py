@@ -1,0 +1,149 @@
+"""Proof by recomputation: after a refactoring, finished results are made again with the new code and compared.
+
+Where a stage's code has another digest, its results would have other keys and be made again. If the numbers are the
+same, they need not: some of the finished results are remade in a scratch folder and compared with the stored ones, bit
+for bit on the same kind of device with the same libraries, else within the tolerance that batch and device already
+have. Only then is the new digest declared to give the numbers of the old one (freqmaps/provenance/equivalent.yaml).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from freqmaps.core.errors import FreqmapsError, StoreError
+from freqmaps.provenance import code, manifest
+from freqmaps.results.compare import Difference, compare
+from freqmaps.stages import PUBLISHED
+from freqmaps.study.graph import SCRIPTS, Node
+
+DECIDES_NUMBERS = False
+
+#: Results of other devices or libraries may differ by so much, relative to the largest value: single precision, summed
+#: in another order.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Finished results whose code has changed and nothing else.
+
+    Attributes
+    ----------
+    stage, old, new
+        The stage, and the digests of its code.
+    results
+        Node and folder of the stored result, cheapest first.
+    """
+
+    stage: str
+    old: str
+    new: str
+    results: tuple[tuple[Node, Path], ...]
+
+
+def changed(nodes: Sequence[Node], root: Path) -> list[Changed]:
+    """Return the results under a root that differ from a study's in the digest of their code alone, by digests."""
+    found: dict[tuple[str, str, str], list[tuple[float, Node, Path]]] = {}
+    for node in nodes:
+        # Tables, figures and pages are made again in seconds.
+        if node.stage in PUBLISHED or (root / node.path / manifest.NAME).exists():
+            continue
+        for folder, read in _siblings(root / node.path):
+            old, new = read["spec"].get("code"), node.spec["code"]
+            if old != new and _but_code(read["spec"]) == _but_code(node.spec):
+                seconds = float(read["provenance"].get("wall_s", 0.0))
+                found.setdefault((node.stage, str(old), str(new)), []).append((seconds, node, folder))
+    return [
+        Changed(*which, tuple((node, folder) for _, node, folder in sorted(some, key=lambda one: one[0])))
+        for which, some in found.items()
+    ]
+
+
+def _siblings(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for path in sorted(folder.parent.glob(f"*/{manifest.NAME}")):
+        try:
+            yield path.parent, manifest.read(path)
+        except StoreError:
+            continue
+
+
+def _but_code(spec: Mapping[str, Any]) -> str:
+    return json.dumps({k: v for k, v in spec.items() if k != "code"}, sort_keys=True)
+
+
+def prove(one: Changed, root: Path, *, results: int, why: str) -> dict[str, Any]:
+    """Remake some results of a stage with the new code and compare them; return the declaration to write.
+
+    Parameters
+    ----------
+    one
+        What has changed.
+    root
+        The results root: inputs are read from it, nothing is written to it.
+    results
+        How many to remake, the cheapest ones.
+    why
+        What was changed, in the author's words.
+
+    Raises
+    ------
+    FreqmapsError
+        A result differs: which, which variable, by how much. Or it could not be remade.
+    """
+    told = []
+    for node, folder in one.results[:results]:
+        with tempfile.TemporaryDirectory(prefix="freqmaps-") as scratch:
+            made = _remade(node, root, Path(scratch))
+            exact = _same_machine(manifest.read(folder), manifest.read(made))
+            worst = max(compare(folder, made), default=Difference(0.0, 0.0, ""))
+            allowed = 0.0 if exact else TOLERANCE
+            if not worst.relative <= allowed:
+                raise FreqmapsError(
+                    f"{node.path}: the new code gives other numbers: {worst.what} differs by {worst.absolute:.3g} "
+                    f"({worst.relative:.3g} of its largest value) from {folder.name}; nothing was declared"
+                )
+            told.append({"result": node.path.rpartition("/")[0], "key": folder.name, "differs_by": worst.absolute,
+                         "compared": "bit for bit" if exact else f"within {TOLERANCE:g}"})  # fmt: skip
+    evidence = {"date": manifest.now(), "commit": manifest.origin()["commit"], "remade": told}
+    return {"stage": one.stage, "old": one.old, "new": one.new, "why": why, "evidence": evidence}
+
+
+def declare(entries: Sequence[Mapping[str, Any]]) -> None:
+    """Add declarations to the package's file, whole or not at all."""
+    before = code.EQUIVALENT.read_text(encoding="utf-8") if code.EQUIVALENT.exists() else ""
+    text = yaml.safe_dump([dict(entry) for entry in entries], sort_keys=False, width=110, allow_unicode=True)
+    manifest.write_text(code.EQUIVALENT, before + text)
+    code.forget()
+
+
+def _same_machine(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two results were made on the same kind of device and processor, with the same libraries."""
+    x, y = a["provenance"], b["provenance"]
+    return all(x.get(name) == y.get(name) for name in ("device", "machine", "python", "libraries"))
+
+
+def _remade(node: Node, root: Path, scratch: Path) -> Path:
+    """Run a stage's script for a result, with its inputs linked into a scratch root; return the new folder."""
+    for source in node.inputs:
+        link = scratch / source.path
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to((root / source.path).resolve(), target_is_directory=True)
+    told = [{"path": node.path, "spec": dict(node.spec), "options": dict(node.options)}]
+    line = [sys.executable, str(SCRIPTS / f"{node.stage}.py"), "--root", str(scratch), "--results", json.dumps(told)]
+    line += ["--inputs", *(source.path for source in node.inputs)] if node.inputs else []
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(SCRIPTS.parent), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        reason = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise FreqmapsError(f"{node.path}: could not be made again with the new code: {reason[0]}")
+    return scratch / node.path
