@@ -282,10 +282,11 @@ class _Run:
         group["lr"] = _schedule.learning_rate(self.settings, context.step, context.steps, self.per_epoch)
         moment = _schedule.momentum(self.settings, context.step, context.steps)
         group.update({"momentum": moment} if "momentum" in group else {"betas": (moment, group["betas"][1])})
-        with torch.autocast(batch.images.device.type, dtype=self.reduced, enabled=self.reduced is not None):
+        with self._autocast():
             prepared = self.regime.prepare(self.classifier, batch, context)
-            with _Watching(self.classifier) as watching:
-                loss = self.regime.loss(self.classifier, prepared, batch, context)
+        with self._autocast(), _Watching(self.classifier) as watching:
+            loss = self.regime.loss(self.classifier, prepared, batch, context)
+        with self._autocast():
             terms = self._terms(batch, context)
         total = loss
         for name, term in terms.items():
@@ -300,6 +301,10 @@ class _Run:
     def _check_finite(self, losses: list[Tensor], totals: list[Tensor], epoch: int, step: int) -> None:
         # While the scaler looks for its factor, a regulariser's term may overflow; the scaler then skips the step.
         _check_finite(losses if self.scaler.is_enabled() else totals, epoch, step)
+
+    def _autocast(self) -> torch.autocast:
+        # One for each part of a step: weights that a part has cast without gradients must not serve the next one.
+        return torch.autocast(self.data.device.type, dtype=self.reduced, enabled=self.reduced is not None)
 
     def _terms(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         if not self.regularisers:
