@@ -3,9 +3,10 @@
 import numpy as np
 import torch
 from sklearn.datasets import load_digits
+from torch.nn import functional as F
 
 from freqmaps.models import build_classifier
-from freqmaps.training import TrainingSettings, train
+from freqmaps.training import Batch, StepContext, TrainingSettings, train
 from freqmaps.training.regimes.standard import build as standard
 
 
@@ -31,6 +32,17 @@ def fit(settings, *, classifier=None, data=None, regime=None, seed=0, **more):
         settings=settings, regime=regime or standard(), seed=seed, device="cpu", **more,
     )  # fmt: skip
     return classifier, history
+
+
+def first_step(generator=None, **given):
+    """Return the context of the first of ten steps."""
+    told = {"step": 0, "epoch": 0, "steps": 10, "steps_per_epoch": 5, "loss": F.cross_entropy} | given
+    return StepContext(generator=generator or torch.Generator().manual_seed(0), **told)
+
+
+def prepare(regime, classifier, images, labels, generator=None):
+    """Return the images that a regime trains on."""
+    return regime.prepare(classifier, Batch(images, labels), first_step(generator))
 
 
 def weights(classifier):

@@ -10,10 +10,11 @@ from torchvision.transforms import InterpolationMode, RandomAffine
 from torchvision.transforms import functional as vision
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.training import Batch
 from freqmaps.training.regimes import rotate, scale, translate
 from freqmaps.training.regimes._affine import warp
 from freqmaps.training.regimes.adversarial import build as adversarial
-from tests.short_training import digits, network
+from tests.short_training import digits, first_step, network, prepare
 
 SIZES = [(9, 9), (8, 8), (7, 12)]
 
@@ -165,7 +166,8 @@ def test_the_loss_is_of_the_transformed_images():
     classifier = network().eval()
     images, labels, *_ = map(torch.as_tensor, digits(16))
     regime = rotate.build()
-    loss = regime(classifier, images, labels, F.cross_entropy, drawing())
+    given = Batch(images, labels), first_step(drawing())
+    loss = regime.loss(classifier, regime.prepare(classifier, *given), *given)
     expected = F.cross_entropy(classifier(regime.transform(images, drawing())), labels)
     assert loss.item() == pytest.approx(expected.item())
 
@@ -181,7 +183,7 @@ def test_adversarial_pixels_stay_in_the_batchs_range(random_start):
     given = {"epsilon": 0.2, "step": 0.1, "steps": 4, "random_start": random_start}
     low, high = float(images.min()), float(images.max())
     attacked = {
-        clamp: adversarial(**given, clamp=clamp).perturb(classifier, images, labels, F.cross_entropy, drawing())
+        clamp: prepare(adversarial(**given, clamp=clamp), classifier, images, labels, drawing())
         for clamp in ("unit", "batch")
     }
     assert float(attacked["batch"].min()) == low and float(attacked["batch"].max()) == high
@@ -205,7 +207,7 @@ def test_the_attack_of_normalised_images_is_the_same_in_pixels():
     regime = adversarial(
         epsilon=epsilon * std, step=epsilon * std / 8, steps=steps, random_start=False, clamp="batch"
     )  # fmt: skip
-    found = regime.perturb(classifier, images, labels, F.cross_entropy, drawing())
+    found = prepare(regime, classifier, images, labels, drawing())
     # Rounding may turn the sign of a gradient that is almost 0, at single pixels.
     assert float(((found - (attacked * std + mean)).abs() < 1e-5).float().mean()) > 0.99
     assert float((found - images).abs().max()) == pytest.approx(epsilon * std, rel=1e-3)

@@ -11,11 +11,11 @@ from torch.nn import functional as F
 from freqmaps.core import components
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.models import head
-from freqmaps.training import TrainingSettings, evaluate, train
+from freqmaps.training import Batch, Regime, TrainingSettings, evaluate, train
 from freqmaps.training import _loop as loop_module
 from freqmaps.training.regimes.adversarial import build as adversarial
 from freqmaps.training.regimes.standard import build as standard
-from tests.short_training import SHORT, digits, equal, fit, network, weights
+from tests.short_training import SHORT, digits, equal, first_step, fit, network, prepare, weights
 
 # --- the loop
 
@@ -158,19 +158,20 @@ def test_a_damaged_state_is_replaced(tmp_path, caplog):
     assert equal(weights(found), weights(plain))
 
 
-class Ruin:
-    """Wipes the head out in the last of thirty steps."""
+class Ruin(Regime):
+    """Natural training of two epochs; in the third one the head is wiped out before every step."""
 
-    def on_step(self, step, model, batch):
-        if step == 29:
+    def prepare(self, model, batch, context):
+        if context.epoch == 2:
             nn.init.zeros_(head(model).weight)
+        return batch.images
 
 
 @pytest.mark.parametrize(("keep", "best"), [("best_accuracy", max), ("best_loss", min)])
 def test_the_best_epoch_is_kept(keep, best):
     *_, test_images, test_labels = digits(320)
     settings = TrainingSettings(epochs=3, batch=32, schedule="constant", keep=keep)
-    found, history = fit(settings, data=digits(320), callbacks=[Ruin()])
+    found, history = fit(settings, data=digits(320), regime=Ruin())
     loss, accuracy = evaluate(found, test_images, test_labels, device="cpu")
     values = [r[f"test_{keep.removeprefix('best_')}"] for r in history]
     assert best(values) != values[-1]
@@ -189,35 +190,40 @@ def test_only_the_head_is_trained():
 
 
 def test_a_loss_that_is_not_finite_is_named(monkeypatch):
-    def broken(model, images, labels, loss, generator):
-        calls.append(1)
-        return loss(model(images), labels) * (float("nan") if len(calls) == 14 else 1.0)
+    class Broken(Regime):
+        def loss(self, model, prepared, batch, context):
+            calls.append(1)
+            return context.loss(model(prepared), batch.labels) * (float("nan") if len(calls) == 14 else 1.0)
 
     calls = []
     monkeypatch.setattr(loop_module, "_LOOK", 3)
     with pytest.raises(FreqmapsError, match="epoch 2, step 4; lower learning_rate"):
-        fit(SHORT, regime=broken)
+        fit(SHORT, regime=Broken())
 
 
-def test_callbacks_are_told():
-    class Both:
-        def __init__(self):
-            self.steps, self.epochs = [], []
+class Watching(Regime):
+    """Natural training that notes what it is told."""
 
-        def on_step(self, step, model, batch):
-            self.steps.append((step, len(batch[0]), len(batch[1])))
+    def __init__(self):
+        self.told = []
 
-        def on_epoch(self, epoch, model, history):
-            assert not model.training
-            self.epochs.append((epoch, len(history)))
+    def prepare(self, model, batch, context):
+        self.told.append((context.step, context.epoch, context.steps, context.steps_per_epoch, len(batch.images)))
+        return batch.images
 
-    class Neither:
-        pass
 
-    both = Both()
-    fit(SHORT, data=digits(70), callbacks=[both, Neither()])
-    assert both.steps == [(s, (32, 32, 6)[s % 3], (32, 32, 6)[s % 3]) for s in range(9)]
-    assert both.epochs == [(0, 1), (1, 2), (2, 3)]
+def test_regimes_are_told_where_a_step_stands():
+    regime = Watching()
+    fit(SHORT, data=digits(70), regime=regime)
+    assert regime.told == [(step, step // 3, 9, 3, (32, 32, 6)[step % 3]) for step in range(9)]
+
+
+def test_the_last_batch_can_be_left_out():
+    regime = Watching()
+    fit(dataclasses.replace(SHORT, drop_last=True), data=digits(70), regime=regime)
+    assert regime.told == [(step, step // 2, 6, 2, 32) for step in range(6)]
+    with pytest.raises(FreqmapsError, match="70 images make no whole batch of 128; lower 'batch'"):
+        fit(dataclasses.replace(SHORT, drop_last=True, batch=128), data=digits(70))
 
 
 def test_bytes_and_floats_train_alike():
@@ -241,12 +247,15 @@ def test_every_regime_keeps_the_contract(name):
     assert " at 0x" not in repr(regime)
     classifier = network().train()
     images, labels, *_ = map(torch.as_tensor, digits(16))
-    given = images.clone()
+    untouched = images.clone()
     global_state = torch.get_rng_state()
     values = []
     for _ in range(2):
         classifier.load_state_dict(network().state_dict())
-        loss = regime(classifier, images, labels, F.cross_entropy, torch.Generator().manual_seed(0))
+        given = Batch(images, labels), first_step()
+        prepared = regime.prepare(classifier, *given)
+        assert prepared.shape == images.shape and not prepared.requires_grad
+        loss = regime.loss(classifier, prepared, *given)
         assert loss.shape == ()
         classifier.zero_grad()
         loss.backward()
@@ -254,7 +263,7 @@ def test_every_regime_keeps_the_contract(name):
         values.append(loss.item())
     assert values[0] == values[1]
     assert classifier.training
-    assert torch.equal(images, given)
+    assert torch.equal(images, untouched)
     assert torch.equal(torch.get_rng_state(), global_state)
     _, history = fit(SHORT, data=digits(64), regime=regime)
     assert len(history) == 3
@@ -268,7 +277,7 @@ def test_adversarial_stays_in_the_ball_and_raises_the_loss(random_start, in_eval
     classifier.eval() if in_eval else classifier.train()
     images, labels, *_ = map(torch.as_tensor, digits(64))
     statistics = classifier.net.features[1].running_mean.clone()
-    attacked = regime.perturb(classifier, images, labels, F.cross_entropy, torch.Generator().manual_seed(0))
+    attacked = prepare(regime, classifier, images, labels)
     assert float((attacked - images).abs().max()) <= 0.1 + 1e-6
     assert float(attacked.min()) >= 0
     assert float(attacked.max()) <= 1
@@ -283,9 +292,7 @@ def test_one_adversarial_step_is_the_sign_of_the_gradient():
     images, labels, *_ = map(torch.as_tensor, digits(8))
     asking = images.clone().requires_grad_()
     gradient = torch.autograd.grad(F.cross_entropy(classifier(asking), labels), asking)[0]
-    found = adversarial(epsilon=0.2, step=0.1, steps=1, random_start=False).perturb(
-        classifier, images, labels, F.cross_entropy, torch.Generator()
-    )
+    found = prepare(adversarial(epsilon=0.2, step=0.1, steps=1, random_start=False), classifier, images, labels)
     assert torch.allclose(found, (images + 0.1 * gradient.sign()).clamp(0, 1))
 
 
@@ -297,7 +304,7 @@ def test_adversarial_training_hardens():
     for regime in (standard(), strong):
         classifier, _ = fit(settings, data=(images, labels, test_images, test_labels), regime=regime)
         given = torch.from_numpy(test_images), torch.from_numpy(test_labels)
-        attacked = strong.perturb(classifier, *given, F.cross_entropy, torch.Generator().manual_seed(0))
+        attacked = prepare(strong, classifier, *given)
         robust.append(evaluate(classifier, attacked, test_labels, device="cpu")[1])
     assert robust[1] > robust[0] + 0.1
 

@@ -50,6 +50,8 @@ def test_batches_cover_each_image_once():
         found = bounds(n, batch)
         assert [i for a, b in found for i in range(a, b)] == list(range(n))
     assert bounds(10, 3) == [(0, 3), (3, 6), (6, 10)]
+    assert bounds(10, 3, drop_last=True) == bounds(11, 3, drop_last=True) == [(0, 3), (3, 6), (6, 9)]
+    assert bounds(9, 3, drop_last=True) == bounds(9, 3) and bounds(2, 3, drop_last=True) == []
     images, labels, *_ = digits(50, np.uint8)
     held = Images(images, labels, CPU)
     batches = list(held.epoch(TrainingSettings(batch=16), torch.Generator().manual_seed(1)))

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
 from freqmaps.training import TrainingSettings
 from freqmaps.training import _schedule as schedule
+from freqmaps.training.settings import NEUTRAL
 
 # --- settings
 
@@ -77,6 +79,42 @@ def test_cyclic_equals_torchs():
         return torch.optim.lr_scheduler.CyclicLR(optimizer, 0.0, 0.3, step_size_up=20, cycle_momentum=False)
 
     assert our_rates(40, schedule="cyclic") == pytest.approx(torch_rates(make, 40), abs=1e-12)
+
+
+@pytest.mark.parametrize("peak", [0.0, 0.1, 0.25, 0.75, 1.0])
+def test_cyclic_peaks_where_it_is_told(peak):
+    """Against numpy's straight lines between the three corners."""
+    corners = ([0, 1], [0.3, 0]) if peak == 0 else ([0, 1], [0, 0.3]) if peak == 1 else ([0, peak, 1], [0, 0.3, 0])
+    expected = np.interp(np.arange(40) / 40, *corners)
+    assert our_rates(40, schedule="cyclic", peak=peak) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 400, 1173])
+def test_the_default_peak_is_the_middle_bit_for_bit(steps):
+    assert our_rates(steps, schedule="cyclic") == [0.3 * (1.0 - abs(2.0 * s / steps - 1.0)) for s in range(steps)]
+
+
+def test_one_cycle_may_only_rise_or_only_fall():
+    falling = our_rates(40, schedule="one_cycle", warmup=0.0)
+    assert falling[0] == 0.3 and falling[-1] == pytest.approx(0.3 / 25 / 1e4)
+    assert falling == sorted(falling, reverse=True)
+    rates = torch.optim.lr_scheduler
+    expected = torch_rates(lambda o: rates.OneCycleLR(o, 0.3, total_steps=40, pct_start=1.0), 40)
+    rising = our_rates(40, schedule="one_cycle", warmup=1.0)
+    assert rising == pytest.approx(expected) and rising[-1] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("name", ["peak", "warmup"])
+@pytest.mark.parametrize("value", [-0.01, 1.01])
+def test_shares_lie_from_0_to_1(name, value):
+    with pytest.raises(ConfigError, match=f"{name} {value} lies outside"):
+        TrainingSettings(**{name: value})
+
+
+def test_settings_that_joined_later_are_neutral_and_may_be_left_out():
+    assert {name: getattr(TrainingSettings(), name) for name in NEUTRAL} == NEUTRAL
+    older = {k: v for k, v in dataclasses.asdict(TrainingSettings()).items() if k not in NEUTRAL}
+    assert TrainingSettings(**older) == TrainingSettings()
 
 
 def test_multistep_equals_torchs():

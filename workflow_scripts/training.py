@@ -1,12 +1,27 @@
 """Train a network, or take over the one a user brings; write its checkpoint and history."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from freqmaps.core import components
 from freqmaps.core.device import pick
 from freqmaps.job import Job, Progress, main
 from freqmaps.models import build_for_dataset, check_classifier, load_foreign, save_classifier
 from freqmaps.provenance.manifest import csv_text, write_text
 from freqmaps.stores import DATASET, read
-from freqmaps.training import TrainingSettings, evaluate, split_arrays, train
+from freqmaps.training import Regulariser, TrainingSettings, evaluate, split_arrays, train
+
+
+def regularisers(specs: Sequence[Mapping[str, Any]]) -> dict[str, Regulariser]:
+    """Return the regularisers by the names that the history calls them; a second one of a kind gets a number."""
+    found: dict[str, Regulariser] = {}
+    for spec in specs:
+        kind = spec["kind"]
+        name = kind.rpartition(":")[2]
+        same = sum(taken == name or taken.startswith(f"{name}-") for taken in found)
+        built = components.load("regulariser", kind)(**spec["parameters"])
+        found[f"{name}-{same + 1}" if same else name] = built
+    return found
 
 
 def run(job: Job) -> dict[str, object]:
@@ -32,6 +47,7 @@ def run(job: Job) -> dict[str, object]:
             classifier, images, labels, test_images, test_labels,
             settings=settings,
             regime=components.load("regime", regime["kind"])(**regime["parameters"]),
+            regularisers=regularisers(job.parameters.get("regularisers", [])),
             seed=job.seed,
             device=device,
             state=job.partial / "state.pt",

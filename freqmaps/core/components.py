@@ -29,6 +29,7 @@ _FOLDERS = {
     "dataset": ("datasets", "describe"),
     "model": ("models", "build"),
     "regime": ("training/regimes", "build"),
+    "regulariser": ("training/regularisers", "build"),
     "attack": ("attacks", "build"),
     "objective": ("maps/objectives", "build"),
     "pairing": ("matrices/pairings", "build"),

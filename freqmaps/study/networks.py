@@ -114,11 +114,18 @@ class Networks:
         where = f"trainings.{name}"
         given = entry(self.config.get("trainings", {}), name, f"{self.where}.trainings", "training")
         kind, parameters = split_kind(given.pop("regime"))
-        regime = components.find("regime", kind, where)
+        regularisers = [split_kind(regulariser) for regulariser in given.pop("regularisers", [])]
         loop = components.settings("freqmaps.training.settings", "TrainingSettings")
         spec["regime"] = {"kind": kind, "parameters": components.resolve("regime", kind, parameters, where=where)}
-        spec["settings"] = components.fill(loop, given, where=where, beside=("regime",))
-        return [regime]
+        spec["settings"] = components.fill(loop, given, where=where, beside=("regime", "regularisers"))
+        if regularisers:  # A training without any has the spec that it had before there were any.
+            place = f"{where}.regularisers"
+            spec["regularisers"] = [
+                {"kind": name, "parameters": components.resolve("regulariser", name, chosen, where=place)}
+                for name, chosen in regularisers
+            ]
+        found = [components.find("regulariser", name, where) for name, _ in regularisers]
+        return [components.find("regime", kind, where), *found]
 
     @staticmethod
     def _check_normalise(normalise: Any, description: Any, where: str) -> None:

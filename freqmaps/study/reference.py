@@ -15,6 +15,7 @@ _SECTIONS = {
     "dataset": ("datasets", ()),
     "model": ("models", ("classes", "channels", "size")),
     "regime": ("trainings.<name>.regime", ()),
+    "regulariser": ("trainings.<name>.regularisers", ()),
     "attack": ("attacks", ()),
     "objective": ("maps.<name>.objective", ()),
     "pairing": ("pairings", ()),

@@ -1,11 +1,19 @@
 """Training: a regime's loss lowered on a dataset's images, the same for every run.
 
-Every file of ``regimes/`` that does not start with ``_`` is a regime; see docs/add-a-regime.md.
+Every file of ``regimes/`` that does not start with ``_`` is a regime (docs/add-a-regime.md), every such file of
+``regularisers/`` a regulariser (docs/add-a-regulariser.md).
 """
 
 from freqmaps.training._data import split_arrays
 from freqmaps.training._evaluate import evaluate
-from freqmaps.training._loop import Callback, train
+from freqmaps.training._loop import train
+from freqmaps.training.context import Batch, StepContext
+from freqmaps.training.hooks import Hook, Moment
+from freqmaps.training.regimes._api import Regime
+from freqmaps.training.regularisers._api import CleanPass, Regulariser
 from freqmaps.training.settings import TrainingSettings
 
-__all__ = ["Callback", "TrainingSettings", "evaluate", "split_arrays", "train"]
+__all__ = [
+    "Batch", "CleanPass", "Hook", "Moment", "Regime", "Regulariser", "StepContext", "TrainingSettings", "evaluate",
+    "split_arrays", "train",
+]  # fmt: skip

@@ -87,7 +87,7 @@ class Images:
         Parameters
         ----------
         settings
-            Batch size and augmentation.
+            Batch size, augmentation, and whether a smaller last batch is left out.
         generator
             On the CPU; decides everything that is drawn.
         """
@@ -95,7 +95,7 @@ class Images:
         offsets, flips = draw(len(self), settings.crop_padding, settings.flip, generator)
         on_device = order.to(self.images.device)
         offsets, flips = offsets.to(self.device), flips.to(self.device)
-        for start, stop in bounds(len(self), settings.batch):
+        for start, stop in bounds(len(self), settings.batch, settings.drop_last):
             chosen = on_device[start:stop]
             part = self.images[chosen].to(self.device, non_blocking=True)
             if settings.crop_padding or settings.flip:
@@ -103,11 +103,13 @@ class Images:
             yield _to_unit(part), self.labels[chosen.to(self.device)]
 
 
-def bounds(n: int, batch: int) -> list[tuple[int, int]]:
+def bounds(n: int, batch: int, drop_last: bool = False) -> list[tuple[int, int]]:
     """Return the first and last+1 position of each batch; a rest of one image joins the batch before it.
 
-    Batch norm cannot be trained on a single image.
+    Batch norm cannot be trained on a single image. With ``drop_last`` any rest is left out.
     """
+    if drop_last:
+        return [(start, start + batch) for start in range(0, n - batch + 1, batch)]
     starts = list(range(0, n, batch))
     if batch > 1 and len(starts) > 1 and n - starts[-1] == 1:
         starts.pop()

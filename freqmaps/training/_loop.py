@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -20,21 +22,14 @@ from freqmaps.models._classifier import Classifier, head
 from freqmaps.training import _schedule, _state
 from freqmaps.training._data import Images, bounds
 from freqmaps.training._evaluate import evaluate
-from freqmaps.training.regimes._api import Loss, Regime
+from freqmaps.training.context import Batch, Loss, StepContext
+from freqmaps.training.hooks import Event, Hook, Hooks
+from freqmaps.training.regimes._api import Regime
+from freqmaps.training.regularisers._api import CleanPass, Regulariser, check_term
 from freqmaps.training.settings import TrainingSettings
 
 #: Steps between looks at whether the loss is finite; each look waits for the device.
 _LOOK = 100
-
-
-class Callback(Protocol):
-    """Something to do along the training. Either hook may be missing."""
-
-    def on_step(self, step: int, model: Classifier, batch: tuple[Tensor, Tensor]) -> None:
-        """Be told that step number ``step`` (from 0, over all epochs) on a batch is done."""
-
-    def on_epoch(self, epoch: int, model: Classifier, history: list[dict[str, float]]) -> None:
-        """Be told that epoch number ``epoch`` (from 0) is done."""
 
 
 def train(
@@ -49,7 +44,8 @@ def train(
     seed: int,
     device: str | torch.device = "auto",
     state: Path | None = None,
-    callbacks: Sequence[object] = (),
+    regularisers: Mapping[str, Regulariser] | None = None,
+    hooks: Sequence[Hook] = (),
     progress: Callable[[int, str], None] | None = None,
 ) -> list[dict[str, float]]:
     """Train a classifier in place; it ends on the device, in eval mode.
@@ -68,40 +64,45 @@ def train(
     settings
         Epochs, optimiser, schedule, augmentation, ...
     regime
-        From a batch to its loss.
+        How batches are prepared, and the loss of a prepared batch.
     seed
-        Of shuffling, augmentation, dropout and the regime.
+        Of shuffling, augmentation, dropout, the regime, the regularisers and the hooks.
     device
         Where to compute.
     state
         File to save to after each epoch and to go on from. One that belongs to other settings is replaced.
-    callbacks
-        Objects with ``on_step(step, model, batch)`` and/or ``on_epoch(epoch, model, history)``. They are called in
-        training mode (``on_epoch``: eval mode), not for epochs that were done before an interruption, and again for
-        the one that was cut short.
+    regularisers
+        Terms that are added to the regime's loss, each times its weight, by the names that the history calls them.
+    hooks
+        What looks on along the training; :class:`~freqmaps.training.hooks.Hook` says when and how.
     progress
         Called with the epochs done and a note.
 
     Returns
     -------
     list of dict
-        Per epoch: epoch (from 1), lr (of its last step), train_loss, train_accuracy, test_loss, test_accuracy,
-        seconds.
+        Per epoch: epoch (from 1), lr (of its last step), train_loss (of the regime, without regularisers),
+        train_accuracy, one column for each regulariser (its term before it is weighted: ``train_gradient_norm``),
+        test_loss, test_accuracy, seconds.
 
     Raises
     ------
     FreqmapsError
-        No images, a loss that is not finite, labels or images that do not fit, or ``keep`` without test images.
+        No images, a loss that is not finite, labels or images that do not fit, ``keep`` without test images, or
+        a hook that changes the network.
     """
     where = pick(device)
     data, test = Images(images, labels, where), Images(test_images, test_labels, where)
     _check_data(data, test, settings, classifier)
     classifier.to(where).to(memory_format=torch.channels_last)
-    run = _Run(classifier, data, test, settings, regime, seed, callbacks)
-    owner = _state.fingerprint(settings, regime, seed, data, str(classifier.recipe))
+    run = _Run(classifier, data, test, settings, regime, seed, regularisers, hooks)
+    named = [hook.name for hook in hooks]
+    owner = _state.fingerprint(settings, [regime, run.regularisers], named, seed, data, str(classifier.recipe))
     run.restore(_state.load(state, owner))
     devices = [torch.cuda.current_device() if where.index is None else where.index] if where.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
+        if not run.state.epoch:
+            run.call_hooks("before_first_step", 0, run.context(0))
         while run.state.epoch < settings.epochs:
             record = _within_memory(run)
             if state is not None:
@@ -127,6 +128,11 @@ def _within_memory(run: _Run) -> dict[str, float]:
 def _check_data(data: Images, test: Images, settings: TrainingSettings, classifier: Classifier) -> None:
     if not len(data):
         raise FreqmapsError("training: there are no training images")
+    if not bounds(len(data), settings.batch, settings.drop_last):
+        raise FreqmapsError(
+            f"training: {len(data)} images make no whole batch of {settings.batch}; lower 'batch', or set 'drop_last' "
+            "to false"
+        )
     classes = classifier.recipe.classes
     if int(data.labels.min()) < 0 or int(data.labels.max()) >= classes:
         found = f"{int(data.labels.min())}..{int(data.labels.max())}"
@@ -153,12 +159,16 @@ class _Run:
         settings: TrainingSettings,
         regime: Regime,
         seed: int,
-        callbacks: Sequence[object],
+        regularisers: Mapping[str, Regulariser] | None,
+        hooks: Sequence[Hook],
     ) -> None:
         self.classifier, self.data, self.test = classifier, data, test
-        self.settings, self.regime, self.seed, self.callbacks = settings, regime, seed, callbacks
+        self.settings, self.regime, self.seed = settings, regime, seed
+        self.regularisers = dict(regularisers or {})
+        self.hooks = Hooks(hooks, classifier, data.device, functools.partial(_derive, seed))
         self.loss, self.state = _LOSSES[settings.loss], _state.State()
-        self.per_epoch = len(bounds(len(data), settings.batch))
+        self.per_epoch = len(bounds(len(data), settings.batch, settings.drop_last))
+        self.generator = torch.Generator(data.device)
         classifier.requires_grad_(settings.train == "all")
         if settings.train == "head":
             head(classifier).requires_grad_(True)
@@ -169,6 +179,7 @@ class _Run:
     def restore(self, state: _state.State) -> None:
         """Go on from a state."""
         self.state = state
+        self.hooks.restore(state.records)
         if state.epoch:
             self.classifier.load_state_dict(state.model)
             self.optimizer.load_state_dict(state.optimizer)
@@ -178,19 +189,19 @@ class _Run:
         """Return the state with what the epochs have changed."""
         self.state.model = self.classifier.state_dict()
         self.state.optimizer, self.state.scaler = self.optimizer.state_dict(), self.scaler.state_dict()
+        self.state.records = dict(self.hooks.records)
         return self.state
 
     def epoch(self) -> dict[str, float]:
         """Train for one epoch, evaluate, remember the best; return the epoch's record."""
         start, number = time.perf_counter(), self.state.epoch
-        train_loss, train_accuracy = self._steps(number)
+        trained = self._steps(number)
         self.classifier.eval()
         test_loss, test_accuracy = evaluate(self.classifier, self.test)
         record = {
             "epoch": number + 1,
             "lr": float(self.optimizer.param_groups[0]["lr"]),
-            "train_loss": train_loss,
-            "train_accuracy": train_accuracy,
+            **trained,
             "test_loss": test_loss,
             "test_accuracy": test_accuracy,
             "seconds": round(time.perf_counter() - start, 4),
@@ -198,8 +209,24 @@ class _Run:
         self.state.history.append(record)
         self.state.epoch += 1
         self._keep(record)
-        self._tell("on_epoch", number, self.classifier, self.state.history)
+        self.call_hooks("after_epoch", number, self.context(self.state.epoch * self.per_epoch - 1))
         return record
+
+    def context(self, step: int) -> StepContext:
+        """Return the context of a step."""
+        return StepContext(
+            step=step,
+            epoch=step // self.per_epoch,
+            steps=self.settings.epochs * self.per_epoch,
+            steps_per_epoch=self.per_epoch,
+            generator=self.generator,
+            loss=self.loss,
+            scaler=self.scaler,
+        )
+
+    def call_hooks(self, event: Event, number: int, context: StepContext, batch: Batch | None = None) -> None:
+        """Call the hooks of an event."""
+        self.hooks.call(event, number, context, self.state.history, batch)
 
     def finish(self) -> list[dict[str, float]]:
         """Leave the classifier with the weights to keep; return the history."""
@@ -218,54 +245,89 @@ class _Run:
             self.state.best = score
             self.state.best_weights = copy.deepcopy(self.classifier.state_dict())
 
-    def _steps(self, epoch: int) -> tuple[float, float]:
-        """Do the steps of an epoch; return mean loss and accuracy."""
+    def _steps(self, epoch: int) -> dict[str, float]:
+        """Do the steps of an epoch; return mean loss, accuracy, and the mean of each regulariser's term."""
         # With a frozen trunk, batch norm must not move either: the whole network stays in eval mode.
         self.classifier.train(self.settings.train == "all")
         torch.manual_seed(_derive(self.seed, epoch, "dropout"))
         drawing = torch.Generator().manual_seed(_derive(self.seed, epoch, "data"))
-        inner = torch.Generator(self.data.device).manual_seed(_derive(self.seed, epoch, "regime"))
+        self.generator.manual_seed(_derive(self.seed, epoch, "regime"))
         losses: list[Tensor] = []
+        totals: list[Tensor] = []
+        terms: dict[str, list[Tensor]] = {name: [] for name in self.regularisers}
         sizes: list[int] = []
         right = torch.zeros((), dtype=torch.int64, device=self.data.device)
         for number, (images, labels) in enumerate(self.data.epoch(self.settings, drawing)):
-            step = epoch * self.per_epoch + number
-            with _Watching(self.classifier) as watching:
-                losses.append(self._step(step, images, labels, inner))
+            batch = Batch(images.contiguous(memory_format=torch.channels_last), labels)
+            context = self.context(epoch * self.per_epoch + number)
+            done = self._step(batch, context)
+            losses.append(done.loss)
+            totals.append(done.total)
+            for name, term in done.terms.items():
+                terms[name].append(term)
             sizes.append(len(labels))
-            if watching.logits is not None and len(watching.logits) == len(labels):
-                right += (watching.logits.argmax(dim=1) == labels).sum()
+            if done.logits is not None and len(done.logits) == len(labels):
+                right += (done.logits.argmax(dim=1) == labels).sum()
             if number % _LOOK == _LOOK - 1:
-                _check_finite(losses[-_LOOK:], epoch, number + 1)
-            self._tell("on_step", step, self.classifier, (images, labels))
-        _check_finite(losses[-(len(losses) % _LOOK or _LOOK) :], epoch, len(losses))
-        weights = torch.tensor(sizes, dtype=torch.float32)
-        mean = float((torch.stack(losses).float().cpu() * weights).sum() / weights.sum())
-        return mean, int(right) / int(weights.sum())
+                self._check_finite(losses[-_LOOK:], totals[-_LOOK:], epoch, number + 1)
+            self.call_hooks("after_step", context.step, context, batch)
+        rest = len(losses) % _LOOK or _LOOK
+        self._check_finite(losses[-rest:], totals[-rest:], epoch, len(losses))
+        means = {f"train_{name}": _mean(values, sizes) for name, values in terms.items()}
+        return {"train_loss": _mean(losses, sizes), "train_accuracy": int(right) / sum(sizes), **means}
 
-    def _step(self, step: int, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+    def _step(self, batch: Batch, context: StepContext) -> _Done:
+        """Set the rates, and lower the loss of one batch."""
         group = self.optimizer.param_groups[0]
-        total = self.settings.epochs * self.per_epoch
-        group["lr"] = _schedule.learning_rate(self.settings, step, total, self.per_epoch)
-        moment = _schedule.momentum(self.settings, step, total)
+        group["lr"] = _schedule.learning_rate(self.settings, context.step, context.steps, self.per_epoch)
+        moment = _schedule.momentum(self.settings, context.step, context.steps)
         group.update({"momentum": moment} if "momentum" in group else {"betas": (moment, group["betas"][1])})
-        images = images.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(images.device.type, dtype=self.reduced, enabled=self.reduced is not None):
-            loss = self.regime(self.classifier, images, labels, self.loss, generator)
+        with self._autocast():
+            prepared = self.regime.prepare(self.classifier, batch, context)
+        with self._autocast(), _Watching(self.classifier) as watching:
+            loss = self.regime.loss(self.classifier, prepared, batch, context)
+        with self._autocast():
+            terms = self._terms(batch, context)
+        total = loss
+        for name, term in terms.items():
+            total = total + self.regularisers[name].weight * term
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        return loss.detach()
+        detached = {name: term.detach() for name, term in terms.items()}
+        return _Done(loss.detach(), total.detach(), detached, watching.logits)
 
-    def _tell(self, hook: str, *news: object) -> None:
-        for callback in self.callbacks:
-            if hasattr(callback, hook):
-                getattr(callback, hook)(*news)
+    def _check_finite(self, losses: list[Tensor], totals: list[Tensor], epoch: int, step: int) -> None:
+        # While the scaler looks for its factor, a regulariser's term may overflow; the scaler then skips the step.
+        _check_finite(losses if self.scaler.is_enabled() else totals, epoch, step)
+
+    def _autocast(self) -> torch.autocast:
+        # One for each part of a step: weights that a part has cast without gradients must not serve the next one.
+        return torch.autocast(self.data.device.type, dtype=self.reduced, enabled=self.reduced is not None)
+
+    def _terms(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
+        if not self.regularisers:
+            return {}
+        clean = CleanPass(self.classifier, batch, context)
+        return {
+            name: check_term(regulariser(self.classifier, clean, context), name)
+            for name, regulariser in self.regularisers.items()
+        }
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What came of a step: the regime's loss, the total with the regularisers' terms, the terms, and the logits."""
+
+    loss: Tensor
+    total: Tensor
+    terms: dict[str, Tensor]
+    logits: Tensor | None
 
 
 class _Watching:
-    """Keep the last answer that a network gives within a block: regimes return only their loss."""
+    """Keep the last logits that a network gives within a block: regimes return only their loss."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
@@ -300,6 +362,15 @@ def _derive(seed: int, epoch: int, purpose: str) -> int:
     """Return a seed of its own for each epoch and purpose."""
     digest = hashlib.sha256(f"{seed}/{epoch}/{purpose}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _mean(values: list[Tensor], sizes: list[int]) -> float:
+    """Return the mean over images of what is a mean over each batch; batches without a finite value do not count."""
+    found, weights = torch.stack(values).float().cpu(), torch.tensor(sizes, dtype=torch.float32)
+    finite = found.isfinite()
+    if not finite.all():
+        found, weights = found[finite], weights[finite]
+    return float((found * weights).sum() / weights.sum())
 
 
 def _check_finite(losses: list[Tensor], epoch: int, step: int) -> None:

@@ -34,7 +34,7 @@ def learning_rate(settings: TrainingSettings, step: int, steps: int, steps_per_e
     if settings.schedule == "cosine":
         return _cosine(top, 0.0, step / steps)
     if settings.schedule == "cyclic":
-        return top * (1.0 - abs(2.0 * step / steps - 1.0))
+        return top * _triangle(settings.peak, step / steps)
     return top
 
 
@@ -52,6 +52,11 @@ def _one_cycle(settings: TrainingSettings, step: int, steps: int, values: tuple[
     if step <= peak and peak > 0:
         return _cosine(first, middle, step / peak)
     return _cosine(middle, last, (step - peak) / max(steps - 1 - peak, 1.0))
+
+
+def _triangle(peak: float, part: float) -> float:
+    """Return 0 at the start and the end and 1 at the peak, and what lies on the straight lines between them."""
+    return 1.0 - ((peak - part) / peak if part < peak else (part - peak) / max(1.0 - peak, 1e-12))
 
 
 def _cosine(start: float, end: float, part: float) -> float:

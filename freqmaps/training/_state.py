@@ -10,6 +10,7 @@ import os
 import pickle
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ class State:
         The score of the best epoch so far, and its weights.
     model, optimizer, scaler
         State dicts.
+    records
+        What hooks have recorded, by the hook's name.
     """
 
     epoch: int = 0
@@ -46,14 +49,32 @@ class State:
     model: dict[str, Any] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     scaler: dict[str, Any] = field(default_factory=dict)
+    records: dict[str, Any] = field(default_factory=dict)
 
 
-def fingerprint(settings: TrainingSettings, regime: object, seed: int, data: Images, what: str) -> str:
-    """Return what a state must share with a training that resumes from it: settings, regime, seed, data, network."""
+def fingerprint(
+    settings: TrainingSettings, components: Sequence[object], hooks: Sequence[str], seed: int, data: Images, what: str
+) -> str:
+    """Return what a state must share with a training that resumes from it.
+
+    Parameters
+    ----------
+    settings
+        Of the training.
+    components
+        Regime and regularisers, which count by their ``repr``.
+    hooks
+        Their names: a training that resumes with a further hook would leave a hole in what that hook records.
+    seed, data
+        Of the training.
+    what
+        The network.
+    """
     labels = zlib.crc32(data.labels.cpu().numpy().tobytes())
     first = zlib.crc32(data.images[:8].cpu().contiguous().numpy().tobytes())
-    named = re.sub(r" at 0x[0-9a-f]+", "", repr(regime))
-    parts = [asdict(settings), named, seed, list(data.images.shape), str(data.images.dtype), labels, first, what]
+    named = [re.sub(r" at 0x[0-9a-f]+", "", repr(component)) for component in components]
+    images = [list(data.images.shape), str(data.images.dtype)]
+    parts = [asdict(settings), named, list(hooks), seed, *images, labels, first, what]
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
 
 
@@ -82,7 +103,9 @@ def load(path: Path | None, owner: str) -> State:
         log.warning("%s: a damaged training state; starting over", path)
         return State()
     if not found:
-        log.info("%s: the state of another training (settings, seed, regime or data differ); starting over", path)
+        log.info(
+            "%s: the state of another training (settings, regime, hooks, seed or data differ); starting over", path
+        )
         return State()
     log.info("%s: going on after epoch %d", path, state.epoch)
     return state

@@ -14,9 +14,13 @@ RANGES = {
     "momentum": (-0.001, 1.0),
     "weight_decay": (-1e-12, 1000.0),
     "factor": (0.0, 1.0),
-    "warmup": (0.0, 1.0),
+    "warmup": (-1e-12, 1.000000000001),
+    "peak": (-1e-12, 1.000000000001),
     "crop_padding": (-1, 1000),
 }
+
+#: Settings that joined later, with the values at which every training ends in the weights that it had without them.
+NEUTRAL = {"drop_last": False, "peak": 0.5}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +32,7 @@ class TrainingSettings:
     epochs
         Passes over the training images.
     batch
-        Images per step. The last, smaller batch of an epoch counts too.
+        Images per step. The last, smaller batch of an epoch counts too, unless ``drop_last`` says otherwise.
     optimizer
         ``sgd`` (with momentum), ``adam`` (weight decay added to the gradient) or ``adamw`` (decoupled).
     learning_rate
@@ -40,13 +44,13 @@ class TrainingSettings:
     schedule
         ``constant``; ``multistep``: times ``factor`` at each of ``milestones``; per step and as in torch:
         ``one_cycle`` (from 1/25 up, then down to 1/250000 of the largest, along cosines), ``cosine`` (down to 0);
-        ``cyclic``: straight from 0 up until half of all steps, and down to 0 again.
+        ``cyclic``: straight from 0 up until a share ``peak`` of all steps, and down to 0 again.
     milestones
         Epochs after which ``multistep`` lowers the rate.
     factor
         By how much it does.
     warmup
-        Share of the steps in which ``one_cycle`` rises.
+        Share of the steps in which ``one_cycle`` rises, from 0 to 1.
     cycle_momentum
         Whether ``one_cycle`` also moves the momentum from 0.95 to 0.85 and back, as torch does unless told not to.
     flip
@@ -61,6 +65,10 @@ class TrainingSettings:
         ``float32``, or ``auto``: on a GPU bfloat16 (float16 on older ones) where it is safe.
     loss
         ``cross_entropy``, or ``mse`` of the logits against one-hot labels.
+    drop_last
+        Leave out the last batch of each epoch if it is smaller than the others.
+    peak
+        Share of the steps after which ``cyclic`` reaches its largest rate, from 0 (it only falls) to 1 (it only rises).
     """
 
     epochs: int = 30
@@ -80,6 +88,8 @@ class TrainingSettings:
     keep: Literal["last", "best_accuracy", "best_loss"] = "last"
     precision: Literal["float32", "auto"] = "float32"
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
+    drop_last: bool = False
+    peak: float = 0.5
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(self.milestones))

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.training.regimes._api import Loss
+from freqmaps.training.context import Batch, StepContext
+from freqmaps.training.regimes._api import Regime
 
 Interpolation = Literal["bilinear", "nearest"]
 
 
 @dataclass(frozen=True)
-class Warped:
+class Warped(Regime):
     """Training on images that are scaled, shifted and rotated at random, each by its own amount, anew in every step.
 
     All amounts are uniform. The conventions are those of torchvision's ``RandomAffine``.
@@ -39,11 +40,9 @@ class Warped:
     rotation: tuple[float, float] = (0.0, 0.0)
     interpolation: Interpolation = "bilinear"
 
-    def __call__(
-        self, model: nn.Module, images: Tensor, labels: Tensor, loss: Loss, generator: torch.Generator
-    ) -> Tensor:
-        """Return the loss of the transformed batch."""
-        return loss(model(self.transform(images, generator)), labels)
+    def prepare(self, model: nn.Module, batch: Batch, context: StepContext) -> Tensor:
+        """Return the transformed images."""
+        return self.transform(batch.images, context.generator)
 
     def transform(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return the batch (n, c, h, w), each image by amounts drawn from the generator on its device."""

@@ -1,40 +1,46 @@
-"""What a training regime is."""
+"""What a training regime is: how a batch is prepared, and what loss of it is lowered."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
-
-import torch
 from torch import Tensor, nn
 
-#: From logits (n, classes) and labels (n,) to their mean loss.
-Loss = Callable[[Tensor, Tensor], Tensor]
+from freqmaps.training.context import Batch, StepContext
 
 
-class Regime(Protocol):
-    """From a batch to the loss that training lowers. May change or attack the batch first, on its device.
+class Regime:
+    """Training on the images as they come. A regime of its own overrides one of the two methods, or both.
 
     The ``repr`` tells its settings: a half-finished training is resumed only by a regime of equal ``repr``.
     """
 
-    def __call__(
-        self, model: nn.Module, images: Tensor, labels: Tensor, loss: Loss, generator: torch.Generator
-    ) -> Tensor:
-        """Return a scalar to call ``backward`` on.
+    def prepare(self, model: nn.Module, batch: Batch, context: StepContext) -> Tensor:
+        """Return the images to train on: the batch's own, transformed ones, or attacked ones.
 
         Parameters
         ----------
         model
-            In training mode; maps images in [0, 1] to logits. Its last forward pass on as many images as the batch
-            has is what the history's training accuracy counts.
-        images
-            (n, c, h, w) float32 in [0, 1], augmented, on the model's device.
-        labels
-            (n,) int64, on the model's device.
-        loss
-            The loss that the settings name.
-        generator
-            On the model's device, seeded by the training's seed and the epoch; anything random must be drawn from it.
+            In training mode; maps images in [0, 1] to logits. It is left in the mode in which it came.
+        batch
+            The step's images and labels, which are left as they are.
+        context
+            The step, its random generator and the loss that the settings name.
+
+        Returns
+        -------
+        Tensor
+            (n, c, h, w) float32, without a graph to the model's weights.
         """
-        ...
+        return batch.images
+
+    def loss(self, model: nn.Module, prepared: Tensor, batch: Batch, context: StepContext) -> Tensor:
+        """Return a scalar to call ``backward`` on.
+
+        Parameters
+        ----------
+        model, batch, context
+            As for :meth:`prepare`. The model's last forward pass in here on as many images as the batch has is what
+            the history's training accuracy counts.
+        prepared
+            What :meth:`prepare` has returned.
+        """
+        return context.loss(model(prepared), batch.labels)

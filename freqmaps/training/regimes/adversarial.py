@@ -15,7 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from freqmaps.training.regimes._api import Loss, Regime
+from freqmaps.training.context import Batch, StepContext
+from freqmaps.training.regimes._api import Regime
 
 RANGES = {"epsilon": (0.0, 1.0), "step": (0.0, 1.0), "steps": (0, 1000)}
 TINY = {"epsilon": 0.1, "step": 0.05, "steps": 2}
@@ -53,7 +54,7 @@ def build(
 
 
 @dataclass(frozen=True)
-class Adversarial:
+class Adversarial(Regime):
     """PGD training; the parameters are those of :func:`build`."""
 
     epsilon: float
@@ -63,16 +64,9 @@ class Adversarial:
     attack_in_eval: bool
     clamp: Literal["unit", "batch"] = "unit"
 
-    def __call__(
-        self, model: nn.Module, images: Tensor, labels: Tensor, loss: Loss, generator: torch.Generator
-    ) -> Tensor:
-        """Return the loss of the perturbed batch."""
-        return loss(model(self.perturb(model, images, labels, loss, generator)), labels)
-
-    def perturb(
-        self, model: nn.Module, images: Tensor, labels: Tensor, loss: Loss, generator: torch.Generator
-    ) -> Tensor:
-        """Return images within ``epsilon`` of the given ones and in range that raise the loss; see the protocol."""
+    def prepare(self, model: nn.Module, batch: Batch, context: StepContext) -> Tensor:
+        """Return images within ``epsilon`` of the batch's and in range that raise the loss; see the base class."""
+        images, labels, generator = batch.images, batch.labels, context.generator
         training = model.training
         if self.attack_in_eval:
             model.eval()
@@ -83,7 +77,7 @@ class Adversarial:
             attacked = torch.clamp(images + (noise * 2 - 1) * self.epsilon, low, high)
         for _ in range(self.steps):
             attacked = attacked.detach().requires_grad_()
-            gradient = torch.autograd.grad(loss(model(attacked), labels), attacked)[0]
+            gradient = torch.autograd.grad(context.loss(model(attacked), labels), attacked)[0]
             attacked = torch.clamp(attacked.detach() + self.step * gradient.sign(), low, high)
         model.train(training)
         return attacked.detach()

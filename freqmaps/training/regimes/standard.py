@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
-
-from freqmaps.training.regimes._api import Loss, Regime
+from freqmaps.training.regimes._api import Regime
 
 TINY: dict[str, float] = {}
 
@@ -18,11 +15,5 @@ def build() -> Regime:
 
 
 @dataclass(frozen=True)
-class Standard:
+class Standard(Regime):
     """Natural training."""
-
-    def __call__(
-        self, model: nn.Module, images: Tensor, labels: Tensor, loss: Loss, generator: torch.Generator
-    ) -> Tensor:
-        """Return the loss of a batch."""
-        return loss(model(images), labels)

@@ -1,0 +1,1 @@
+"""Regularisers of training: one file each; see docs/add-a-regulariser.md."""
