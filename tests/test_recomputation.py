@@ -120,6 +120,8 @@ def add_attack(folder):
     config("runs", 0, "attacks", to=[*ATTACKS, "bim"])(folder)
 
 
+UNUSED = "\n\ndef unused(x):\n    return x\n"
+
 EDITS = {
     "nothing": (lambda folder: None, set()),
     "lambda": (config("maps", "ce", "penalty", to=0.3), FROM_MAPS),
@@ -157,6 +159,38 @@ EDITS = {
     "a comment": (append("freqmaps/maps/objectives/cross_entropy.py", "\n# a comment\n"), set()),
     "a reformatting": (reformat("freqmaps/maps/objectives/cross_entropy.py"), set()),
     "a log line of the job runner": (append("freqmaps/job.py", "\n_NOTE = 'x'\n"), set()),
+    "a new function in a module that every stage uses": (
+        append("freqmaps/spectra/transforms.py", "\n\ndef unused(x):\n    return x\n"),
+        set(),
+    ),
+    "a new function beside a metric": (
+        append("freqmaps/correlation/_pairs.py", "\n\ndef unused(x):\n    return x\n"),
+        set(),
+    ),
+    "how stores are written": (
+        text("freqmaps/stores/zarrfile.py", "CHUNK_BYTES = 1 << 20", "CHUNK_BYTES = 1 << 21"),
+        set(),
+    ),
+    "one more contract": (
+        append("freqmaps/stores/contracts.py", '\nMORE = Contract(kind="more", variables={})\n'),
+        set(),
+    ),
+    "a type hint": (
+        text(
+            "freqmaps/maps/_slots.py",
+            "def select(self, rows: Tensor) -> Slots:",
+            "def select(self, rows: Tensor) -> object:",
+        ),
+        set(),
+    ),
+    "a published value of this item": (
+        text("freqmaps/papers/b25/published.yaml", "Basile et al., Table I\n", "Basile et al., Table 1\n"),
+        shown("B25-T1"),
+    ),
+    "a published value of another item": (
+        text("freqmaps/papers/b25/published.yaml", "Basile et al., Table IV", "Basile et al., Table 4"),
+        set(),
+    ),
     "an attack that this study does not use": (append("freqmaps/attacks/deepfool.py", "\n_X = 1\n"), set()),
 }
 
@@ -220,6 +254,51 @@ def command(folder, *words, code=0):
     done = subprocess.run(line, cwd=folder, capture_output=True, text=True)
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
+
+
+NEUTRAL_SETTING = (
+    text("freqmaps/maps/settings.py", "    patience: int = 300\n", "    patience: int = 300\n    restarts: int = 0\n"),
+    text("freqmaps/maps/settings.py", "RANGES = {", 'NEUTRAL = {"restarts": 0}\n\nRANGES = {'),
+)
+NEUTRAL_ARGUMENT = (
+    text("freqmaps/attacks/pgd.py", "def build(\n    *,\n", "def build(\n    *,\n    averaged: bool = False,\n"),
+    append("freqmaps/attacks/pgd.py", '\nNEUTRAL = {"averaged": False}\n'),
+)
+
+
+@pytest.mark.parametrize(
+    ("edits", "stages"),
+    [(NEUTRAL_SETTING, {"maps"}), (NEUTRAL_ARGUMENT, {"attacks"})],
+    ids=["a setting with a neutral default", "an argument with a neutral default"],
+)
+def test_a_refactoring_is_proved_by_recomputation(finished, tmp_path, edits, stages):
+    folder = clone(tmp_path / "c", of=finished, results=True)
+    for edit in edits:
+        edit(folder)
+    assert {one.split("/")[0] for one in due(folder, "all", *TINY)} >= stages
+    said = command(folder, "accept", "--why", "a parameter that changes nothing by default", "--results", "1")
+    assert f"{len(stages)} declared" in said
+    assert due(folder, "all", *TINY) == set()
+    declared = yaml.safe_load((folder / "freqmaps" / "provenance" / "equivalent.yaml").read_text())
+    assert {entry["stage"] for entry in declared} == stages
+    assert all(told["compared"] == "bit for bit" for entry in declared for told in entry["evidence"]["remade"])
+    assert "nothing to accept" in command(folder, "accept", "--why", "again")
+
+
+def test_code_that_gives_other_numbers_is_not_accepted(finished, tmp_path):
+    folder = clone(tmp_path / "c", of=finished, results=True)
+    text("freqmaps/correlation/metrics/cosine.py", "return", "seed += 1\n    return")(folder)
+    path = folder / "freqmaps" / "maps" / "_slots.py"
+    path.write_text(
+        path.read_text().replace(
+            "rate = cfg.learning_rate * slots.active", "rate = 2 * cfg.learning_rate * slots.active"
+        )
+    )
+    before = (folder / "freqmaps" / "provenance" / "equivalent.yaml").read_text()
+    said = command(folder, "accept", "--why", "faster", code=1)
+    assert "the new code gives other numbers" in said and "store.zarr.zip:" in said and "differs by" in said
+    assert (folder / "freqmaps" / "provenance" / "equivalent.yaml").read_text() == before
+    assert "maps/0/essential" in due(folder, "all", *TINY)
 
 
 def test_why_names_the_field_that_changed(finished, tmp_path):

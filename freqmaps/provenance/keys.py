@@ -22,6 +22,11 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def digest(value: Any) -> str:
+    """Return 16 hex digits of the SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
+
+
 def key(spec: Mapping[str, Any]) -> str:
     """Return the key of a spec: 12 hex digits of its SHA-256.
 

@@ -62,7 +62,7 @@ def difference(what: str, a: NDArray[Any], b: NDArray[Any]) -> Difference:
     if a.shape != b.shape:
         return apart
     if a.dtype.kind not in "fiubc" or b.dtype.kind not in "fiubc":
-        return Difference(0.0, 0.0, what) if a.astype(str).tolist() == b.astype(str).tolist() else apart
+        return Difference(0.0, 0.0, what) if [*map(str, a.flat)] == [*map(str, b.flat)] else apart
     x, y = a.astype(np.complex128), b.astype(np.complex128)
     if not (np.isnan(x) == np.isnan(y)).all():
         return apart

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, nearest
-from freqmaps.provenance import manifest
+from freqmaps.provenance import keys
 from freqmaps.study.graph import Graph, Node
 
 DECIDES_NUMBERS = False
@@ -80,10 +84,21 @@ def add_item(
         # Its rows and captions tell the names of what it reads, so that paths count, not keys alone.
         further={
             "reads": hashlib.sha256("\n".join(sorted(n.path for n in nodes)).encode()).hexdigest()[:16],
-            "data": [manifest.sha256(component.path.parent / file) for file in component.constants.get("DATA", ())],
+            "data": [_entry(component.path.parent / file, name) for file in component.constants.get("DATA", ())],
         },
     )  # fmt: skip
     return Item(name, kind, parameters, node)
+
+
+def _entry(path: Path, name: str) -> str:
+    """Return the digest of an item's own entry in a file of published values: those of other items decide nothing."""
+    return keys.digest(_values(path).get(name))
+
+
+@cache
+def _values(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return content
 
 
 def _selection(select: Any, where: str, graph: Graph) -> dict[str, list[str]]:
