@@ -8,7 +8,6 @@ import pytest
 import torch
 from sklearn.metrics import silhouette_score
 
-from freqmaps.analysis.complement import complement_mask
 from freqmaps.analysis.linear import half_planes, linear_responses
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, FreqmapsError
@@ -18,6 +17,7 @@ from freqmaps.evaluation.filtered_accuracy import partners
 from freqmaps.inference.proportions import wilson
 from freqmaps.models import load_classifier
 from freqmaps.provenance import manifest
+from freqmaps.spectra.masks import complement_mask
 from freqmaps.stores.selection import select
 from freqmaps.study import config
 from freqmaps.study.build import study as resolve

@@ -12,12 +12,12 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from freqmaps.analysis.bands import BANDS, band_energy, rings, sectors, shares
 from freqmaps.atlas._choose import Choice
 from freqmaps.atlas._pack import Part, pack
 from freqmaps.atlas._planes import factor, planes, scale
 from freqmaps.atlas._read import ImageSet
 from freqmaps.atlas._templates import Templates
+from freqmaps.spectra.bands import BANDS, band_energy, rings, sectors, shares
 
 if TYPE_CHECKING:
     from freqmaps.atlas._answers import Answers

@@ -8,10 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from freqmaps.papers.b25._controls import LABELS, Z95, Row, cases, difference, per_image, place, rows
+from freqmaps.inference.decomposition import Decomposition
+from freqmaps.inference.estimates import Z95
 from freqmaps.papers.b25._controls_answer import answer
-from freqmaps.papers.b25._parts import Decomposition, decomposition
 from freqmaps.publish.api import Column, Table
+from freqmaps.publish.pairings import LABELS, Row, cases, difference, per_image, place, rows
+from freqmaps.publish.parts import decomposition
 from freqmaps.publish.tables import NAMES, NAN, naming_columns
 from freqmaps.results.reader import Inputs
 

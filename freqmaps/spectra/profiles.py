@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from freqmaps.analysis._check import finite
-from freqmaps.analysis.bands import radial_energy
+from freqmaps.core.arrays import finite
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.spectra.bands import radial_energy
 
 
 def low_share(planes: ArrayLike) -> NDArray[np.float64]:
