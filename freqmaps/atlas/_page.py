@@ -126,8 +126,8 @@ def band_columns(maps: NDArray[np.float32]) -> Columns:
 
 
 def _shares(maps: NDArray[np.float32], index: NDArray[np.int64]) -> NDArray[np.float64]:
-    energy = band_energy(np.square(maps, dtype=np.float64), index).sum(axis=1)
-    return np.nan_to_num(shares(energy), nan=0.0)
+    energy: NDArray[np.float64] = band_energy(np.square(maps, dtype=np.float64), index).sum(axis=1)
+    return np.asarray(np.nan_to_num(shares(energy), nan=0.0), dtype=np.float64)
 
 
 def _axes(height: int, width: int) -> dict[str, Any]:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from freqmaps.core.arrays import finite
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.spectra._backend import array_module, doubles, finite, is_tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Center = Literal["mean", "range", "none"]
 
 
-def complement_mask(masks: ArrayLike, threshold: float = 1e-8) -> NDArray[Any]:
+@overload
+def complement_mask(masks: Tensor, threshold: float = 1e-8) -> Tensor: ...
+
+
+@overload
+def complement_mask(masks: ArrayLike, threshold: float = 1e-8) -> NDArray[Any]: ...
+
+
+def complement_mask(masks: Any, threshold: float = 1e-8) -> Any:
     """Return the complementary masks: ``M^c(ky, kx) = 1 if M(ky, kx) < threshold else 0``.
 
     Parameters
@@ -23,7 +36,7 @@ def complement_mask(masks: ArrayLike, threshold: float = 1e-8) -> NDArray[Any]:
 
     Returns
     -------
-    ndarray
+    ndarray or Tensor
         Zeros and ones of the masks' shape and float dtype.
 
     Raises
@@ -34,12 +47,19 @@ def complement_mask(masks: ArrayLike, threshold: float = 1e-8) -> NDArray[Any]:
     if not threshold > 0:
         raise FreqmapsError(f"complement: no entry of a mask lies below {threshold:g}; give a threshold above 0")
     values = finite(masks, "complement")
-    return (values < threshold).astype(values.dtype)
+    removed = values < threshold
+    return removed.to(values.dtype) if is_tensor(values) else removed.astype(values.dtype)
 
 
-def mask_differences(
-    masks: ArrayLike, reference: ArrayLike, center: Literal["mean", "range", "none"] = "mean"
-) -> NDArray[np.float64]:
+@overload
+def mask_differences(masks: Tensor, reference: Tensor, center: Center = "mean") -> Tensor: ...
+
+
+@overload
+def mask_differences(masks: ArrayLike, reference: ArrayLike, center: Center = "mean") -> NDArray[np.float64]: ...
+
+
+def mask_differences(masks: Any, reference: Any, center: Center = "mean") -> Any:
     """Return ``D_s = M_s - M_ref``, moved so that the differences of the whole set lie around 0.
 
     Parameters
@@ -55,7 +75,7 @@ def mask_differences(
 
     Returns
     -------
-    ndarray of float64, shape of ``masks``
+    ndarray or Tensor of float64, shape of ``masks``
 
     Raises
     ------
@@ -66,16 +86,16 @@ def mask_differences(
     # geometry of the set" is one number taken off all of them. It shows where a difference is above the average
     # change, so a network whose mask is sparser everywhere does not look negative everywhere.
     values, base = finite(masks, "mask differences"), finite(reference, "mask differences")
-    if values.ndim != base.ndim + 1 or values.shape[1:] != base.shape or not values.size:
+    if values.ndim != base.ndim + 1 or values.shape[1:] != base.shape or 0 in values.shape:
         raise FreqmapsError(
-            f"mask differences: masks of shape {values.shape} and a reference of shape {base.shape}; "
+            f"mask differences: masks of shape {tuple(values.shape)} and a reference of shape {tuple(base.shape)}; "
             "give (s, ..., h, w) and (..., h, w)"
         )
-    delta: NDArray[np.float64] = values.astype(np.float64) - base
+    delta = doubles(values) - doubles(base)
     if center == "mean":
-        delta -= delta.mean()
+        delta = delta - delta.mean()
     elif center == "range":
-        low, width = delta.min(), np.ptp(delta)
+        low, width = delta.min(), delta.max() - delta.min()
         # Differences that are all the same have no range: they lie at its middle.
-        delta = (delta - low) / width - 0.5 if width > 0 else np.zeros_like(delta)
+        delta = (delta - low) / width - 0.5 if width > 0 else array_module(delta).zeros_like(delta)
     return delta
