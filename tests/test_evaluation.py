@@ -57,7 +57,7 @@ def test_every_evaluation_keeps_the_contract(kind, study):
     assert set(component.constants["NEEDS"]) <= {"attacks", "maps", "group_maps"}
     assert set(component.constants.get("RANGES", {})) | set(parameters) <= set(component.parameters)
     first, second = (tiny.evaluation(study, tiny.PLAIN, kind, f"{kind}-{i}", **parameters) for i in range(2))
-    for file in ("evaluation.csv", "samples.csv"):
+    for file in ("evaluation.csv", "samples.csv", "arrays.zarr.zip"):
         assert (first / file).read_bytes() == (second / file).read_bytes(), "the same seed, other numbers"
     rows = rows_of(first)
     assert len(rows) and {"measure", "value", "n", "low", "high"} <= set(rows)

@@ -38,7 +38,7 @@ FILES = {
     "group_maps": _STORE,
     "matrices": _STORE,
     "correlation": ("correlation.csv", "per_sample.csv"),
-    "evaluation": ("evaluation.csv", "samples.csv"),
+    "evaluation": ("evaluation.csv", "samples.csv", "arrays.zarr.zip"),
 }
 
 #: Libraries whose version decides a stage's numbers, besides those that its components name.
