@@ -29,7 +29,7 @@ from freqmaps.spectra.transforms import filter_image
 def test_every_name_is_found_whatever_was_imported_before():
     assert set(analysis._MODULES) == set(analysis.__all__)
     for name in analysis.__all__:
-        module = importlib.import_module(f"freqmaps.analysis.{analysis._MODULES[name]}")
+        module = importlib.import_module(analysis._MODULES[name])
         assert getattr(analysis, name) is getattr(module, name)  # a function, not the module of its name
     with pytest.raises(AttributeError, match="no attribute 'radial'"):
         _ = analysis.radial

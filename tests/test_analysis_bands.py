@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freqmaps.analysis import bands
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.spectra import bands
 from freqmaps.spectra.transforms import frequencies, spectrum
 
 SIZES = st.tuples(st.integers(1, 20), st.integers(1, 20))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from freqmaps.analysis.intervals import difference_interval, mean_interval, paired_change
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.inference.intervals import difference_interval, mean_interval, paired_change
 
 Z = stats.norm.ppf(0.975)
 

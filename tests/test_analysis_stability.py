@@ -10,8 +10,8 @@ from scipy import stats
 from scipy.spatial.distance import cdist
 
 from freqmaps.analysis import mask_stability, radial_energy, similarities
-from freqmaps.analysis.stability import MEASURES
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.inference.stability import MEASURES
 
 
 def masks(groups=(4, 4), noise=0.1, size=8, seed=0, channels=2):

@@ -8,7 +8,6 @@ import pytest
 import torch
 from sklearn.metrics import silhouette_score
 
-from freqmaps.analysis.complement import complement_mask
 from freqmaps.analysis.linear import half_planes, linear_responses
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, FreqmapsError
@@ -18,6 +17,7 @@ from freqmaps.evaluation.filtered_accuracy import partners
 from freqmaps.inference.proportions import wilson
 from freqmaps.models import load_classifier
 from freqmaps.provenance import manifest
+from freqmaps.spectra.masks import complement_mask
 from freqmaps.stores.selection import select
 from freqmaps.study import config
 from freqmaps.study.build import study as resolve
@@ -57,7 +57,7 @@ def test_every_evaluation_keeps_the_contract(kind, study):
     assert set(component.constants["NEEDS"]) <= {"attacks", "maps", "group_maps"}
     assert set(component.constants.get("RANGES", {})) | set(parameters) <= set(component.parameters)
     first, second = (tiny.evaluation(study, tiny.PLAIN, kind, f"{kind}-{i}", **parameters) for i in range(2))
-    for file in ("evaluation.csv", "samples.csv"):
+    for file in ("evaluation.csv", "samples.csv", "arrays.zarr.zip"):
         assert (first / file).read_bytes() == (second / file).read_bytes(), "the same seed, other numbers"
     rows = rows_of(first)
     assert len(rows) and {"measure", "value", "n", "low", "high"} <= set(rows)

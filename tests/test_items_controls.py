@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from freqmaps.papers.b25 import X1 as B25_X1
-from freqmaps.papers.b25._controls import ORDER, difference, rows
+from freqmaps.publish.pairings import ORDER, difference, rows
 from freqmaps.results.reader import Inputs
 from freqmaps.study.build import study as resolve
 from freqmaps.study.config import read_files

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.papers.k22._regimes import beside, described, finding, labels, regime, regimes, trend
+from freqmaps.inference.verdicts import finding, trend
+from freqmaps.papers.k22._regimes import described, labels, regime, regimes
 from freqmaps.publish import Inputs, Result
-from freqmaps.publish.published import AS_PUBLISHED, published
+from freqmaps.publish.published import AS_PUBLISHED, beside, published
 
 CLASSES = ["English springer", "chain saw", "church", "French horn", "garbage truck"]
 REGIMES = {
@@ -69,26 +70,26 @@ def test_amounts_of_nothing_are_natural_and_doubles_are_named():
 
 def test_published_values_stand_beside_the_same_regime():
     ours = {"accuracy": 0.9, "filtered_accuracy": 0.897, "change": -0.003, "n": 1973}
-    row = beside("K22-T1", "N", as_published(), {"dataset": "d", "training": "x1"}, ours)
+    row = beside("K22-T1", as_published(), {"dataset": "d", "training": "x1"}, ours, row="N")
     assert (row["published_accuracy"], row["published_filtered_accuracy"]) == (0.8956, 0.8920)
     assert row["scope"] == AS_PUBLISHED and row["within_tolerance"] == "yes"
     for number, letter in enumerate("NASTR", 1):
-        one = beside("K22-T1", letter, as_published(), {"dataset": "d", "training": f"x{number}"}, ours)
+        one = beside("K22-T1", as_published(), {"dataset": "d", "training": f"x{number}"}, ours, row=letter)
         assert one["scope"] == AS_PUBLISHED
         assert one["published_change"] == pytest.approx(one["published_filtered_accuracy"] - one["published_accuracy"])
         assert abs(one["published_change"]) <= published("K22-T1")["trend"] + 1e-12
-    off = beside("K22-T1", "N", as_published(), {"training": "x1"}, ours | {"accuracy": 0.99})
+    off = beside("K22-T1", as_published(), {"training": "x1"}, ours | {"accuracy": 0.99}, row="N")
     assert off["within_tolerance"] == "no: accuracy"
 
 
 def test_what_differs_is_said_and_no_verdict_given():
     inputs = as_published(x2=("adversarial", {"epsilon": 0.125, "step": 0.03125, "steps": 10, "clamp": "unit"}))
-    row = beside("K22-T1", "A", inputs, {"training": "x2"}, {"n": 100, "accuracy": 0.7962})
+    row = beside("K22-T1", inputs, {"training": "x2"}, {"n": 100, "accuracy": 0.7962}, row="A")
     assert row["within_tolerance"] == "" and row["scope"].startswith("differs: regime adversarial with epsilon 0.125")
     assert "100 images (published: 1934)" in row["scope"]
-    row = beside("K22-T1", "", inputs, {"training": "x2"}, {})
+    row = beside("K22-T1", inputs, {"training": "x2"}, {}, row="")
     assert row["scope"] == "no published value for this row" and row["published_accuracy"] != row["published_accuracy"]
-    nothing = beside("K22-T1", "N", Inputs([]), {}, {})
+    nothing = beside("K22-T1", Inputs([]), {}, {}, row="N")
     assert "dataset unknown" in nothing["scope"] and "model unknown" in nothing["scope"]
 
 

@@ -8,11 +8,9 @@ import xarray as xr
 from scipy import stats as scipy_stats
 
 from freqmaps import stores
-from freqmaps.analysis.bands import radial_energy
-from freqmaps.analysis.intervals import paired_change
-from freqmaps.analysis.profiles import low_share, profile_ranges
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.evaluation.group_accuracy import compute
+from freqmaps.inference.intervals import paired_change
 from freqmaps.papers.k22 import F3 as K22_F3
 from freqmaps.papers.k22 import F4 as K22_F4
 from freqmaps.papers.k22 import T1 as K22_T1
@@ -22,6 +20,8 @@ from freqmaps.papers.k22._masks import global_masks
 from freqmaps.papers.k22._profiles import profiles_of, trends
 from freqmaps.publish import Inputs
 from freqmaps.publish.published import published
+from freqmaps.spectra.bands import radial_energy
+from freqmaps.spectra.profiles import low_share, profile_ranges
 from freqmaps.stores.selection import Samples
 from tests import synthetic_k22 as k22
 from tests import synthetic_study

@@ -10,15 +10,15 @@ import pytest
 from matplotlib import rc_context
 from scipy import stats
 
-from freqmaps.analysis.intervals import paired_change
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.inference.intervals import paired_change
+from freqmaps.inference.verdicts import trend
 from freqmaps.papers.k22 import F5 as K22_F5
 from freqmaps.papers.k22 import F6 as K22_F6
 from freqmaps.papers.k22 import F7 as K22_F7
 from freqmaps.papers.k22 import F8 as K22_F8
 from freqmaps.papers.k22 import T2 as K22_T2
 from freqmaps.papers.k22 import T3 as K22_T3
-from freqmaps.papers.k22._regimes import trend
 from freqmaps.papers.k22._single import drawn, evaluations, stretched, under
 from freqmaps.publish import Inputs, Result
 from freqmaps.publish.published import published

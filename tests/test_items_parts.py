@@ -13,12 +13,12 @@ from freqmaps.papers.b25 import T1 as B25_T1
 from freqmaps.papers.b25 import T3 as B25_T3
 from freqmaps.papers.b25 import X1 as B25_X1
 from freqmaps.papers.b25 import X2 as B25_X2
-from freqmaps.papers.b25._controls import cases, rows
 from freqmaps.papers.b25._controls_answer import in_words
-from freqmaps.papers.b25._parts import PARTS, SUMMED, decomposition, ranking
 from freqmaps.publish import NothingToShow
 from freqmaps.publish.latex import latex
 from freqmaps.publish.networks import over_networks
+from freqmaps.publish.pairings import cases, rows
+from freqmaps.publish.parts import PARTS, SUMMED, decomposition, ranking
 from freqmaps.publish.report import summary_lines
 from freqmaps.publish.report._key_figures import cards
 from freqmaps.results.reader import Inputs
@@ -42,10 +42,10 @@ def parts_of(inputs, attack="fmn"):
 def test_parts_add_up_to_the_matched_cosine(inputs):
     found = parts_of(inputs)
     assert found.n == N - 3
-    assert sum(found.parts[name].cosine.value for name in SUMMED) == pytest.approx(found.matched.value)
+    assert sum(found.parts[name].value.value for name in SUMMED) == pytest.approx(found.whole.value)
     assert sum(found.parts[name].share.value for name in SUMMED) == pytest.approx(1)
     expected = {"image": 0.15, "class": 0.1, "common": 0.2, "spectrum": 0.18, "network": 0.3, "attack": 0.25}
-    assert {k: p.cosine.value for k, p in found.parts.items()} == pytest.approx(expected, abs=0.02)
+    assert {k: p.value.value for k, p in found.parts.items()} == pytest.approx(expected, abs=0.02)
     assert set(found.parts) == set(PARTS) and set(found.kept) == {kind(name) for name in MEAN} - {"matched"}
     assert found.kept["noise"].share.value == pytest.approx(0.7 / 0.45, rel=0.03)
 
@@ -64,7 +64,7 @@ def test_their_intervals_are_those_of_the_differences_image_by_image(inputs):
         expected = stats.t.interval(
             0.95, len(change) - 1, loc=change.mean(), scale=change.std(ddof=1) / sqrt(len(change))
         )
-        bounds = found.parts[name].cosine
+        bounds = found.parts[name].value
         assert (bounds.low, bounds.high) == pytest.approx(expected, abs=0.1 * (expected[1] - expected[0]))
     # A ratio of means: the delta method, with the images' common spread.
     top, whole = each["other_class"], each["matched"]
@@ -103,7 +103,7 @@ def test_a_share_of_what_may_be_nothing_has_no_interval(tmp_path, monkeypatch):
     found = parts_of(Inputs(make(tmp_path, attacks=("fmn",))))
     assert all(isnan(part.share.value) for part in found.parts.values())
     assert all("%" not in sentence for sentence in in_words(found))
-    assert not found.matched.clear or abs(found.matched.value) < 0.02
+    assert not found.whole.clear or abs(found.whole.value) < 0.02
     assert not [card for card in cards(Inputs(make(tmp_path / "b", attacks=("fmn",)))) if "cosine" in card[1]]
 
 

@@ -1,4 +1,6 @@
-"""Evaluate a network, and the maps and attacks made for it, by one evaluation; write its rows."""
+"""Evaluate a network, and the maps and attacks made for it, by one evaluation; write its rows and arrays."""
+
+import xarray as xr
 
 from freqmaps.core import components
 from freqmaps.core.device import pick
@@ -7,11 +9,12 @@ from freqmaps.job import Job, main
 from freqmaps.models import load_classifier
 from freqmaps.provenance.manifest import csv_text, write_text
 from freqmaps.results.reader import Inputs
+from freqmaps.stores import ARRAYS, write
 from freqmaps.stores.selection import select
 
 
 def run(job: Job) -> dict[str, object]:
-    """Compute the evaluation; write ``evaluation.csv``, and ``samples.csv`` (empty for some kinds)."""
+    """Compute the evaluation; write ``evaluation.csv``, ``samples.csv`` and ``arrays.zarr.zip`` (empty for some)."""
     device = pick(job.options["device"])
     job.options["device_used"] = str(device)
     names = {name: job.spec["names"][name] for name in ("dataset", "model", "training", "seed")}
@@ -25,6 +28,7 @@ def run(job: Job) -> dict[str, object]:
     found = checked(compute(inputs, network, seed=job.seed, **evaluation["parameters"]), evaluation["kind"])
     write_text(job.folder / "evaluation.csv", csv_text(found.rows))
     write_text(job.folder / "samples.csv", csv_text(found.samples))
+    write(job.folder / "arrays.zarr.zip", xr.Dataset() if found.arrays is None else found.arrays, ARRAYS)
     return {"n": len(samples.ids), "rows": len(found.rows)}
 
 

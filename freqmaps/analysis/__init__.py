@@ -9,7 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from freqmaps.analysis.bands import (
+    from freqmaps.analysis.embedding import ClusterScores, cluster_scores, umap_embedding
+    from freqmaps.analysis.linear import Separability, half_planes, linear_responses, separability
+    from freqmaps.inference.intervals import (
+        MeanInterval,
+        PairedChange,
+        difference_interval,
+        mean_interval,
+        paired_change,
+    )
+    from freqmaps.inference.stability import Stability, mask_stability, similarities
+    from freqmaps.spectra.bands import (
         angular_energy,
         band_energy,
         radial_energy,
@@ -19,21 +29,10 @@ if TYPE_CHECKING:
         sectors,
         shares,
     )
-    from freqmaps.analysis.blueshift import ACTIVATIONS, activated, harmonics, share_outside, wave
-    from freqmaps.analysis.complement import complement_mask
-    from freqmaps.analysis.differences import mask_differences
-    from freqmaps.analysis.embedding import ClusterScores, cluster_scores, umap_embedding
-    from freqmaps.analysis.exceedance import Exceedance, band_exceedance
-    from freqmaps.analysis.intervals import (
-        MeanInterval,
-        PairedChange,
-        difference_interval,
-        mean_interval,
-        paired_change,
-    )
-    from freqmaps.analysis.linear import Separability, half_planes, linear_responses, separability
-    from freqmaps.analysis.profiles import low_share, profile_ranges
-    from freqmaps.analysis.stability import Stability, mask_stability, similarities
+    from freqmaps.spectra.exceedance import Exceedance, band_exceedance
+    from freqmaps.spectra.harmonics import ACTIVATIONS, activated, harmonics, share_outside, wave
+    from freqmaps.spectra.masks import complement_mask, mask_differences
+    from freqmaps.spectra.profiles import low_share, profile_ranges
 
 __all__ = [
     "ACTIVATIONS",
@@ -71,19 +70,27 @@ __all__ = [
     "umap_embedding",
     "wave",
 ]
-_MODULES = {"complement_mask": "complement", "mask_differences": "differences"}
-_MODULES |= dict.fromkeys(("angular_energy", "band_energy", "radial_energy", "ring_edges", "rings"), "bands")
-_MODULES |= dict.fromkeys(("sector_angles", "sectors", "shares"), "bands")
-_MODULES |= dict.fromkeys(("ACTIVATIONS", "activated", "harmonics", "share_outside", "wave"), "blueshift")
-_MODULES |= dict.fromkeys(("ClusterScores", "cluster_scores", "umap_embedding"), "embedding")
-_MODULES |= dict.fromkeys(("Exceedance", "band_exceedance"), "exceedance")
-_MODULES |= dict.fromkeys(("MeanInterval", "PairedChange", "difference_interval", "mean_interval"), "intervals")
-_MODULES |= {"paired_change": "intervals", "low_share": "profiles", "profile_ranges": "profiles"}
-_MODULES |= dict.fromkeys(("Separability", "half_planes", "linear_responses", "separability"), "linear")
-_MODULES |= dict.fromkeys(("Stability", "mask_stability", "similarities"), "stability")
+#: Where each name is defined.
+_MODULES = {
+    name: module
+    for module, names in {
+        "freqmaps.spectra.bands": (
+            "angular_energy band_energy radial_energy ring_edges rings sector_angles sectors shares"
+        ),
+        "freqmaps.spectra.harmonics": "ACTIVATIONS activated harmonics share_outside wave",
+        "freqmaps.spectra.masks": "complement_mask mask_differences",
+        "freqmaps.spectra.exceedance": "Exceedance band_exceedance",
+        "freqmaps.spectra.profiles": "low_share profile_ranges",
+        "freqmaps.inference.intervals": "MeanInterval PairedChange difference_interval mean_interval paired_change",
+        "freqmaps.inference.stability": "Stability mask_stability similarities",
+        "freqmaps.analysis.embedding": "ClusterScores cluster_scores umap_embedding",
+        "freqmaps.analysis.linear": "Separability half_planes linear_responses separability",
+    }.items()
+    for name in names.split()
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)

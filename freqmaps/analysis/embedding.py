@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from freqmaps.analysis._check import labelled_rows
+from freqmaps.core.arrays import labelled_rows
 from freqmaps.core.errors import FreqmapsError
 
 

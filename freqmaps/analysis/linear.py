@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from freqmaps.analysis._check import finite, labelled_rows
+from freqmaps.core.arrays import finite, labelled_rows
 from freqmaps.core.errors import FreqmapsError
 
 Rows = NDArray[np.float64]

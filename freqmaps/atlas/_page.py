@@ -12,12 +12,12 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from freqmaps.analysis.bands import BANDS, band_energy, rings, sectors, shares
 from freqmaps.atlas._choose import Choice
 from freqmaps.atlas._pack import Part, pack
 from freqmaps.atlas._planes import factor, planes, scale
 from freqmaps.atlas._read import ImageSet
 from freqmaps.atlas._templates import Templates
+from freqmaps.spectra.bands import BANDS, band_energy, rings, sectors, shares
 
 if TYPE_CHECKING:
     from freqmaps.atlas._answers import Answers
@@ -126,8 +126,8 @@ def band_columns(maps: NDArray[np.float32]) -> Columns:
 
 
 def _shares(maps: NDArray[np.float32], index: NDArray[np.int64]) -> NDArray[np.float64]:
-    energy = band_energy(np.square(maps, dtype=np.float64), index).sum(axis=1)
-    return np.nan_to_num(shares(energy), nan=0.0)
+    energy: NDArray[np.float64] = band_energy(np.square(maps, dtype=np.float64), index).sum(axis=1)
+    return np.asarray(np.nan_to_num(shares(energy), nan=0.0), dtype=np.float64)
 
 
 def _axes(height: int, width: int) -> dict[str, Any]:

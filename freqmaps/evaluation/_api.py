@@ -8,7 +8,8 @@ A component of this folder is a module with
   trainings whose group maps it reads too. ``BASES``, if it has that, are the bases of maps that it can read;
   ``UNSEEN = True`` refuses group maps that were made from samples that it evaluates on;
 * ``compute(inputs, network, *, seed, ...)``, which returns rows: plain mappings, all with the same keys; or an
-  :class:`Evaluated` that also has rows about single samples (``sample`` and whatever else), kept in ``samples.csv``.
+  :class:`Evaluated` that also has rows about single samples (``sample`` and whatever else), kept in ``samples.csv``, or
+  labelled arrays (a mean spectrum, a heat map), kept in ``arrays.zarr.zip``.
 
 Every row has ``measure`` (``accuracy``, ...), ``value``, ``n`` (what it rests on) and the bounds ``low`` and ``high``
 of its 95 % interval (NaN where it has none); further keys say what was measured on.
@@ -28,6 +29,7 @@ from freqmaps.inference.proportions import wilson
 from freqmaps.models import ask, predict
 
 if TYPE_CHECKING:
+    import xarray as xr
     from numpy.typing import NDArray
 
     from freqmaps.models import Classifier
@@ -39,10 +41,21 @@ REQUIRED = ("measure", "value", "n", "low", "high")
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What an evaluation found: rows about the network, and rows about single samples."""
+    """What an evaluation returns.
+
+    Attributes
+    ----------
+    rows
+        About the network.
+    samples
+        About single samples.
+    arrays
+        Labelled arrays that keep :data:`freqmaps.stores.ARRAYS`, or None.
+    """
 
     rows: Sequence[Row]
     samples: Sequence[Row] = ()
+    arrays: xr.Dataset | None = None
 
 
 @dataclass(frozen=True)

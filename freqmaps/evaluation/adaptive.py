@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from freqmaps.analysis.intervals import paired_change
 from freqmaps.evaluation._api import Network, Row
 from freqmaps.evaluation._attackers import CHOICE, CHOSEN, NO_GRADIENT, Attacker, Budget, Target, Trial, bare, defended
 from freqmaps.evaluation._defences import BARE, compared, defences
+from freqmaps.inference.intervals import paired_change
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

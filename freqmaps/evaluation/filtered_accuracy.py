@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from freqmaps.analysis.complement import complement_mask
 from freqmaps.evaluation._api import Evaluated, Network, Row, accuracy
 from freqmaps.evaluation._filtered import filtered, shuffled
 from freqmaps.maps.selection import select_adversarial
+from freqmaps.spectra.masks import complement_mask
 from freqmaps.stores.selection import to_unit
 
 if TYPE_CHECKING:

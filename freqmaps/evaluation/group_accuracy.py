@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from freqmaps.analysis.complement import complement_mask
 from freqmaps.evaluation._api import Network, Row, accuracy
 from freqmaps.evaluation._filtered import filtered, shuffled
+from freqmaps.spectra.masks import complement_mask
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +48,7 @@ def compute(
         Columns ``masks_of`` (the training whose network the map was learned on), ``of``, ``group``, ``filter``
         (``none``, ``map``, ``complement``, ``shuffled``), those of every evaluation, and ``lost`` and ``gained``: how
         many images are right without the filter and wrong with it, and the other way round. An interval of the change
-        in accuracy rests on these: :func:`freqmaps.analysis.intervals.paired_change`.
+        in accuracy rests on these: :func:`freqmaps.inference.intervals.paired_change`.
     """
     labels, images = network.samples.labels, network.samples.images
     plain = network.predict(images) == labels

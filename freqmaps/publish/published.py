@@ -35,6 +35,7 @@ def beside(
     names: Mapping[str, str],
     ours: Mapping[str, float],
     *,
+    row: str | None = None,
     rank: int | None = None,
     differs: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -45,9 +46,14 @@ def beside(
     item
         Id of the item in ``published.yaml``.
     inputs, names
-        The study's results, and the row's dataset, model, training, seed, maps and attack.
+        The study's results, and the names of the result that the row is about: all results that contradict none of
+        them are held against the paper's scope.
     ours
-        Our values by the names used in ``published.yaml``, and ``n_attacked`` where it is known.
+        Our values by the names used in ``published.yaml``, and where they are known ``n`` (images of a row that has a
+        name) or ``n_attacked`` (images of a row that is known by its attack).
+    row
+        Which of the paper's rows, by its name in ``published.yaml``: ``N``, say. None finds it by the attack's kind,
+        norm and budget.
     rank
         Where the paper has the same attack at several budgets and none is ours: which of them, counted from the
         smallest, stands beside this row. The scope then names both budgets.
@@ -61,15 +67,23 @@ def beside(
         and which, or empty where the scope differs) and ``scope`` (``as published``, or what differs).
     """
     entry = published(item)
-    row = _row(entry, inputs, names, rank)
     columns: dict[str, Any] = {f"published_{key}": float("nan") for key in entry["tolerance"]}
     if row is None:
-        return columns | {"within_tolerance": "", "scope": "no published value for this attack"}
-    columns |= {f"published_{key}": value for key, value in row["values"].items()}
-    every = [*_differences(entry, row, inputs, names, ours), *differs]
+        theirs, what = _row(entry, inputs, names, rank), "attack"
+    else:
+        theirs, what = next((one for one in entry["rows"] if one["row"] == row), None), "row"
+    if theirs is None:
+        return columns | {"within_tolerance": "", "scope": f"no published value for this {what}"}
+    columns |= {f"published_{key}": value for key, value in theirs["values"].items()}
+    every = [
+        *_scope(entry, theirs, inputs, names),
+        *_attack(theirs, inputs, names),
+        *_counts(entry, ours, row),
+        *differs,
+    ]
     if every:
         return columns | {"within_tolerance": "", "scope": "differs: " + "; ".join(every)}
-    return columns | {"within_tolerance": verdict(entry["tolerance"], row["values"], ours), "scope": AS_PUBLISHED}
+    return columns | {"within_tolerance": verdict(entry["tolerance"], theirs["values"], ours), "scope": AS_PUBLISHED}
 
 
 def same(ours: Any, theirs: Any) -> bool:
@@ -105,23 +119,31 @@ def _fits(wanted: Mapping[str, Any], found: tuple[str, dict[str, Any]] | None, b
     return all(same(found[1].get(key), value) for key, value in wanted["parameters"].items() if key != but)
 
 
-def _differences(
-    entry: Mapping[str, Any], row: Mapping[str, Any], inputs: Inputs, names: Mapping[str, str], ours: Mapping[str, Any]
-) -> list[str]:
+def _scope(entry: Mapping[str, Any], row: Mapping[str, Any], inputs: Inputs, names: Mapping[str, str]) -> list[str]:
+    """Return what differs from the components that the paper used."""
     found = []
-    for wanted in entry["scope"]:
+    for wanted in [*entry["scope"], *row.get("scope", [])]:
         results = inputs.related(wanted["stage"], names)
-        differs = difference(wanted, results[0] if results else None)
-        if differs:
-            found.append(differs)
+        found.append(difference(wanted, results[0] if results else None))
+    return [text for text in found if text]
+
+
+def _attack(row: Mapping[str, Any], inputs: Inputs, names: Mapping[str, str]) -> list[str]:
+    """Return what differs from the attack of a row that is known by it."""
+    if "match" not in row:
+        return []
     _, parameters = attack_of(inputs, names) or ("", {})
-    for key, value in (row["match"]["parameters"] | row.get("also", {})).items():
-        if not same(parameters.get(key), value):
-            found.append(f"attack {key} {_short(parameters.get(key, 'unknown'))} (published: {_short(value)})")
-    n = ours.get("n_attacked")
-    if n is not None and n < entry["samples"]:
-        found.append(f"{n:g} images attacked (published: {entry['samples']})")
-    return found
+    return [
+        f"attack {key} {_short(parameters.get(key, 'unknown'))} (published: {_short(value)})"
+        for key, value in (row["match"]["parameters"] | row.get("also", {})).items()
+        if not same(parameters.get(key), value)
+    ]
+
+
+def _counts(entry: Mapping[str, Any], ours: Mapping[str, float], row: str | None) -> list[str]:
+    """Say if fewer images were taken than in the paper."""
+    n, what = (ours.get("n_attacked"), "images attacked") if row is None else (ours.get("n"), "images")
+    return [f"{n:g} {what} (published: {entry['samples']})"] if n is not None and n < entry["samples"] else []
 
 
 def _short(value: Any) -> str:

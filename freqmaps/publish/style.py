@@ -61,6 +61,12 @@ def frequency_axes(axes: Axes, height: int, width: int, *, label: bool = True) -
     axes.tick_params(colors=MUTED, pad=1.5)
 
 
+def quiet(axes: Axes) -> None:
+    """Take the frame away above and to the right, and mute the ticks."""
+    axes.tick_params(colors=MUTED, pad=1.5)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
 def plain(name: str) -> str:
     """Return a user's name so that matplotlib prints it as it stands: a dollar sign would start a formula."""
     return name.replace("$", r"\$")

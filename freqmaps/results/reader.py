@@ -13,7 +13,7 @@ import xarray as xr
 
 from freqmaps.core.errors import FreqmapsError, StoreError
 from freqmaps.provenance import manifest as manifests
-from freqmaps.stores import ADVERSARIAL, DATASET, GROUP_MAPS, MAPS, Contract, open_store, read
+from freqmaps.stores import ADVERSARIAL, ARRAYS, DATASET, GROUP_MAPS, MAPS, Contract, open_store, read
 
 STORE = "store.zarr.zip"
 ESSENTIAL = "essential"
@@ -206,6 +206,13 @@ class Inputs:
         if not frames:
             raise FreqmapsError(f"there are no evaluations of kind '{kind}'; add one to the config")
         return pd.concat(frames, ignore_index=True)
+
+    def arrays(self, **names: str) -> xr.Dataset:
+        """Read the labelled arrays of one evaluation of one network; empty if its kind returns none."""
+        found = self.select("evaluation", **names)
+        if len(found) != 1:
+            raise FreqmapsError(f"{len(found)} evaluations fit {_shown(names)}; give names that fit one")
+        return read(found[0].folder / "arrays.zarr.zip", ARRAYS)
 
     def _stores(
         self,

@@ -11,6 +11,8 @@ DECIDES_NUMBERS = False
 
 #: The file that holds a stage's store, in its keyed folder.
 STORE = "store.zarr.zip"
+#: The file that holds labelled arrays beside a table.
+ARRAYS = "arrays.zarr.zip"
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,10 @@ STAGES = {
             ("correlation.csv", "per_sample.csv"), None, ("numpy", "scipy"), memory_mb=8000,
         ),
         Stage(
-            "evaluation", f"{_NETWORK}/evaluation/{{evaluation}}/{{key}}", ("evaluation.csv", "samples.csv"), None,
+            "evaluation", f"{_NETWORK}/evaluation/{{evaluation}}/{{key}}", ("evaluation.csv", "samples.csv", ARRAYS), None,
             ("torch",), on_device=True, memory_mb=8000, minutes=120,
         ),
-        Stage("simulation", "_simulation/{simulation}/{key}", ("simulation.csv",), None, ("numpy",)),
+        Stage("simulation", "_simulation/{simulation}/{key}", ("simulation.csv", ARRAYS), None, ("numpy",)),
         Stage("items", "_items/{item}/{key}", minutes=30),
         Stage("atlas", "_atlas/{page}/{key}", ("atlas.html",), on_device=True, memory_mb=6000),
         Stage("report", "_report/{page}/{key}", ("report.html", "summary.txt"), minutes=30),

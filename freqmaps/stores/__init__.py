@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from freqmaps.stores.arrays import read_arrays
     from freqmaps.stores.contract import Contract, Variable
-    from freqmaps.stores.contracts import ADVERSARIAL, DATASET, GROUP_MAPS, MAPS, MATRICES
+    from freqmaps.stores.contracts import ADVERSARIAL, ARRAYS, DATASET, GROUP_MAPS, MAPS, MATRICES
     from freqmaps.stores.zarrfile import open_store, read, read_blocks, write, write_blocks
 
 DECIDES_NUMBERS = False
 
 __all__ = [
     "ADVERSARIAL",
+    "ARRAYS",
     "DATASET",
     "GROUP_MAPS",
     "MAPS",
@@ -32,7 +33,7 @@ __all__ = [
     "write_blocks",
 ]
 _MODULES = {"read_arrays": "arrays", "Contract": "contract", "Variable": "contract"}
-_MODULES |= dict.fromkeys(("ADVERSARIAL", "DATASET", "GROUP_MAPS", "MAPS", "MATRICES"), "contracts")
+_MODULES |= dict.fromkeys(("ADVERSARIAL", "ARRAYS", "DATASET", "GROUP_MAPS", "MAPS", "MATRICES"), "contracts")
 _MODULES |= dict.fromkeys(("open_store", "read", "read_blocks", "write", "write_blocks"), "zarrfile")
 
 

@@ -141,6 +141,11 @@ MATRICES = Contract(
     attributes=("shape", "pool", "first_of", "second_of", "only_first", "only_second"),
 )
 
+#: Labelled arrays of an evaluation: any variables of numbers, each with dimensions of which one at least has a
+#: coordinate. NaN and infinities are refused, but in a variable whose attribute ``missing`` says what NaN stands for.
+#: An evaluation without arrays has a store without variables.
+ARRAYS = Contract(kind="arrays", variables={}, further=lambda ds: _arrays_fit(ds))
+
 
 def _labels_fit(ds: xr.Dataset) -> str | None:
     labels, n = ds["label"].values, len(ds.attrs["classes"])
@@ -161,6 +166,20 @@ def _frequencies_fit(ds: xr.Dataset) -> str | None:
         n = ds.sizes[axis]
         if not np.array_equal(ds[axis].values, np.arange(n) - n // 2):
             return f"'{axis}' must run over the signed frequencies {-(n // 2)}..{(n - 1) // 2} in order"
+    return None
+
+
+def _arrays_fit(ds: xr.Dataset) -> str | None:
+    for name, array in ds.data_vars.items():
+        if array.dtype.kind not in "fiub":
+            return f"'{name}' has dtype {array.dtype}; give numbers, and texts as coordinates"
+        if not any(dim in ds.coords for dim in array.dims):
+            return f"'{name}' has dims {array.dims} and no coordinate along any; label at least one"
+        values = array.values
+        if array.dtype.kind != "f":
+            continue
+        if np.isinf(values).any() or (np.isnan(values).any() and not array.attrs.get("missing")):
+            return f"'{name}' holds NaN or infinity; say in its attribute 'missing' what NaN stands for"
     return None
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from freqmaps.papers.b25._controls import LABELS, Z95, Row, cases, difference, per_image, place, rows
+from freqmaps.inference.decomposition import Decomposition
+from freqmaps.inference.estimates import Z95
 from freqmaps.papers.b25._controls_answer import answer
-from freqmaps.papers.b25._parts import Decomposition, decomposition
 from freqmaps.publish.api import Column, Table
+from freqmaps.publish.pairings import LABELS, Row, cases, difference, per_image, place, rows
+from freqmaps.publish.parts import decomposition
 from freqmaps.publish.tables import NAMES, NAN, naming_columns
 from freqmaps.results.reader import Inputs
 
@@ -46,7 +48,7 @@ def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
         ``<metric>_error``, ``<metric>_low`` and ``<metric>_high`` (95 %, by the metric's method), ``<metric>_share``
         (of the matched value; NaN where that is not above 0, and where there is no attack) with ``_low`` and ``_high``,
         and ``<metric>_n``; ``idcor_p_value``; ``cosine_change`` with ``_low`` and ``_high``, the difference from the
-        matched pairs of the same images. The share of the cosine is that of ``_parts``, over images that all
+        matched pairs of the same images. The share of the cosine is that of ``publish.parts``, over images that all
         pairings share. The notes answer in words how much is the image's, the class's, the spectrum's, the
         network's and the attack's; of several seeds for the first.
     """

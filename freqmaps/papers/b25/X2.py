@@ -10,12 +10,13 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from freqmaps.papers.b25._controls import LABELS, ORDER, Row, cases, rows
+from freqmaps.inference.decomposition import Decomposition
 from freqmaps.papers.b25._controls_answer import answer
-from freqmaps.papers.b25._parts import SUMMED, Decomposition, decomposition, in_percent
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
-from freqmaps.publish.style import BLUE, GREEN, INK, MUTED, STYLE, VERMILION, new_figure, plain
+from freqmaps.publish.pairings import LABELS, ORDER, Row, cases, rows
+from freqmaps.publish.parts import SUMMED, decomposition, in_percent
+from freqmaps.publish.style import BLUE, GREEN, INK, MUTED, STYLE, VERMILION, new_figure, plain, quiet
 from freqmaps.publish.tables import NAMES, NAN
 from freqmaps.results.reader import Inputs
 
@@ -149,7 +150,7 @@ def _metric(
     axes.set_ylim(len(kinds) - 0.5, -0.6)
     axes.set_yticks(range(len(kinds)), [kind.replace("_", " ") for kind in kinds])
     first = axes.get_subplotspec().is_first_col()  # type: ignore[union-attr]
-    _quiet(axes)
+    quiet(axes)
     axes.tick_params(axis="y", left=first, labelleft=first)
 
 
@@ -158,7 +159,7 @@ def _parts(axes: Axes, found: Decomposition) -> None:
     percent = all(found.parts[name].share.value == found.parts[name].share.value for name in names)
     for height, name in enumerate(names):
         part = found.parts[name]
-        one = part.share if percent else part.cosine
+        one = part.share if percent else part.value
         value, low, high = ((100 if percent else 1) * v for v in (one.value, one.low, one.high))
         colour = BLUE if name in SUMMED else VERMILION if name == "spectrum" else GREEN
         axes.barh(height, value, height=0.55, color=colour, alpha=0.35, linewidth=0)
@@ -174,13 +175,8 @@ def _parts(axes: Axes, found: Decomposition) -> None:
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.margins(x=0.18)
     unit = "% of the matched cosine" if percent else "cosine"
-    axes.set_xlabel(plain(f"{unit} ({found.matched.value:.3f}, {found.n} images)"), color=MUTED)
-    _quiet(axes)
-
-
-def _quiet(axes: Axes) -> None:
-    axes.tick_params(colors=MUTED, pad=1.5)
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel(plain(f"{unit} ({found.whole.value:.3f}, {found.n} images)"), color=MUTED)
+    quiet(axes)
 
 
 def _number(row: Row, metric: str, field: str = "value") -> float:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.papers.b25._controls import difference, per_image
 from freqmaps.publish.api import Column, Table
+from freqmaps.publish.pairings import difference, per_image
 from freqmaps.publish.tables import NAMES, NAN, naming_columns, settings
 from freqmaps.results.reader import ESSENTIAL, Inputs, Result
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import hypot
 
-from freqmaps.papers.b25._controls import Z95, Row
-from freqmaps.papers.b25._parts import NAMES, Decomposition, Part, in_percent, ranking
+from freqmaps.inference.decomposition import Decomposition, Part
+from freqmaps.inference.estimates import Z95
+from freqmaps.publish.pairings import Row
+from freqmaps.publish.parts import NAMES, in_percent, ranking
 
 _NAMES = {
     "same_class": "same class",
@@ -44,7 +46,7 @@ def answer(
 
 def in_words(found: Decomposition) -> list[str]:
     """Say what the matched cosine is made of, what there is without attack, and where that cannot be told."""
-    matched = found.matched
+    matched = found.whole
     whole = f": of the cosine {matched.value:.3f} [{matched.low:.3f}, {matched.high:.3f}] of {found.n} matched pairs, "
     beyond = [
         _kept(found, "noise", "the image with noise as large"),
@@ -68,7 +70,7 @@ def _kept(found: Decomposition, kind: str, called: str) -> str:
 
 
 def _with_interval(part: Part, sign: str) -> str:
-    cosine, share = part.cosine, part.share
+    cosine, share = part.value, part.share
     told = "" if cosine.clear else ", not told from 0"
     percent = f" = {in_percent(share)}" if share.value == share.value else ""
     bounds = f"[{cosine.low:{sign}.3f}, {cosine.high:{sign}.3f}]"

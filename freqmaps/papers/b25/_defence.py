@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from freqmaps.analysis.intervals import PairedChange, paired_change
+from freqmaps.inference.intervals import PairedChange, paired_change
 from freqmaps.publish.published import difference, published
 from freqmaps.results.reader import ESSENTIAL, Inputs, Result
 

@@ -7,10 +7,10 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from freqmaps.analysis.blueshift import ACTIVATIONS, LIMIT, Signal, activated, harmonics, share_outside, wave
 from freqmaps.publish.api import Figure
-from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure
+from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, quiet
 from freqmaps.results.reader import Inputs
+from freqmaps.spectra.harmonics import ACTIVATIONS, LIMIT, Signal, activated, harmonics, share_outside, wave
 
 TITLE = "Blue shift: non-linearities add higher frequencies to a sine"
 CAPTION = (
@@ -82,7 +82,7 @@ def _signal(axes: Axes, signal: Signal, sine: Signal, title: str) -> None:
     axes.set_title(title, color=INK)
     axes.set_xlim(0, 2)
     axes.set_xticks([0, 1, 2])
-    _quiet(axes)
+    quiet(axes)
 
 
 def _spectrum(axes: Axes, amplitudes: Signal, highest: int, amplitude: float) -> None:
@@ -104,12 +104,7 @@ def _spectrum(axes: Axes, amplitudes: Signal, highest: int, amplitude: float) ->
     axes.set_xlim(-highest - 0.8, highest + 0.8)
     ends = sorted({-highest, -1, 1, highest, -(highest // 2 + 1), highest // 2 + 1})
     axes.set_xticks(ends, [f"{k:d}".replace("-", "−") for k in ends])
-    _quiet(axes)
-
-
-def _quiet(axes: Axes) -> None:
-    axes.tick_params(colors=MUTED, pad=1.5)
-    axes.spines[["top", "right"]].set_visible(False)
+    quiet(axes)
 
 
 def _label(figure: Canvas, above: Axes, below: Axes) -> None:

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from freqmaps.analysis.differences import mask_differences
 from freqmaps.papers.k22._masks import Masks, global_masks
 from freqmaps.publish.api import Figure
 from freqmaps.publish.style import INK, MUTED, SPECTRUM_COLOURS, STYLE, frequency_axes, new_figure, plain
 from freqmaps.results.reader import Inputs
+from freqmaps.spectra.masks import mask_differences
 
 TITLE = "Masks of networks trained in five ways, and their differences"
 CAPTION = (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from freqmaps.papers.k22._masks import Masks, global_masks
 from freqmaps.papers.k22._profiles import Profile, Rows, counts, profiles_of, trends
 from freqmaps.publish.api import Figure
-from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, plain
+from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, plain, quiet
 from freqmaps.results.reader import Inputs
 
 TITLE = "Energy of the masks by radius and by direction, and differences from the natural network's"
@@ -73,7 +73,7 @@ def _shares(axes: Axes, profile: Profile, name: str, natural: str | None) -> Non
     rows = 100 * profile.shares[name]
     if len(rows):
         _curve(axes, profile, rows.mean(axis=0), rows.std(axis=0, ddof=1) if len(rows) > 1 else None, BLUE)
-    _quiet(axes)
+    quiet(axes)
 
 
 def _difference(axes: Axes, profile: Profile, name: str, natural: str, masks: Masks) -> None:
@@ -87,7 +87,7 @@ def _difference(axes: Axes, profile: Profile, name: str, natural: str, masks: Ma
         sd = np.sqrt(first.var(axis=0, ddof=1) + second.var(axis=0, ddof=1)) if several else None
         _curve(axes, profile, first.mean(axis=0) - second.mean(axis=0), sd, VERMILION)
     axes.set_title(plain(f"{masks.labels[name]} − {masks.labels[natural]}"), color=INK)
-    _quiet(axes)
+    quiet(axes)
 
 
 def _curve(axes: Axes, profile: Profile, values: Rows, sd: Rows | None, colour: str) -> None:
@@ -113,8 +113,3 @@ def _labels(rows: NDArray[np.object_], profile: Profile) -> None:
     if profile.name == "direction":
         for axes in rows.ravel():
             axes.set_xticks([0, 45, 90, 135])
-
-
-def _quiet(axes: Axes) -> None:
-    axes.tick_params(colors=MUTED, pad=1.5)
-    axes.spines[["top", "right"]].set_visible(False)

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from freqmaps.analysis.complement import complement_mask
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.papers.k22._regimes import TRAINED
 from freqmaps.papers.k22._single import (
@@ -32,6 +31,7 @@ from freqmaps.papers.k22._single import (
 from freqmaps.publish.api import Figure
 from freqmaps.publish.style import MUTED, STYLE, frequency_axes, new_figure, plain
 from freqmaps.results.reader import ESSENTIAL, Inputs
+from freqmaps.spectra.masks import complement_mask
 from freqmaps.spectra.transforms import filter_image
 from freqmaps.stores.selection import to_unit
 

@@ -11,7 +11,6 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from freqmaps.analysis.complement import complement_mask
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.papers.k22._regimes import described
 from freqmaps.papers.k22._single import (
@@ -31,6 +30,7 @@ from freqmaps.publish.api import Figure
 from freqmaps.publish.examples import first_per_class
 from freqmaps.publish.style import MUTED, STYLE, frequency_axes, new_figure, plain
 from freqmaps.results.reader import ESSENTIAL, Inputs
+from freqmaps.spectra.masks import complement_mask
 from freqmaps.spectra.transforms import filter_image
 from freqmaps.stores.selection import to_unit
 

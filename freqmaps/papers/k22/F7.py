@@ -10,14 +10,15 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from freqmaps.analysis.bands import band_energy, ring_edges, rings, sector_angles, sectors, shares
-from freqmaps.analysis.exceedance import Exceedance, band_exceedance
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.papers.k22._regimes import Regime, described, regime, trend
+from freqmaps.inference.verdicts import trend
+from freqmaps.papers.k22._regimes import Regime, described, regime
 from freqmaps.papers.k22._single import PLACE, maps_of
 from freqmaps.publish.api import Figure
-from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure
+from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, quiet
 from freqmaps.results.reader import ESSENTIAL, Inputs, Result
+from freqmaps.spectra.bands import band_energy, ring_edges, rings, sector_angles, sectors, shares
+from freqmaps.spectra.exceedance import Exceedance, band_exceedance
 
 TITLE = "Where the adversarially trained network's masks have more energy than the natural network's"
 CAPTION = (
@@ -138,8 +139,7 @@ def _frame(axes: Axes, label: str) -> None:
     axes.axhline(50, color=INK, linewidth=0.7, linestyle="--")
     axes.set_ylim(0, 100)
     axes.set_xlabel(label, color=MUTED)
-    axes.tick_params(colors=MUTED, pad=1.5)
-    axes.spines[["top", "right"]].set_visible(False)
+    quiet(axes)
 
 
 def _notes(case: _Case, kinds: tuple[tuple[str, Rows, NDArray[np.int64]], ...], bands: int) -> list[str]:

@@ -10,7 +10,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.papers.k22._regimes import described, trend
+from freqmaps.inference.verdicts import trend
+from freqmaps.papers.k22._regimes import described
 from freqmaps.papers.k22._single import Evaluation, Keyed, answers, evaluations, keyed, shortened
 from freqmaps.publish.api import Figure
 from freqmaps.publish.style import INK, MUTED, STYLE, new_figure, plain

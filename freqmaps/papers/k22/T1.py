@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.inference.verdicts import trend
 from freqmaps.papers.k22._accuracy import Study, accuracy, change, naming, points, prefix, studies
-from freqmaps.papers.k22._regimes import beside, described, trend
+from freqmaps.papers.k22._regimes import described
 from freqmaps.publish.api import Column, Table
-from freqmaps.publish.published import AS_PUBLISHED, published
+from freqmaps.publish.published import AS_PUBLISHED, beside, published
 from freqmaps.results.reader import Inputs
 
 TITLE = "Accuracy without and with the mask of all images"
@@ -89,7 +90,7 @@ def _row(inputs: Inputs, study: Study, name: str) -> dict[str, Any]:
     values |= _masks(inputs, study, name) | {"n": int(own["accuracy"]["n"].min())}
     names = {**study.place, "training": name, "of": "essential"}
     place = {**study.place, "training": name, "regime": study.labels[name]}
-    return place | values | beside("K22-T1", study.regimes[name].letter, inputs, names, values)
+    return place | values | beside("K22-T1", inputs, names, values, row=study.regimes[name].letter)
 
 
 def _masks(inputs: Inputs, study: Study, name: str) -> dict[str, float]:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from freqmaps.analysis.intervals import paired_change
-from freqmaps.papers.k22._regimes import beside, described, trend
+from freqmaps.inference.intervals import paired_change
+from freqmaps.inference.verdicts import trend
+from freqmaps.papers.k22._regimes import described
 from freqmaps.papers.k22._single import Evaluation, Keyed, Row, evaluations, keyed, map_name, naming
 from freqmaps.publish.api import Column, Table
-from freqmaps.publish.published import published
+from freqmaps.publish.published import beside, published
 from freqmaps.results.reader import Inputs
 
 TITLE = "Accuracy on images and attacked images, seen through single-image maps"
@@ -71,7 +72,7 @@ def _records(inputs: Inputs, e: Evaluation, attack: str, rows: pd.DataFrame) -> 
     }
     names = {**e.place, "maps": str(e.parameters["maps"]), "of": of, "attack": attack}
     row = e.regime.letter if of == "essential" else ""
-    columns = beside("K22-T2", row, inputs, names, ours | {"n": float(by["none", "x"]["n"])})
+    columns = beside("K22-T2", inputs, names, ours | {"n": float(by["none", "x"]["n"])}, row=row)
     scope = columns["scope"] if row == "N" else ""
     place = {**names, "against": against, "network": e.label, "maps_of": "x" if of == "essential" else "x_A"}
     return [

@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from freqmaps.papers.k22._regimes import beside, described, trend
+from freqmaps.inference.verdicts import trend
+from freqmaps.papers.k22._regimes import described
 from freqmaps.papers.k22._single import Evaluation, evaluations, keyed, naming
 from freqmaps.publish.api import Column, Table
-from freqmaps.publish.published import published
+from freqmaps.publish.published import beside, published
 from freqmaps.results.reader import Inputs
 
 TITLE = "How well a linear classifier tells the classes of single-image maps"
@@ -66,7 +67,7 @@ def _record(inputs: Inputs, e: Evaluation, of: str, rows: pd.DataFrame) -> dict[
     letter = e.regime.letter if of == "essential" else ""
     maps_of = "x" if of == "essential" else of
     told = {"network": e.label, "letter": e.regime.letter, "maps_of": maps_of, "published": letter == "N"}
-    return {**names, **told, **values, **beside("K22-T3", letter, inputs, names, values)}
+    return {**names, **told, **values, **beside("K22-T3", inputs, names, values, row=letter)}
 
 
 def _notes(record: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from freqmaps.analysis.stability import MEASURES, mask_stability, similarities
+from freqmaps.inference.stability import MEASURES, mask_stability, similarities
 from freqmaps.papers.k22._masks import Mask, Masks, global_masks
 from freqmaps.publish.api import Column, Table
 from freqmaps.results.reader import Inputs

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from freqmaps.analysis.intervals import PairedChange, mean_interval, paired_change
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.inference.intervals import PairedChange, mean_interval, paired_change
 from freqmaps.papers.k22._regimes import Regime, labels, regimes
 from freqmaps.publish.api import Column
 from freqmaps.results.reader import Inputs

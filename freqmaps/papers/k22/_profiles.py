@@ -8,12 +8,12 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps.analysis.bands import BANDS, angular_energy, radial_energy, ring_edges, rings, sector_angles, sectors
-from freqmaps.analysis.intervals import difference_interval
-from freqmaps.analysis.profiles import low_share, profile_ranges
+from freqmaps.inference.intervals import difference_interval
+from freqmaps.inference.verdicts import Interval, trend
 from freqmaps.papers.k22._masks import Masks
-from freqmaps.papers.k22._regimes import Interval, trend
 from freqmaps.publish.published import published
+from freqmaps.spectra.bands import BANDS, angular_energy, radial_energy, ring_edges, rings, sector_angles, sectors
+from freqmaps.spectra.profiles import low_share, profile_ranges
 
 Rows = NDArray[np.float64]
 

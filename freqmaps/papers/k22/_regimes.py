@@ -1,14 +1,12 @@
-"""What the items of Karantzas et al. share: the five regimes, their published values, and verdicts on their trends."""
+"""What the items of Karantzas et al. share: the five regimes, and what to call them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, isnan, nan
-from typing import Any, Literal
+from typing import Any
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.publish.published import AS_PUBLISHED, difference, published, verdict
 from freqmaps.results.reader import Inputs
 
 #: The paper's letter for each kind of regime, in the paper's order.
@@ -16,9 +14,6 @@ LETTERS = {"standard": "N", "adversarial": "A", "scale": "S", "translate": "T", 
 #: What a letter stands for.
 TRAINED = {"N": "natural", "A": "adversarial", "S": "random scales", "T": "random shifts", "R": "random rotations"}
 _ORDER = "".join(LETTERS.values())
-
-Interval = tuple[float, float]
-Finding = Literal["holds", "does not hold", "cannot be told here"]
 
 
 @dataclass(frozen=True)
@@ -94,97 +89,6 @@ def described(found: Mapping[str, Regime]) -> str:
     named = labels(found)
     parts = [f"{named[name]} {_described(r)}" for name, r in found.items()]
     return f"Training: {'; '.join(parts)}."
-
-
-def beside(item: str, row: str, inputs: Inputs, names: Mapping[str, str], ours: Mapping[str, float]) -> dict[str, Any]:
-    """Return the published columns of one row, as :func:`freqmaps.publish.published.beside` does for attacks.
-
-    Parameters
-    ----------
-    item, row
-        Id of the item in ``published.yaml``, and which of its rows: ``N``, say. A row that is not there has no values.
-    inputs, names
-        The study's results, and the names of the result that the row is about: all results that contradict none of
-        them are held against the paper's scope.
-    ours
-        Our values by the names used in ``published.yaml``, and ``n`` (images) where it is known.
-
-    Returns
-    -------
-    dict
-        ``published_<value>`` (NaN where the paper has none), ``within_tolerance`` (``yes``, or ``no:`` and which, or
-        empty where the scope differs) and ``scope`` (``as published``, or what differs).
-    """
-    entry = published(item)
-    columns: dict[str, Any] = {f"published_{key}": nan for key in entry["tolerance"]}
-    rows = [one for one in entry["rows"] if one["row"] == row]
-    if not rows:
-        return columns | {"within_tolerance": "", "scope": "no published value for this row"}
-    columns |= {f"published_{key}": value for key, value in rows[0]["values"].items()}
-    differs = []
-    for wanted in [*entry["scope"], *rows[0].get("scope", [])]:
-        results = inputs.related(wanted["stage"], names)
-        differs.append(difference(wanted, results[0] if results else None))
-    n = ours.get("n", nan)
-    differs.append(f"{n:g} images (published: {entry['samples']})" if n < entry["samples"] else "")
-    told = "; ".join(d for d in differs if d)
-    if told:
-        return columns | {"within_tolerance": "", "scope": f"differs: {told}"}
-    return columns | {
-        "within_tolerance": verdict(entry["tolerance"], rows[0]["values"], ours),
-        "scope": AS_PUBLISHED,
-    }
-
-
-def finding(intervals: Iterable[Interval], region: Interval) -> Finding:
-    """Hold intervals against the region that a published trend says they lie in.
-
-    Parameters
-    ----------
-    intervals
-        One, or several if the trend speaks of several things at once. A bound of NaN knows nothing.
-    region
-        From where to where the trend says; ends may be infinite.
-
-    Returns
-    -------
-    str
-        ``holds`` if every interval lies inside, ``does not hold`` if one lies outside, else ``cannot be told here``;
-        the last also if there is none.
-
-    Examples
-    --------
-    >>> finding([(0.01, 0.03)], (0, inf)), finding([(-0.01, 0.03)], (0, inf))
-    ('holds', 'cannot be told here')
-    """
-    every = list(intervals)
-    if any(high < region[0] or low > region[1] for low, high in every):
-        return "does not hold"
-    if not every or any(isnan(low) or isnan(high) for low, high in every):
-        return "cannot be told here"
-    inside = all(region[0] <= low and high <= region[1] for low, high in every)
-    return "holds" if inside else "cannot be told here"
-
-
-def trend(claim: str, intervals: Iterable[Interval], evidence: str, *, region: Interval = (0, inf)) -> str:
-    """Return a sentence on a published trend.
-
-    Parameters
-    ----------
-    claim
-        What the paper says, without a full stop.
-    intervals, region
-        See :func:`finding`.
-    evidence
-        The numbers that decide it, without a full stop.
-
-    Examples
-    --------
-    >>> trend("M rises", [(0.01, 0.03)], "by 0.02")
-    'The published trend (M rises) holds: by 0.02.'
-    """
-    found = finding(intervals, region)
-    return f"The published trend ({claim}) {found}: {evidence}."
 
 
 def _changes_nothing(kind: str, parameters: Mapping[str, Any]) -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from freqmaps.inference.decomposition import Decomposition
 from freqmaps.inference.proportions import ZERO, wilson
-from freqmaps.papers.b25._controls import cases, kinds, rows
-from freqmaps.papers.b25._parts import NAMES, Decomposition, decomposition, in_percent, ranking
 from freqmaps.publish.api import Column, Table, formatted
+from freqmaps.publish.pairings import cases, kinds, rows
+from freqmaps.publish.parts import NAMES, decomposition, in_percent, ranking
 from freqmaps.publish.tables import NAN
 from freqmaps.results.reader import Inputs, Result
 
@@ -105,7 +106,7 @@ def _parts_card(inputs: Inputs) -> list[tuple[str, str, str]]:
 def _told(parts: Decomposition) -> str:
     """Write the shares with their intervals, and which is the largest, in one sentence."""
     shares = [f"{NAMES[name]} {in_percent(part.share)}" for name, part in parts.parts.items()]
-    return f"Of the matched cosine {parts.matched.value:.3f}: {', '.join(shares)}; {ranking(parts)}."
+    return f"Of the matched cosine {parts.whole.value:.3f}: {', '.join(shares)}; {ranking(parts)}."
 
 
 def attack_table(inputs: Inputs) -> Table | None:

@@ -7,11 +7,16 @@ Intermodulation, sums and differences of frequencies, needs two: see :func:`wave
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from freqmaps.core.errors import FreqmapsError, nearest
+from freqmaps.spectra._backend import array_module, doubles, is_tensor, like
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Signal = NDArray[np.float64]
 
@@ -85,7 +90,15 @@ def activated(name: str, signal: ArrayLike, *, limit: float = LIMIT) -> Signal:
     return ACTIVATIONS[name](np.asarray(signal, dtype=np.float64), limit)
 
 
-def harmonics(period: ArrayLike) -> NDArray[np.float64]:
+@overload
+def harmonics(period: Tensor) -> Tensor: ...
+
+
+@overload
+def harmonics(period: ArrayLike) -> NDArray[np.float64]: ...
+
+
+def harmonics(period: Any) -> Any:
     """Return the amplitude of each harmonic of a signal, of which one period is given.
 
     Parameters
@@ -99,16 +112,24 @@ def harmonics(period: ArrayLike) -> NDArray[np.float64]:
         ``A_k`` of ``f(t) = A_0 + sum of A_k cos(2 π k t + φ_k)``, k in cycles per period; ``A_0`` is the modulus of
         the mean. Of a function that is not band limited, harmonics above n / 2 fold back onto lower ones.
     """
-    values = np.asarray(period, dtype=np.float64)
+    values, xp = doubles(period), array_module(period)
     if values.ndim != 1 or not len(values):
-        raise FreqmapsError(f"harmonics of a signal of shape {values.shape}; give one period, (n,)")
-    found: NDArray[np.float64] = np.abs(np.fft.rfft(values)) / len(values)
+        raise FreqmapsError(f"harmonics of a signal of shape {tuple(values.shape)}; give one period, (n,)")
     # All but the mean and, of an even number of points, the last frequency stand twice in the whole transform.
-    found[1 : (len(values) + 1) // 2] *= 2
-    return found
+    twice = np.ones(len(values) // 2 + 1)
+    twice[1 : (len(values) + 1) // 2] = 2
+    return xp.abs(xp.fft.rfft(values)) / len(values) * like(twice, values)
 
 
-def share_outside(amplitudes: ArrayLike, frequencies: Sequence[int] = (1,)) -> float:
+@overload
+def share_outside(amplitudes: Tensor, frequencies: Sequence[int] = (1,)) -> Tensor: ...
+
+
+@overload
+def share_outside(amplitudes: ArrayLike, frequencies: Sequence[int] = (1,)) -> float: ...
+
+
+def share_outside(amplitudes: Any, frequencies: Sequence[int] = (1,)) -> Any:
     """Return the share of a signal's energy outside of the driving frequencies, its mean not counted.
 
     ``sum of A_k² over k >= 1 that are not driving / sum of A_k² over k >= 1``: the square of the total harmonic
@@ -121,9 +142,12 @@ def share_outside(amplitudes: ArrayLike, frequencies: Sequence[int] = (1,)) -> f
     frequencies
         The driving ones.
     """
-    energy = np.square(np.asarray(amplitudes, dtype=np.float64))
-    rounding = 1e-24 * energy.max()
-    energy[0] = 0
-    whole = energy.sum()
-    energy[list(frequencies)] = 0
-    return float(energy.sum() / whole) if whole > rounding else float("nan")
+    energy = doubles(amplitudes) ** 2
+    varying = np.ones(len(energy))
+    varying[0] = 0
+    outside = varying.copy()
+    outside[list(frequencies)] = 0
+    whole = (energy * like(varying, energy)).sum()
+    constant = not whole > 1e-24 * energy.max()
+    share = whole * float("nan") if constant else (energy * like(outside, energy)).sum() / whole
+    return share if is_tensor(energy) else float(share)

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, overload
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from freqmaps.analysis._check import finite
-from freqmaps.analysis.bands import radial_energy
+from freqmaps.core.arrays import finite
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.spectra.bands import radial_energy
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-def low_share(planes: ArrayLike) -> NDArray[np.float64]:
+@overload
+def low_share(planes: Tensor) -> Tensor: ...
+
+
+@overload
+def low_share(planes: ArrayLike) -> NDArray[np.float64]: ...
+
+
+def low_share(planes: Any) -> Any:
     """Return the share of each plane's energy below half the corner's radius, shape (...).
 
     Parameters
@@ -20,11 +33,10 @@ def low_share(planes: ArrayLike) -> NDArray[np.float64]:
 
     Returns
     -------
-    ndarray of float64
+    ndarray or Tensor of float64
         In [0, 1], whatever the number of bands that a figure shows; NaN for an empty plane.
     """
-    share: NDArray[np.float64] = radial_energy(planes, 2)[..., 0]
-    return share
+    return radial_energy(planes, 2)[..., 0]
 
 
 def profile_ranges(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

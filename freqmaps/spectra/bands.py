@@ -21,11 +21,17 @@ the second half repeats the first.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, overload
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.spectra._backend import array_module, doubles, is_tensor, like
 from freqmaps.spectra.transforms import frequencies
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Bands in the paper.
 BANDS = 32
@@ -95,13 +101,21 @@ def sector_angles(bands: int = BANDS) -> NDArray[np.float64]:
     return np.arange(bands, dtype=np.float64) * (np.pi / bands)
 
 
-def band_energy(planes: ArrayLike, index: NDArray[np.int64], bands: int = BANDS) -> NDArray[np.float64]:
+@overload
+def band_energy(planes: Tensor, index: NDArray[np.int64], bands: int = BANDS) -> Tensor: ...
+
+
+@overload
+def band_energy(planes: ArrayLike, index: NDArray[np.int64], bands: int = BANDS) -> NDArray[np.float64]: ...
+
+
+def band_energy(planes: Any, index: NDArray[np.int64], bands: int = BANDS) -> Any:
     """Return the sum of each plane over each band: ``E_b = sum of P(ky, kx) over index(ky, kx) = b``.
 
     Parameters
     ----------
     planes
-        (..., h, w), finite and not negative.
+        (..., h, w), finite and not negative; a tensor keeps its gradient.
     index
         (h, w) from :func:`rings` or :func:`sectors`; frequencies of index -1 are left out.
     bands
@@ -109,7 +123,7 @@ def band_energy(planes: ArrayLike, index: NDArray[np.int64], bands: int = BANDS)
 
     Returns
     -------
-    ndarray of float64, shape (..., bands)
+    ndarray or Tensor of float64, shape (..., bands)
         Energies of several channels may be added, then made relative by :func:`shares`.
 
     Raises
@@ -117,23 +131,32 @@ def band_energy(planes: ArrayLike, index: NDArray[np.int64], bands: int = BANDS)
     FreqmapsError
         Planes of another size than the index; a number that is negative, NaN or infinite.
     """
-    values = np.asarray(planes)
-    if values.ndim < 2 or values.shape[-2:] != index.shape:
-        raise FreqmapsError(f"planes of shape {values.shape} do not fit bands of shape {index.shape}; give (..., h, w)")
-    member = (index.reshape(-1, 1) == np.arange(bands)).astype(np.float64)
+    values = planes if is_tensor(planes) else np.asarray(planes)
+    shape = tuple(values.shape)
+    if len(shape) < 2 or shape[-2:] != index.shape:
+        raise FreqmapsError(f"planes of shape {shape} do not fit bands of shape {index.shape}; give (..., h, w)")
+    member = like((index.reshape(-1, 1) == np.arange(bands)).astype(np.float64), values)
     flat = values.reshape(-1, index.size)
-    energy = np.empty((len(flat), bands))
-    for start in range(0, len(flat), _BLOCK):
-        part = flat[start : start + _BLOCK].astype(np.float64)
+    energies = []
+    for start in range(0, max(len(flat), 1), _BLOCK):
+        part = doubles(flat[start : start + _BLOCK])
         if not ((part >= 0) & (part < np.inf)).all():
             raise FreqmapsError(
                 "a plane holds a negative number, NaN or infinity; give energies, a map's is its square"
             )
-        energy[start : start + _BLOCK] = part @ member
-    return energy.reshape(*values.shape[:-2], bands)
+        energies.append(part @ member)
+    return array_module(values).concatenate(energies).reshape(*shape[:-2], bands)
 
 
-def shares(energy: ArrayLike) -> NDArray[np.float64]:
+@overload
+def shares(energy: Tensor) -> Tensor: ...
+
+
+@overload
+def shares(energy: ArrayLike) -> NDArray[np.float64]: ...
+
+
+def shares(energy: Any) -> Any:
     """Return energies as parts of their sum over bands: the last axis adds up to 1, or is NaN where there is none.
 
     Parameters
@@ -141,19 +164,34 @@ def shares(energy: ArrayLike) -> NDArray[np.float64]:
     energy
         (..., bands), not negative.
     """
-    values = np.asarray(energy, dtype=np.float64)
-    total = values.sum(axis=-1, keepdims=True)
-    parts: NDArray[np.float64] = np.full_like(values, np.nan)
-    np.divide(values, total, out=parts, where=total > 0)
-    return parts
+    values, xp = doubles(energy), array_module(energy)
+    total = values.sum(-1)[..., None]
+    # Divided by 1 where there is nothing to divide by, so that no gradient is NaN that is not used.
+    return xp.where(total > 0, values / xp.where(total > 0, total, 1.0), float("nan"))
 
 
-def radial_energy(planes: ArrayLike, bands: int = BANDS) -> NDArray[np.float64]:
+@overload
+def radial_energy(planes: Tensor, bands: int = BANDS) -> Tensor: ...
+
+
+@overload
+def radial_energy(planes: ArrayLike, bands: int = BANDS) -> NDArray[np.float64]: ...
+
+
+def radial_energy(planes: Any, bands: int = BANDS) -> Any:
     """Return the share of each plane's energy in each ring, shape (..., bands); see :func:`band_energy`."""
     return shares(band_energy(planes, rings(*_size(planes), bands), bands))
 
 
-def angular_energy(planes: ArrayLike, bands: int = BANDS) -> NDArray[np.float64]:
+@overload
+def angular_energy(planes: Tensor, bands: int = BANDS) -> Tensor: ...
+
+
+@overload
+def angular_energy(planes: ArrayLike, bands: int = BANDS) -> NDArray[np.float64]: ...
+
+
+def angular_energy(planes: Any, bands: int = BANDS) -> Any:
     """Return the share of each plane's energy, but for the origin's, in each sector, shape (..., bands)."""
     return shares(band_energy(planes, sectors(*_size(planes), bands), bands))
 
@@ -165,8 +203,8 @@ def _grid(height: int, width: int, bands: int) -> tuple[NDArray[np.int64], NDArr
     return ky, kx
 
 
-def _size(planes: ArrayLike) -> tuple[int, int]:
-    shape = np.shape(planes)
+def _size(planes: Any) -> tuple[int, int]:
+    shape = tuple(planes.shape) if is_tensor(planes) else np.shape(planes)
     if len(shape) < 2:
         raise FreqmapsError(f"planes of shape {shape} are none; give (..., h, w)")
     return shape[-2], shape[-1]

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from freqmaps.analysis._check import finite
-from freqmaps.analysis.bands import BANDS, radial_energy
+from freqmaps.core.arrays import finite
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.spectra.bands import BANDS, radial_energy
 
 Measure = Literal["cosine", "pearson", "top", "radial"]
 MEASURES: tuple[Measure, ...] = ("cosine", "pearson", "top", "radial")

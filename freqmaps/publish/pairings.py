@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.inference.estimates import Difference, paired_difference
 from freqmaps.publish.tables import NAMES, settings
 from freqmaps.results.reader import Inputs
 
@@ -18,8 +17,6 @@ from freqmaps.results.reader import Inputs
 ORDER = ("matched", "same_class", "other_class", "random_bands", "other_network", "noise")
 #: The attack's name where two networks are compared on clean images.
 NO_ATTACK = "none"
-#: Standard errors on either side in an interval of 95 %.
-Z95 = NormalDist().inv_cdf(0.975)
 
 #: What metrics are called in print.
 LABELS = {
@@ -31,21 +28,6 @@ LABELS = {
 }
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A mean difference over ``n`` images that two pairings share, and its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval leaves out 0."""
-        return self.low > 0 or self.high < 0
 
 
 def kinds(inputs: Inputs) -> dict[str, str]:
@@ -111,16 +93,6 @@ def per_image(inputs: Inputs, row: Mapping[str, Any], metric: str) -> pd.Series:
 
 
 def difference(one: pd.Series, other: pd.Series) -> Difference | None:
-    """Return what ``one`` has more than ``other`` over the images of both; None below 3 images.
-
-    The interval is mean ± z sd / sqrt(n) of the differences image by image. ASSUME: they are independent. Where the
-    partners are other images each map occurs in two of them, which the interval does not know.
-    """
+    """Return what ``one`` has more than ``other`` over the images of both; None below 3 images."""
     both = one.index.intersection(other.index)
-    paired = one[both] - other[both]
-    n = len(paired)
-    if n < 3:
-        return None
-    half = Z95 * float(paired.std(ddof=1)) / float(np.sqrt(n))
-    mean = float(paired.mean())
-    return Difference(mean, mean - half, mean + half, n)
+    return paired_difference(one[both].to_numpy(), other[both].to_numpy())

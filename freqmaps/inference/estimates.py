@@ -1,0 +1,71 @@
+"""Numbers with their 95 % intervals, and the mean difference of values that are paired by sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from freqmaps.core.errors import FreqmapsError
+
+#: Standard errors on either side in an interval of 95 %.
+Z95 = NormalDist().inv_cdf(0.975)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval; NaN bounds where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.low > 0 or self.high < 0
+
+    def overlaps(self, other: Estimate) -> bool:
+        """Whether the two intervals have a number in common."""
+        return self.low <= other.high and other.low <= self.high
+
+
+@dataclass(frozen=True)
+class Difference(Estimate):
+    """A mean difference over ``n`` pairs, and its 95 % interval."""
+
+    n: int
+
+
+def paired_difference(one: ArrayLike, other: ArrayLike) -> Difference | None:
+    """Return the mean of ``one - other``, pair by pair.
+
+    The interval is mean ± z sd / sqrt(n) of the differences. ASSUME: they are independent. Where partners are other
+    images each map occurs in two of them, which the interval does not know.
+
+    Parameters
+    ----------
+    one, other
+        (n,) values, paired.
+
+    Returns
+    -------
+    Difference or None
+        None below 3 pairs.
+
+    Raises
+    ------
+    FreqmapsError
+        Arrays that are not of the same length.
+    """
+    first, second = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    if first.ndim != 1 or first.shape != second.shape:
+        raise FreqmapsError(f"values of shapes {first.shape} and {second.shape} are not paired; give two arrays (n,)")
+    paired, n = first - second, len(first)
+    if n < 3:
+        return None
+    half = Z95 * float(paired.std(ddof=1)) / float(np.sqrt(n))
+    mean = float(paired.mean())
+    return Difference(mean, mean - half, mean + half, n)

@@ -1,0 +1,62 @@
+"""Which rooms import which, by syntax tree: no paper another one; inference and spectra no stage, paper or page."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from freqmaps.core import components
+
+PACKAGE = components.PACKAGE
+PAPERS = sorted(p.name for p in (PACKAGE / "papers").iterdir() if (p / "__init__.py").is_file())
+
+
+def imported(path: Path) -> set[str]:
+    """Return what a file imports of freqmaps, at any depth; ``from a import b`` counts as ``a.b``."""
+    package = path.relative_to(PACKAGE.parent).parts[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, (base, node.module)))
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.split(".")[0] == "freqmaps"}
+
+
+def room(name: str) -> str:
+    return [*name.split("."), ""][1]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_a_paper_imports_nothing_of_another(paper):
+    for path in (PACKAGE / "papers" / paper).rglob("*.py"):
+        strangers = [n for n in imported(path) if room(n) == "papers" and n.split(".")[2] != paper]
+        assert not strangers, f"{path.name} imports {strangers}; what two papers use goes to a room of its own"
+
+
+@pytest.mark.parametrize("folder", ["inference", "spectra"])
+def test_inference_and_spectra_know_arrays_only(folder):
+    allowed = {"core", "inference", "spectra"} if folder == "inference" else {"core", "spectra"}
+    for path in (PACKAGE / folder).rglob("*.py"):
+        found = {room(name) for name in imported(path)}
+        assert found <= allowed, f"{path.name} imports {sorted(found - allowed)}"
+
+
+def test_nothing_but_papers_imports_a_paper():
+    for path in PACKAGE.rglob("*.py"):
+        if path.relative_to(PACKAGE).parts[0] != "papers":
+            assert not [n for n in imported(path) if room(n) == "papers"], path
+
+
+def test_the_check_sees_every_way_to_import(tmp_path, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.PACKAGE", tmp_path / "freqmaps")
+    path = tmp_path / "freqmaps" / "papers" / "a" / "T1.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "from ..b import T2\nfrom . import T3\nimport freqmaps.papers.c.T4\ndef f():\n    from freqmaps import maps"
+    )
+    assert imported(path) == {
+        "freqmaps.papers.b.T2", "freqmaps.papers.a.T3", "freqmaps.papers.c.T4", "freqmaps.maps",
+    }  # fmt: skip
