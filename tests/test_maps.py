@@ -227,7 +227,6 @@ def test_a_loss_that_is_no_number_names_the_image():
         ({"targets": np.array([0, -1])}, r"0\.\.3, the model's classes; found -1"),
         ({"targets": np.array([0])}, "do not fit"),
         ({"images": some_images(2)[0]}, "do not fit"),
-        ({"settings": MapSettings(window=0)}, "window is 0"),
         ({"batch": 0}, "batch is 0"),
     ],
 )
