@@ -27,7 +27,7 @@ def test_settings_are_components_and_check_themselves():
         assert f"\n    {field.name}\n" in documented, f"{field.name} has no description"
     with pytest.raises(ConfigError, match="outside"):
         components.fill(component, {"learning_rate": 0.0}, where="trainings.a")
-    with pytest.raises(ConfigError, match="epochs 0 lies outside"):
+    with pytest.raises(ConfigError, match="epochs: 0 lies outside"):
         TrainingSettings(epochs=0)
     with pytest.raises(ConfigError, match="belong together"):
         TrainingSettings(schedule="multistep")

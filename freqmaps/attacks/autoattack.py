@@ -13,11 +13,11 @@ from freqmaps.attacks._autoattack import STANDARD, Ensemble
 
 LIBRARIES = ("pyautoattack",)
 RANGES = {
-    "epsilon": {"norm": {"linf": (0.0, 1.0), "l2": (0.0, 1000.0)}},
-    "steps": (0, 1000000),
-    "targets": (0, 1000000),
-    "queries": (0, 1000000000),
-    "block": (0, 1000000),
+    "epsilon": {"norm": {"linf": "(0, 1)", "l2": "(0, 1000)"}},
+    "steps": "[1, 1e6)",
+    "targets": "[1, 1e6)",
+    "queries": "[1, 1e9)",
+    "block": "[1, 1e6)",
 }
 TINY = {"epsilon": 0.1, "steps": 3, "targets": 2, "queries": 10}
 # ASSUME: an undefended network, which the first part fools on nearly all images. Where no part does, a standard run

@@ -12,9 +12,9 @@ from freqmaps.attacks._foolbox import attacks, plan
 
 LIBRARIES = ("foolbox", "eagerpy")
 RANGES = {
-    "epsilon": {"norm": {"linf": (0.0, 1.0), "l2": (0.0, 1000.0)}},
-    "steps": (0, 1000000),
-    "step": (0.0, 1000.0),
+    "epsilon": {"norm": {"linf": "(0, 1)", "l2": "(0, 1000)"}},
+    "steps": "[1, 1e6)",
+    "step": "(0, 1000)",
 }
 TINY = {"epsilon": 0.1, "steps": 3}
 

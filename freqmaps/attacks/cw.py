@@ -11,11 +11,11 @@ from freqmaps.attacks._foolbox import attacks, plan
 
 LIBRARIES = ("foolbox", "eagerpy")
 RANGES = {
-    "binary_search_steps": (0, 1000),
-    "steps": (0, 1000000),
-    "stepsize": (0.0, 1000.0),
-    "confidence": (-1e-9, 1000.0),
-    "initial_const": (0.0, 1e10),
+    "binary_search_steps": "[1, 1000)",
+    "steps": "[1, 1e6)",
+    "stepsize": "(0, 1000)",
+    "confidence": "[0, 1000)",
+    "initial_const": "(0, 1e10)",
 }
 TINY = {"binary_search_steps": 3, "steps": 20, "stepsize": 0.05, "initial_const": 0.1}
 

@@ -12,7 +12,7 @@ from freqmaps.attacks._api import AttackPlan
 from freqmaps.attacks._foolbox import attacks, plan
 
 LIBRARIES = ("foolbox", "eagerpy")
-RANGES = {"steps": (0, 1000000), "candidates": (1, 1000000), "overshoot": (-1e-9, 1000.0)}
+RANGES = {"steps": "[1, 1e6)", "candidates": "[2, 1e6)", "overshoot": "[0, 1000)"}
 TINY = {"steps": 10, "candidates": 3}
 #: It stops where the class changes: measured on CIFAR-10, after some 8 % of all steps times candidates.
 COST = 0.08

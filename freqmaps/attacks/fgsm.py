@@ -10,7 +10,7 @@ from freqmaps.attacks._api import AttackPlan
 from freqmaps.attacks._foolbox import attacks, plan
 
 LIBRARIES = ("foolbox", "eagerpy")
-RANGES = {"epsilon": (0.0, 1.0)}
+RANGES = {"epsilon": "(0, 1)"}
 TINY = {"epsilon": 0.1}
 
 

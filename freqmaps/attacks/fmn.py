@@ -14,7 +14,7 @@ from freqmaps.attacks._api import AttackPlan
 from freqmaps.attacks._foolbox import attacks, plan
 
 LIBRARIES = ("foolbox", "eagerpy")
-RANGES = {"steps": (0, 1000000), "max_stepsize": (0.0, 1000.0), "min_stepsize": (0.0, 1000.0), "gamma": (0.0, 1.0)}
+RANGES = {"steps": "[1, 1e6)", "max_stepsize": "(0, 1000)", "min_stepsize": "(0, 1000)", "gamma": "(0, 1)"}
 TINY = {"steps": 20}
 
 

@@ -16,7 +16,7 @@ from freqmaps.core.components import check_value
 from freqmaps.core.errors import FreqmapsError, nearest
 
 LIBRARIES = ("foolbox", "eagerpy")
-RANGES = {"epsilon": (0.0, 1000.0), "block": (0, 1000000)}
+RANGES = {"epsilon": "(0, 1000)", "block": "[1, 1e6)"}
 TINY = {"attack": "LinfBasicIterativeAttack", "epsilon": 0.1, "parameters": {"steps": 3}}
 
 _NORMS: dict[float, Norm] = {0: "l0", 1: "l1", 2: "l2", float("inf"): "linf"}

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from freqmaps.core import limits
 from freqmaps.core.errors import ConfigError, nearest
 
 DECIDES_NUMBERS = False
@@ -245,8 +246,7 @@ def fill(
         if value is REQUIRED:
             raise ConfigError(f"{where}: {what} needs '{key}' ({parameter.annotation})")
         resolved[key] = check_value(value, parameter.annotation, f"{where}.{key}")
-    for key, limits in component.constants.get("RANGES", {}).items():
-        _check_range(resolved, key, limits, where)
+    limits.check(resolved, component.constants.get("RANGES", {}), where)
     return keyed(component, resolved)
 
 
@@ -276,16 +276,6 @@ def current(component: Component, spec: Mapping[str, Any]) -> dict[str, Any]:
             value = found.pop(old)
             found |= {now["to"]: value} if "to" in now else {}
     return found
-
-
-def _check_range(resolved: Mapping[str, Any], key: str, limits: Any, where: str) -> None:
-    """Check a number against its open interval, which may hang on another parameter: ``{"norm": {"linf": (0, 1)}}``."""
-    if isinstance(limits, dict):
-        other, choices = next(iter(limits.items()))
-        limits = choices.get(resolved.get(other))
-    value = resolved.get(key)
-    if limits and isinstance(value, int | float) and not limits[0] < value < limits[1]:
-        raise ConfigError(f"{where}.{key}: {value} lies outside ({limits[0]}, {limits[1]})")
 
 
 def check_value(value: Any, annotation: str, where: str) -> Any:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNKEYED = ("path", "labels")
-RANGES = {"test_fraction": (0.0, 1.0)}
+RANGES = {"test_fraction": "(0, 1)"}
 
 _NAMES = ("images", "labels", "split", "classes")
 

@@ -12,7 +12,7 @@ from freqmaps.core.errors import ConfigError
 from freqmaps.datasets._api import Block, Description, in_blocks
 
 TINY = {"test_fraction": 0.5}
-RANGES = {"test_fraction": (0.0, 1.0)}
+RANGES = {"test_fraction": "(0, 1)"}
 
 _SIDE = 8
 _GREYS = 16  # the largest value of a pixel

@@ -15,7 +15,7 @@ from freqmaps.datasets import _files, _folders, _sources
 from freqmaps.datasets._api import Block, Description
 
 UNKEYED = ("root", "train", "test")
-RANGES = {"test_fraction": (0.0, 1.0), "size": (0, 8193)}
+RANGES = {"test_fraction": "(0, 1)", "size": "[1, 8192]"}
 
 
 def describe(

@@ -12,7 +12,7 @@ from freqmaps.datasets._api import Block, Description
 from freqmaps.datasets._originals import Original
 
 UNKEYED = ("root",)
-RANGES = {"size": (0, 8193)}
+RANGES = {"size": "[1, 8192]"}
 
 _URL = "https://s3.amazonaws.com/fast-ai-imageclas/"
 ORIGINALS = {

@@ -31,13 +31,13 @@ NEEDS = ("group_maps",)
 UNSEEN = True
 LIBRARIES = ("foolbox", "eagerpy", "pyautoattack")
 RANGES = {
-    "epsilon": {"norm": {"linf": (0.0, 1.0), "l2": (0.0, 1000.0)}},
-    "images": (0, 1_000_000_000),
-    "steps": (0, 1_000_000),
-    "targets": (0, 1_000_000),
-    "queries": (0, 1_000_000_000),
-    "temperature": (0.0, 1e6),
-    "block": (0, 1_000_000),
+    "epsilon": {"norm": {"linf": "(0, 1)", "l2": "(0, 1000)"}},
+    "images": "[1, 1e9)",
+    "steps": "[1, 1e6)",
+    "targets": "[1, 1e6)",
+    "queries": "[1, 1e9)",
+    "temperature": "(0, 1e6)",
+    "block": "[1, 1e6)",
 }
 TINY = {"group_maps": "tiny", "epsilon": 0.1, "images": 9, "steps": 2, "targets": 2, "queries": 5}
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 NEEDS = ("maps",)
 LIBRARIES = ("umap-learn", "pynndescent", "numba", "scikit-learn")
 RANGES = {
-    "neighbours": (1, 10_000), "min_distance": (-1e-9, 1.0), "folds": (1, 1000), "regularisation": (0.0, 1e9),
-    "score_neighbours": (0, 10_000), "permutations": (0, 1_000_000),
+    "neighbours": "[2, 10000)", "min_distance": "[0, 1)", "folds": "[2, 1000)", "regularisation": "(0, 1e9)",
+    "score_neighbours": "[1, 10000)", "permutations": "[1, 1e6)",
 }  # fmt: skip
 TINY = {"maps": "tiny", "neighbours": 4, "folds": 2, "permutations": 9, "score_neighbours": 3}
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NEEDS = ("maps",)
 LIBRARIES = ("scikit-learn",)
 RANGES = {
-    "splits": (0, 10_000), "test_fraction": (0.0, 1.0), "shuffles": (-1, 100_000), "regularisation": (0.0, 1e9),
+    "splits": "[1, 10000)", "test_fraction": "(0, 1)", "shuffles": "[0, 100000)", "regularisation": "(0, 1e9)",
 }  # fmt: skip
 TINY = {"maps": "tiny", "splits": 3, "shuffles": 4, "test_fraction": 0.3}
 

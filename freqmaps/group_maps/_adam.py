@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from freqmaps.core import schedules
 from freqmaps.group_maps.settings import GroupMapSettings
-from freqmaps.maps._adam import BETAS, CYCLED_BETA, CYCLED_RATE, corrected, direction
+from freqmaps.maps._adam import BETAS, corrected, direction
 from freqmaps.maps._slots import wide_float
 
 
@@ -28,14 +28,9 @@ def rate_and_beta(settings: GroupMapSettings, step: int, total: int) -> tuple[fl
     top = settings.learning_rate
     if settings.schedule == "constant":
         return top, BETAS[0]
-    peak = settings.warmup * total - 1.0
-    leg, part = (0, step / peak) if step < peak else (1, (step - peak) / (total - 1.0 - peak))
-    rate, beta = (_cosine(values[leg], values[leg + 1], part) for values in (CYCLED_RATE, CYCLED_BETA))
+    cycle = (float(step), total, settings.warmup)
+    rate, beta = (schedules.one_cycle(*cycle, values) for values in (schedules.CYCLED_RATE, schedules.CYCLED_BETA))
     return top * rate, beta
-
-
-def _cosine(start: float, end: float, part: float) -> float:
-    return end + (start - end) / 2.0 * (1.0 + math.cos(math.pi * part))
 
 
 def adam_step(

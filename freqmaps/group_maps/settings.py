@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from freqmaps.core.errors import ConfigError
+from freqmaps.core import limits
 
 RANGES = {
-    "starts": (0, 10_000),
-    "batch": (0, 1_000_000_000),
-    "epochs": (0, 1_000_000),
-    "learning_rate": (0.0, 10.0),
-    "warmup": (0.0, 1.0),
-    "accuracy_ratio": (0.0, 10.0),
-    "patience": (0, 1_000_000),
-    "tolerance": (-1e-300, 1.0),
+    "starts": "[1, 10000)",
+    "batch": "[1, 1e9)",
+    "epochs": "[1, 1e6)",
+    "learning_rate": "(0, 10)",
+    "warmup": "(0, 1)",
+    "accuracy_ratio": "(0, 10)",
+    "patience": "[1, 1e6)",
+    "tolerance": "[0, 1)",
 }
 
 
@@ -75,6 +75,4 @@ class GroupMapSettings:
     tolerance: float = 1e-5
 
     def __post_init__(self) -> None:
-        for name, (low, high) in RANGES.items():
-            if not low < getattr(self, name) < high:
-                raise ConfigError(f"group_maps: {name} {getattr(self, name)} lies outside ({low:g}, {high:g})")
+        limits.check(vars(self), RANGES, "group_maps")

@@ -1,18 +1,12 @@
-"""Adam and the one-cycle schedule, with a step number of its own for each row of a batch."""
+"""Adam with a step number of its own for each row of a batch."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
-#: What torch's OneCycleLR does unless told otherwise. First, largest and last rate, as shares of the largest; and the
-#: values that Adam's first beta has at these places.
-CYCLED_RATE = (1 / 25, 1.0, 1 / 25 / 1e4)
-CYCLED_BETA = (0.95, 0.85, 0.95)
 
 
 def direction(
@@ -53,28 +47,3 @@ def corrected(rate: Tensor, step: Tensor, like: Tensor, beta: float | Tensor = B
 def rows(numbers: Tensor, like: Tensor) -> Tensor:
     """Return (b,) numbers shaped to multiply the rows of a tensor (b, ...)."""
     return numbers.view(-1, *[1] * (like.ndim - 1))
-
-
-def one_cycle(step: Tensor, steps: int, warmup: float, values: tuple[float, float, float]) -> Tensor:
-    """Return where each row's step is on its way along two cosines, as torch's OneCycleLR has them.
-
-    Parameters
-    ----------
-    step
-        (b,) float, from 1 to ``steps``.
-    steps
-        Of the whole cycle.
-    warmup
-        Share of the steps in which it goes from the first to the second value.
-    values
-        At the first step, at the end of the warm-up, at the last step.
-    """
-    start, top, end = values
-    peak = warmup * steps - 1
-    rising = (step - 1) / peak if peak > 0 else torch.full_like(step, 2.0)
-    falling = (step - 1 - peak) / (steps - 1 - peak)
-    return torch.where(rising <= 1, _cosine(start, top, rising), _cosine(top, end, falling))
-
-
-def _cosine(start: float, end: float, part: Tensor) -> Tensor:
-    return end + (start - end) / 2 * (1 + torch.cos(math.pi * part))

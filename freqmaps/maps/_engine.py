@@ -112,7 +112,7 @@ def optimise_maps(
     where = pick(device)
     pictures = torch.as_tensor(images, dtype=torch.float32)
     classes = torch.as_tensor(targets, dtype=torch.int64)
-    _check(pictures, classes, settings, batch)
+    _check(pictures, classes, batch)
     waiting = range(len(pictures)) if only is None else only.tolist()
     if len(waiting) == 0:
         return iter(())
@@ -126,14 +126,12 @@ def plan_for(model: nn.Module, basis: Basis, images: Tensor, device: torch.devic
     return basis.bind(plain_copy(model, device), example.to(device))
 
 
-def _check(images: Tensor, targets: Tensor, settings: MapSettings, batch: int | None) -> None:
+def _check(images: Tensor, targets: Tensor, batch: int | None) -> None:
     if images.ndim != 4 or targets.shape != images.shape[:1]:
         raise FreqmapsError(
             f"maps: images {tuple(images.shape)} and targets {tuple(targets.shape)} do not fit; "
             "give (n, channels, height, width) and (n,)"
         )
-    if settings.window < 1:
-        raise FreqmapsError(f"maps: window is {settings.window}; give at least 1")
     if batch is not None and batch < 1:
         raise FreqmapsError(f"maps: batch is {batch}; give at least 1, or nothing to have it found")
 

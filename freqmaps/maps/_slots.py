@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
+from freqmaps.core import schedules
 from freqmaps.maps import _adam
 from freqmaps.maps.bases._api import Coefficients, Plan
 from freqmaps.maps.objectives._api import Objective
@@ -136,9 +137,9 @@ def _step(slots: Slots, gradient: Tensor, scratch: Tensor, plan: Plan, cfg: MapS
     rate = cfg.learning_rate * slots.active
     beta: float | Tensor = _adam.BETAS[0]
     if cfg.schedule == "one_cycle":
-        cycle = (t, cfg.max_steps + 1, cfg.warmup)
-        rate = rate * _adam.one_cycle(*cycle, _adam.CYCLED_RATE)
-        beta = _adam.one_cycle(*cycle, _adam.CYCLED_BETA)
+        cycle = (t - 1, cfg.max_steps + 1, cfg.warmup)
+        rate = rate * schedules.one_cycle(*cycle, schedules.CYCLED_RATE)
+        beta = schedules.one_cycle(*cycle, schedules.CYCLED_BETA)
     rate = _adam.corrected(rate, t, gradient, beta)
     direction = _adam.direction(slots.first, slots.second, gradient, t, scratch, beta)
     plan.move_(slots.map, direction, rate, slots.first)

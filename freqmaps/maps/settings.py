@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from freqmaps.core import limits
+
 RANGES = {
-    "learning_rate": (0.0, 10.0),
-    "warmup": (0.0, 1.0),
-    "min_steps": (-1, 1_000_000_000),
-    "max_steps": (-1, 1_000_000_000),
-    "window": (0, 1_000_000),
-    "tolerance": (-1e-300, 1e9),
-    "patience": (0, 1_000_000_000),
+    "learning_rate": "(0, 10)",
+    "warmup": "(0, 1)",
+    "min_steps": "[0, 1e9)",
+    "max_steps": "[0, 1e9)",
+    "window": "[1, 1e6)",
+    "tolerance": "[0, 1e9]",
+    "patience": "[1, 1e9)",
 }
 
 
@@ -61,3 +63,6 @@ class MapSettings:
     window: int = 20
     tolerance: float = 1e-5
     patience: int = 300
+
+    def __post_init__(self) -> None:
+        limits.check(vars(self), RANGES, "maps")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-RANGES = {"size": (0, 100_001)}
+from freqmaps.core import limits
+
+RANGES = {"size": "[1, 100000]"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,3 +32,6 @@ class MatrixSettings:
     size: int = 32
     only_kept: bool = False
     only_converged: bool = False
+
+    def __post_init__(self) -> None:
+        limits.check(vars(self), RANGES, "matrices")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 TINY = {"width": 4}
-RANGES = {"width": (0, 4096)}
+RANGES = {"width": "[1, 4096)"}
 
 
 def build(*, classes: int, channels: int, size: int, width: int = 64) -> nn.Module:

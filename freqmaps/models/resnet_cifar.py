@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from freqmaps.core.errors import FreqmapsError
 
 TINY = {"depth": 8, "width": 4}
-RANGES = {"depth": (7, 2000), "width": (0, 1024)}
+RANGES = {"depth": "[8, 2000)", "width": "[1, 1024)"}
 
 
 def build(*, classes: int, channels: int, size: int, depth: int = 20, width: int = 16) -> nn.Module:

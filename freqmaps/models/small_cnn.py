@@ -10,7 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 TINY = {"width": 4}
-RANGES = {"width": (0, 4096)}
+RANGES = {"width": "[1, 4096)"}
 
 
 def build(*, classes: int, channels: int, size: int, width: int = 16) -> nn.Module:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from freqmaps.core.errors import FreqmapsError
 
 TINY = {"width": 4, "hidden": 16, "grid": 1}
-RANGES = {"width": (0, 4096), "hidden": (-1, 65536), "grid": (0, 64), "dropout": (-0.001, 1.0)}
+RANGES = {"width": "[1, 4096)", "hidden": "[0, 65536)", "grid": "[1, 64)", "dropout": "[0, 1)"}
 
 #: Channels of each convolution in units of ``width``; 0: halve the resolution.
 _LAYERS = (1, 0, 2, 0, 4, 4, 0, 8, 8, 0, 8, 8, 0)

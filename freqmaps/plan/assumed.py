@@ -9,7 +9,7 @@ from freqmaps.datasets._api import Description
 
 DECIDES_NUMBERS = False
 
-RANGES = {"train": (-1, 10**9), "test": (-1, 10**9), "size": (0, 100_000), "classes": (0, 10**6)}
+RANGES = {"train": "[0, 1e9)", "test": "[0, 1e9)", "size": "[1, 100000)", "classes": "[1, 1e6)"}
 
 
 def describe(*, train: int = 0, test: int = 0, size: int = 224, channels: int = 3, classes: int = 10) -> Description:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps.analysis.blueshift import ACTIVATIONS, activated
+from freqmaps.spectra.harmonics import ACTIVATIONS, activated
 
 TINY = {"draws": 20, "points": 256}
-RANGES = {"draws": (1, 1_000_000), "points": (31, 1_000_000), "sines": (0, 1000), "amplitude": (0.0, 1000.0)}
+RANGES = {"draws": "[2, 1e6]", "points": "[32, 1e6]", "sines": "[1, 1000]", "amplitude": "(0, 1000)"}
 
 #: Tells this stream of random numbers from others of the same seed.
 _STREAM = 211

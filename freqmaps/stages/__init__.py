@@ -89,8 +89,8 @@ STAGES = {
             ("correlation.csv", "per_sample.csv"), None, ("numpy", "scipy"), memory_mb=8000,
         ),
         Stage(
-            "evaluation", f"{_NETWORK}/evaluation/{{evaluation}}/{{key}}", ("evaluation.csv", "samples.csv", ARRAYS), None,
-            ("torch",), on_device=True, memory_mb=8000, minutes=120,
+            "evaluation", f"{_NETWORK}/evaluation/{{evaluation}}/{{key}}",
+            ("evaluation.csv", "samples.csv", ARRAYS), None, ("torch",), on_device=True, memory_mb=8000, minutes=120,
         ),
         Stage("simulation", "_simulation/{simulation}/{key}", ("simulation.csv", ARRAYS), None, ("numpy",)),
         Stage("items", "_items/{item}/{key}", minutes=30),

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from freqmaps.core import limits
 from freqmaps.core.errors import ConfigError
 
 RANGES = {
-    "epochs": (0, 100000),
-    "batch": (0, 1000000),
-    "learning_rate": (0.0, 1000.0),
-    "momentum": (-0.001, 1.0),
-    "weight_decay": (-1e-12, 1000.0),
-    "factor": (0.0, 1.0),
-    "warmup": (-1e-12, 1.000000000001),
-    "peak": (-1e-12, 1.000000000001),
-    "crop_padding": (-1, 1000),
+    "epochs": "[1, 100000)",
+    "batch": "[1, 1e6)",
+    "learning_rate": "(0, 1000)",
+    "momentum": "[0, 1)",
+    "weight_decay": "[0, 1000)",
+    "factor": "(0, 1)",
+    "warmup": "[0, 1]",
+    "peak": "[0, 1]",
+    "crop_padding": "[0, 1000)",
 }
 
 #: Settings that joined later, with the values at which every training ends in the weights that it had without them.
@@ -93,9 +94,7 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(self.milestones))
-        for name, (low, high) in RANGES.items():
-            if not low < getattr(self, name) < high:
-                raise ConfigError(f"training: {name} {getattr(self, name)} lies outside ({low:g}, {high:g})")
+        limits.check(vars(self), RANGES, "training")
         if bool(self.milestones) != (self.schedule == "multistep"):
             raise ConfigError("training: 'milestones' and schedule 'multistep' belong together; give both or neither")
         if list(self.milestones) != sorted(set(self.milestones)):

@@ -10,7 +10,7 @@ from freqmaps.correlation._halves import METHOD, delete_half_error, half_samples
 from freqmaps.inference.bootstrap import bootstrap_means, percentiles
 
 TINY = {"subsamples": 3, "resamples": 50}
-RANGES = {"subsamples": (-1, 10_001), "resamples": (-1, 1_000_001)}
+RANGES = {"subsamples": "[0, 10000]", "resamples": "[0, 1e6]"}
 INTERVAL = "percentile bootstrap over images"
 
 _ROWS = 1024

@@ -21,10 +21,10 @@ from freqmaps.correlation._rows import centred
 
 TINY = {"permutations": 9, "subsamples": 3, "repeats": 1}
 RANGES = {
-    "permutations": (-1, 1_000_001),
-    "subsamples": (-1, 10_001),
-    "repeats": (-1, 10_001),
-    "block": (0, 1_000_001),
+    "permutations": "[0, 1e6]",
+    "subsamples": "[0, 10000]",
+    "repeats": "[0, 10000]",
+    "block": "[1, 1e6]",
 }
 LIBRARIES = ("numba",)
 

@@ -18,11 +18,11 @@ from freqmaps.correlation._rows import standardised
 
 TINY = {"permutations": 9, "subsamples": 3, "repeats": 1}
 RANGES = {
-    "permutations": (0, 1_000_001),
-    "fraction": (0.0, 1.0),
-    "subsamples": (-1, 10_001),
-    "repeats": (-1, 10_001),
-    "block": (0, 1_000_001),
+    "permutations": "[1, 1e6]",
+    "fraction": "(0, 1)",
+    "subsamples": "[0, 10000]",
+    "repeats": "[0, 10000]",
+    "block": "[1, 1e6]",
 }
 LIBRARIES = ("numba", "scikit-dimension")
 

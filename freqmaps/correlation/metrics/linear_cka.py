@@ -16,7 +16,7 @@ from freqmaps.correlation._pairs import correlation, sums
 from freqmaps.correlation._rows import centred
 
 TINY = {"subsamples": 3, "repeats": 1}
-RANGES = {"subsamples": (-1, 10_001), "repeats": (-1, 10_001), "block": (0, 1_000_001)}
+RANGES = {"subsamples": "[0, 10000]", "repeats": "[0, 10000]", "block": "[1, 1e6]"}
 LIBRARIES = ("numba",)
 
 _FEWEST = 4

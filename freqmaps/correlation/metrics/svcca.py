@@ -18,7 +18,7 @@ from freqmaps.correlation._halves import half_samples, spread
 from freqmaps.correlation._rows import Rows, centred
 
 TINY = {"subsamples": 3, "repeats": 1}
-RANGES = {"variance": (0.0, 1.0), "subsamples": (-1, 10_001), "repeats": (-1, 10_001)}
+RANGES = {"variance": "(0, 1)", "subsamples": "[0, 10000]", "repeats": "[0, 10000]"}
 
 _BLOCK = 512
 _FEWEST = 3

@@ -19,7 +19,7 @@ from freqmaps.maps.bases._api import Coefficients, OfImages, Plan
 from freqmaps.maps.layouts import Coordinate, Grid
 
 TINY = {"levels": 2}
-RANGES = {"levels": (0, 16)}
+RANGES = {"levels": "[1, 16)"}
 LIBRARIES = ("PyWavelets",)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TINY = {"penalty": 0.1}
-RANGES = {"penalty": (-1e-300, 1e6)}
+RANGES = {"penalty": "[0, 1e6)"}
 
 
 class CrossEntropy:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 TINY = {"penalty": 0.1}
-RANGES = {"penalty": (-1e-300, 1e6), "p": (0.999999999, 1000.0), "bound": (0.0, 32.0000001)}
+RANGES = {"penalty": "[0, 1e6)", "p": "[1, 1000)", "bound": "(0, 32]"}
 
 
 class Invariance:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SECOND = "other network"
 TINY: dict[str, float] = {"network_seed": 1}
-RANGES = {"network_seed": (-1, 2**31)}
+RANGES = {"network_seed": "[0, 2147483648)"}
 
 
 def build(*, training: str | None = None, network_seed: int | None = None) -> Pairing:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SECOND = "adversarial"
 BASES = ("fourier", "phase")
 TINY: dict[str, float] = {"width": 2.0}
-RANGES = {"width": (0.0, 1_000.0)}
+RANGES = {"width": "(0, 1000)"}
 
 
 def build(*, width: float = 1.0) -> Pairing:

@@ -21,7 +21,7 @@ CAPTION = (
 )
 KIND = "figure"
 NEEDS = ()
-RANGES = {"highest": (0, 100), "amplitude": (0.0, 1000.0), "limit": (0.0, 1000.0)}
+RANGES = {"highest": "[1, 100)", "amplitude": "(0, 1000)", "limit": "(0, 1000)"}
 
 _FLOOR = 1e-5
 _SINE = "sine"

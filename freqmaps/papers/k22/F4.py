@@ -24,7 +24,7 @@ CAPTION = (
 KIND = "figure"
 NEEDS = ("group_maps", "training")
 DATA = ("published.yaml",)
-RANGES = {"bands": (1, 10_000)}
+RANGES = {"bands": "[2, 10000)"}
 
 
 def build(

@@ -47,7 +47,7 @@ NEEDS = ("datasets", "maps", "group_maps", "evaluation", "training")
 EVALUATIONS = ("filtered_accuracy",)
 MAPS_OF = ("essential",)
 BASES = ("fourier",)
-RANGES = {"masks": (0, 100), "classes": (0, 100), "draw": (-1, 2**31)}
+RANGES = {"masks": "[1, 100)", "classes": "[1, 100)", "draw": "[0, 2147483648)"}
 
 _KIND = "filtered_accuracy"
 #: Inches of a panel and its gap, and above the first.

@@ -47,7 +47,7 @@ NEEDS = ("datasets", "attacks", "maps", "evaluation", "training")
 EVALUATIONS = ("filtered_accuracy",)
 MAPS_OF = ("essential", "transferred")
 BASES = ("fourier",)
-RANGES = {"images": (0, 100)}
+RANGES = {"images": "[1, 100)"}
 
 _KIND = "filtered_accuracy"
 _HEADS = ("(A) $x$", "(B) $x_A$", "(C) $M$", "(D) $M(x)$", "(E) $M(x_A)$", "(F) $M^c$", "(G) $M^c(x)$")

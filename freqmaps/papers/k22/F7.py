@@ -31,7 +31,7 @@ KIND = "figure"
 NEEDS = ("maps", "training")
 MAPS_OF = ("essential", "transferred")
 BASES = ("fourier",)
-RANGES = {"bands": (1, 10_000)}
+RANGES = {"bands": "[2, 10000)"}
 
 Rows = NDArray[np.float64]
 

@@ -23,7 +23,7 @@ CAPTION = (
 )
 KIND = "table"
 NEEDS = ("group_maps", "training")
-RANGES = {"top": (0.0, 1.0), "bands": (2, 10_000), "permutations": (0, 1_000_000)}
+RANGES = {"top": "(0, 1)", "bands": "[3, 10000)", "permutations": "[1, 1e6)"}
 
 _KINDS: dict[str, Callable[[Mask, Mask], bool]] = {
     "initial value": lambda a, b: (a.training, a.seed) == (b.training, b.seed),

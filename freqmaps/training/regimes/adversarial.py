@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from freqmaps.training.context import Batch, StepContext
 from freqmaps.training.regimes._api import Regime
 
-RANGES = {"epsilon": (0.0, 1.0), "step": (0.0, 1.0), "steps": (0, 1000)}
+RANGES = {"epsilon": "(0, 1)", "step": "(0, 1)", "steps": "[1, 1000)"}
 TINY = {"epsilon": 0.1, "step": 0.05, "steps": 2}
 
 

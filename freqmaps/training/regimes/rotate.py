@@ -10,7 +10,7 @@ from typing import Literal
 from freqmaps.training.regimes._affine import Warped, check_ends
 from freqmaps.training.regimes._api import Regime
 
-RANGES = {"low": (-720.0, 720.0), "high": (-720.0, 720.0)}
+RANGES = {"low": "(-720, 720)", "high": "(-720, 720)"}
 TINY = {"low": -20.0, "high": 20.0}
 
 

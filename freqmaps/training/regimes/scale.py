@@ -10,7 +10,7 @@ from typing import Literal
 from freqmaps.training.regimes._affine import Warped, check_ends
 from freqmaps.training.regimes._api import Regime
 
-RANGES = {"low": (0.0, 100.0), "high": (0.0, 100.0)}
+RANGES = {"low": "(0, 100)", "high": "(0, 100)"}
 TINY = {"low": 0.8, "high": 1.2}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from freqmaps.training.regimes._affine import Warped
 from freqmaps.training.regimes._api import Regime
 
-RANGES = {"fraction": (0.0, 1.0)}
+RANGES = {"fraction": "(0, 1)"}
 TINY = {"fraction": 0.2}
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from freqmaps.training.context import StepContext
 from freqmaps.training.regularisers._api import CleanPass, Regulariser
 
-RANGES = {"weight": (0.0, 1e9)}
+RANGES = {"weight": "(0, 1e9)"}
 TINY = {"weight": 0.1}
 
 #: Below it a norm counts as zero, where its own derivative does not exist.

@@ -1,0 +1,82 @@
+"""Limits of numbers, written as intervals: ``(0, 1]`` holds 1 and not 0.
+
+A component or a settings class declares them as ``RANGES = {"epsilon": "(0, 1]", "momentum": "[0, 1)"}``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, NamedTuple
+
+from freqmaps.core.errors import ConfigError
+
+DECIDES_NUMBERS = False
+
+_INTERVAL = re.compile(r"([\[(])\s*([^\s,]+)\s*,\s*([^\s,]+)\s*([\])])")
+
+
+class Interval(NamedTuple):
+    """The numbers between two ends, each of which may belong to them."""
+
+    low: float
+    high: float
+    with_low: bool
+    with_high: bool
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(value, int | float):
+            return False
+        above = self.low <= value if self.with_low else self.low < value
+        below = value <= self.high if self.with_high else value < self.high
+        return above and below
+
+
+@cache
+def interval(text: str) -> Interval:
+    """Read an interval.
+
+    >>> 1 in interval("(0, 1]"), 0 in interval("(0, 1]")
+    (True, False)
+
+    Raises
+    ------
+    ConfigError
+        The text is no interval: two numbers, the lower first, in ``(``, ``[`` and ``)``, ``]``.
+    """
+    found = _INTERVAL.fullmatch(str(text).strip())
+    try:
+        low, high = (float(found[2]), float(found[3])) if found else (1.0, 0.0)
+    except ValueError:
+        low, high = 1.0, 0.0
+    if found is None or not low <= high:
+        raise ConfigError(f"'{text}' is no interval; write two numbers, the lower first, as in '(0, 1]'")
+    return Interval(low, high, found[1] == "[", found[4] == "]")
+
+
+def check(values: Mapping[str, Any], ranges: Mapping[str, Any], where: str) -> None:
+    """Check numbers against their intervals.
+
+    Parameters
+    ----------
+    values
+        Parameters by name; what is no number, such as None, is passed over.
+    ranges
+        By name, an interval as text, or one that depends on another parameter:
+        ``{"epsilon": {"norm": {"linf": "(0, 1]", "l2": "(0, 1000)"}}}``.
+    where
+        The place, for messages: ``attacks.pgd-8_255``.
+
+    Raises
+    ------
+    ConfigError
+        A number lies outside; the message has the interval as it is written.
+    """
+    for name, limits in ranges.items():
+        value, text = values.get(name), limits
+        if isinstance(limits, Mapping):
+            other, choices = next(iter(limits.items()))
+            text = choices.get(values.get(other))
+        if text is not None and isinstance(value, int | float) and value not in interval(text):
+            raise ConfigError(f"{where}.{name}: {value} lies outside {text}")
