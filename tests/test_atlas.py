@@ -95,7 +95,7 @@ def test_samples_that_an_attack_was_not_run_on_are_left_out(stored):
     assert none.image.shape == (0, 3, 8, 8)
     with pytest.raises(FreqmapsError, match="no sample 'elsewhere'"):
         clean_set(inputs, ["elsewhere"])
-    with pytest.raises(StoreError, match="no adversarial store"):
+    with pytest.raises(FreqmapsError, match="no attacks result for attack 'unknown'"):
         attacked_set(inputs, "unknown", ids)
 
 

@@ -1,0 +1,114 @@
+"""Which results belong to one setting: those that differ in their range of samples alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from freqmaps.core.errors import FreqmapsError
+
+#: Inputs that all ranges of a setting share.
+_SHARED = ("dataset", "checkpoint")
+#: So many differences are named in a message.
+_TOLD = 4
+
+
+class Made(Protocol):
+    """A finished result: its names, its folder and its manifest."""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The names of its place."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Its keyed folder."""
+        ...
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What its manifest says."""
+        ...
+
+
+def ranged_start(names: Mapping[str, str]) -> int:
+    """Return where the range of a result starts, 0 without one.
+
+    >>> ranged_start({"range": "test-1024-2048"})
+    1024
+    """
+    return int(names.get("range", "0-0").split("-")[-2])
+
+
+def split_of(result: Made) -> str | None:
+    """Return the split whose samples a result is about, None where it is about no samples."""
+    if "range" in result.names:
+        return result.names["range"].split("-")[0]
+    samples = result.manifest.get("spec", {}).get("parameters", {}).get("samples")
+    return samples.get("split") if isinstance(samples, Mapping) else None
+
+
+def refuse_mixed(results: Sequence[Made], scope: Sequence[Made], asked: str) -> None:
+    """Refuse to join results that differ in more than their range of samples.
+
+    Parameters
+    ----------
+    results
+        Results of one stage.
+    scope
+        All results that are known: what the inputs of those were made from is looked up among them.
+    asked
+        The names that were asked for, for the message.
+
+    Raises
+    ------
+    FreqmapsError
+        They differ; the message says in what.
+    """
+    known = {one.folder.name: one for one in scope}
+    settings = [dict(_setting(one, known)) for one in results]
+    fields = dict.fromkeys(name for setting in settings for name in setting)
+    values = {f: list(dict.fromkeys(setting.get(f, "none") for setting in settings)) for f in fields}
+    apart = {field: found for field, found in values.items() if len(found) > 1}
+    if not apart:
+        ranges: dict[str, set[str]] = {}
+        for one in results:
+            ranges.setdefault(one.names.get("range", ""), set()).add(one.folder.name)
+        keys = next((sorted(found) for found in ranges.values() if len(found) > 1), [])
+        apart = {"key": keys} if keys else {}
+    if apart:
+        told = [f"{field} ({', '.join(map(str, found))})" for field, found in apart.items()][:_TOLD]
+        more = f" and {len(apart) - _TOLD} more" if len(apart) > _TOLD else ""
+        raise FreqmapsError(
+            f"{asked}: fits results that differ in {', '.join(told)}{more}; name one of them, give key=..., or open "
+            "one study with freqmaps.open(root, study=...)"
+        )
+
+
+def _setting(result: Made, known: Mapping[str, Made]) -> Iterator[tuple[str, str]]:
+    """Yield everything that all ranges of a setting share, flat."""
+    spec = result.manifest.get("spec", {})
+    yield from ((name, value) for name, value in result.names.items() if name != "range")
+    if "range" in result.names:
+        yield "split", str(split_of(result))
+    rest = {name: value for name, value in spec.items() if name not in ("stage", "names", "inputs")}
+    if "range" in result.names:
+        parameters = spec.get("parameters", {})
+        rest["parameters"] = {name: value for name, value in parameters.items() if name != "samples"}
+    yield from _flat(rest)
+    for role, keys in spec.get("inputs", {}).items():
+        if role in _SHARED or "range" not in result.names:
+            yield f"inputs.{role}", json.dumps(keys)
+        elif isinstance(keys, str) and keys in known:
+            yield from ((f"inputs.{role}.{name}", value) for name, value in _setting(known[keys], known))
+
+
+def _flat(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        for name, one in value.items():
+            yield from _flat(one, f"{place}.{name}" if place else str(name))
+    else:
+        yield place, json.dumps(value)
