@@ -19,6 +19,6 @@ rule group_maps:
         spec=spec_of("group_maps"),
         options=options_of("group_maps"),
     message:
-        "group maps {wildcards.group_maps} of {wildcards.of} for {wildcards.dataset}/{wildcards.model}"
+        "group maps {wildcards.group_maps} of {wildcards.images} images ({wildcards.attack}) for {wildcards.dataset}/{wildcards.model}"
     shell:
         command("group_maps")

@@ -19,6 +19,6 @@ rule maps:
         spec=spec_of("maps"),
         options=options_of("maps"),
     message:
-        "maps {wildcards.maps} of {wildcards.of} for {wildcards.dataset}/{wildcards.model}, samples {wildcards.range}"
+        "maps {wildcards.maps} of {wildcards.images} images ({wildcards.attack}) for {wildcards.dataset}/{wildcards.model}, samples {wildcards.range}"
     shell:
         command("maps")

@@ -36,7 +36,11 @@ def run(job: Job) -> dict[str, object]:
         state=job.partial,
         progress=Progress("maps", len(targets)),
     )
-    attributes = {"of": job.parameters["of"], "objective": objective["kind"], "parameters": job.parameters["settings"]}
+    attributes = {
+        "of": job.parameters["images"],
+        "objective": objective["kind"],
+        "parameters": job.parameters["settings"],
+    }
     attributes |= {"basis": basis["kind"], "basis_parameters": basis["parameters"]}
     store = to_dataset(result, samples.ids, samples.labels, targets, attributes | job.attributes())
     write(job.folder / "store.zarr.zip", store, MAPS)
@@ -51,7 +55,7 @@ def run(job: Job) -> dict[str, object]:
 
 def _eligible(job: Job, classifier: Classifier, device: torch.device) -> tuple[Samples, NDArray[np.int64]]:
     """Return the images to map and the classes that the maps are to keep."""
-    of, samples = job.parameters["of"], select(job.input("dataset"), **job.parameters["samples"])
+    of, samples = job.parameters["images"], select(job.input("dataset"), **job.parameters["samples"])
     if of == "essential":
         rows = select_essential(samples.labels, predict(classifier, samples.images, device=device))
         return samples.at(rows), samples.labels[rows]

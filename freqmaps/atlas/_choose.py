@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from freqmaps.atlas._planes import bytes_per_sample
 from freqmaps.atlas._read import mapped_samples
-from freqmaps.results.reader import ESSENTIAL, Results
+from freqmaps.core.images import ESSENTIAL
+from freqmaps.results.reader import Results
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,11 @@ def choose(inputs: Results, attacks: int, *, samples: int, megabytes: float) -> 
     megabytes
         At most so many million bytes of pixels and map entries before compression; at least one sample is shown.
     """
-    ids = mapped_samples(inputs, of=ESSENTIAL)
+    ids = mapped_samples(inputs, images=ESSENTIAL)
     if not ids:
         return Choice([], 0)
-    labels = inputs.maps(of=ESSENTIAL, variables=["label"])["label"].values
-    shape = inputs.maps(of=ESSENTIAL, variables=["map"], samples=ids[:1])["map"].shape[1:]
+    labels = inputs.maps(images=ESSENTIAL, variables=["label"])["label"].values
+    shape = inputs.maps(images=ESSENTIAL, variables=["map"], samples=ids[:1])["map"].shape[1:]
     fit = max(1, int(megabytes * 1e6 // bytes_per_sample(shape, attacks)))
     count = min(samples, fit)
     if count >= len(ids):

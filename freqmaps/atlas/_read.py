@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from freqmaps.core.images import ADVERSARIAL, ESSENTIAL
 from freqmaps.inference.proportions import ZERO
-from freqmaps.results.reader import ESSENTIAL, Results
+from freqmaps.results.reader import Results
 from freqmaps.stores.selection import to_unit
 
 _FLAGS = ("converged", "keeps_prediction")
@@ -62,7 +63,7 @@ def clean_set(inputs: Results, ids: Sequence[str]) -> tuple[ImageSet, list[str]]
     store = inputs.dataset(dataset, ids, ["image", "label"])
     image = to_unit(store["image"].values)
     labels = store["label"].values.astype(np.int16)
-    maps, has_map, numbers = _maps(inputs, {"of": ESSENTIAL}, ids, image.shape)
+    maps, has_map, numbers = _maps(inputs, {"images": ESSENTIAL}, ids, image.shape)
     classes = [str(name) for name in store.attrs["classes"]]
     return ImageSet(ESSENTIAL, np.arange(len(ids)), image, maps, has_map, {"label": labels, **numbers}), classes
 
@@ -87,7 +88,7 @@ def attacked_set(inputs: Results, attack: str, ids: Sequence[str]) -> ImageSet:
     columns: dict[str, NDArray[Any]] = {"fooled": store["adversarial_prediction"].values.astype(np.int16)}
     columns |= {name: store[name].values for name in ("success", "linf", "l2")}
     columns["cosine"] = _cosines(inputs, attack, names)
-    maps, has_map, numbers = _maps(inputs, {"of": attack}, names, image.shape)
+    maps, has_map, numbers = _maps(inputs, {"images": ADVERSARIAL, "attack": attack}, names, image.shape)
     return ImageSet(attack, positions, image, maps, has_map, columns | numbers)
 
 

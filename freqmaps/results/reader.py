@@ -12,12 +12,12 @@ import pandas as pd
 import xarray as xr
 
 from freqmaps.core.errors import FreqmapsError, StoreError
+from freqmaps.core.images import ESSENTIAL
 from freqmaps.provenance import manifest as manifests
 from freqmaps.results.settings import ranged_start, refuse_mixed, split_of
 from freqmaps.stores import ADVERSARIAL, DATASET, GROUP_MAPS, MAPS, MATRICES, Contract, open_store, read
 
 STORE = "store.zarr.zip"
-ESSENTIAL = "essential"
 CORRELATION_NAMES = ("dataset", "model", "training", "seed", "maps", "attack", "pairing", "metric")
 
 
@@ -30,9 +30,10 @@ class Result:
     stage
         One of :data:`freqmaps.study.graph.PATHS`.
     names
-        The names that the config gives it: among ``dataset``, ``model``, ``training``, ``seed``, ``maps``, ``of``
-        (``essential`` or the attack's name), ``group_maps``, ``attack``, ``pairing``, ``metric``, ``evaluation`` and
-        ``range`` (``"test-0-1024"``).
+        The names that the config gives it: among ``dataset``, ``model``, ``training``, ``seed``, ``maps``,
+        ``group_maps``, ``images`` (what maps are made of: ``essential``, ``adversarial``, ``transferred`` or
+        ``noise``), ``attack`` (``none`` where there is none), ``against`` (the training attacked, ``self`` if it is
+        the mapped one), ``pairing``, ``metric``, ``evaluation`` and ``range`` (``"test-0-1024"``).
     folder
         Its keyed folder.
     manifest
@@ -147,11 +148,19 @@ class Results:
         return sorted((r for r in self.results if r.stage == stage and _fits(r, names)), key=_start)
 
     def related(self, stage: str, names: Mapping[str, str]) -> Found:
-        """Return a stage's results that contradict none of the names: the attack behind a correlation, say."""
+        """Return a stage's results that contradict none of the names: the attack behind a correlation, say.
+
+        What is made of clean images contradicts no attack.
+        """
         found = [
             r
             for r in self.results
-            if r.stage == stage and all(names[key] == name for key, name in r.names.items() if key in names)
+            if r.stage == stage
+            and all(
+                names[key] == name or (key == "attack" and r.names.get("images") == ESSENTIAL)
+                for key, name in r.names.items()
+                if key in names
+            )
         ]
         return sorted(found, key=_start)
 

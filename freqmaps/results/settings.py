@@ -11,8 +11,8 @@ from freqmaps.core.errors import FreqmapsError
 
 #: Inputs that all ranges of a setting share.
 _SHARED = ("dataset", "checkpoint")
-#: So many differences are named in a message.
-_TOLD = 4
+#: So many differences, and values of each, are named in a message.
+_TOLD = 6
 
 
 class Made(Protocol):
@@ -69,10 +69,8 @@ def refuse_mixed(results: Sequence[Made], scope: Sequence[Made], asked: str) -> 
         They differ; the message says in what.
     """
     known = {one.folder.name: one for one in scope}
-    settings = [dict(_setting(one, known)) for one in results]
-    fields = dict.fromkeys(name for setting in settings for name in setting)
-    values = {f: list(dict.fromkeys(setting.get(f, "none") for setting in settings)) for f in fields}
-    apart = {field: found for field, found in values.items() if len(found) > 1}
+    # Names that differ explain what else differs.
+    apart = _apart([_named(one) for one in results]) or _apart([dict(_made(one, known)) for one in results])
     if not apart:
         ranges: dict[str, set[str]] = {}
         for one in results:
@@ -80,20 +78,31 @@ def refuse_mixed(results: Sequence[Made], scope: Sequence[Made], asked: str) -> 
         keys = next((sorted(found) for found in ranges.values() if len(found) > 1), [])
         apart = {"key": keys} if keys else {}
     if apart:
-        told = [f"{field} ({', '.join(map(str, found))})" for field, found in apart.items()][:_TOLD]
-        more = f" and {len(apart) - _TOLD} more" if len(apart) > _TOLD else ""
+        told = [f"{field} ({_some(found)})" for field, found in apart.items()]
         raise FreqmapsError(
-            f"{asked}: fits results that differ in {', '.join(told)}{more}; name one of them, give key=..., or open "
-            "one study with freqmaps.open(root, study=...)"
+            f"{asked}: fits results that differ in {_some(told)}; name one of them, give key=..., or open one study "
+            "with freqmaps.open(root, study=...)"
         )
 
 
-def _setting(result: Made, known: Mapping[str, Made]) -> Iterator[tuple[str, str]]:
-    """Yield everything that all ranges of a setting share, flat."""
+def _apart(settings: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    fields = dict.fromkeys(name for setting in settings for name in setting)
+    values = {field: list(dict.fromkeys(setting.get(field, "none") for setting in settings)) for field in fields}
+    return {field: found for field, found in values.items() if len(found) > 1}
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join([*texts[:_TOLD], *([f"{len(texts) - _TOLD} more"] if len(texts) > _TOLD else [])])
+
+
+def _named(result: Made) -> dict[str, str]:
+    names = {name: value for name, value in result.names.items() if name != "range"}
+    return names | ({"split": str(split_of(result))} if "range" in result.names else {})
+
+
+def _made(result: Made, known: Mapping[str, Made]) -> Iterator[tuple[str, str]]:
+    """Yield what all ranges of a setting were made with, flat."""
     spec = result.manifest.get("spec", {})
-    yield from ((name, value) for name, value in result.names.items() if name != "range")
-    if "range" in result.names:
-        yield "split", str(split_of(result))
     rest = {name: value for name, value in spec.items() if name not in ("stage", "names", "inputs")}
     if "range" in result.names:
         parameters = spec.get("parameters", {})
@@ -103,7 +112,9 @@ def _setting(result: Made, known: Mapping[str, Made]) -> Iterator[tuple[str, str
         if role in _SHARED or "range" not in result.names:
             yield f"inputs.{role}", json.dumps(keys)
         elif isinstance(keys, str) and keys in known:
-            yield from ((f"inputs.{role}.{name}", value) for name, value in _setting(known[keys], known))
+            source = known[keys]
+            yield from ((f"inputs.{role}.{name}", value) for name, value in _named(source).items())
+            yield from ((f"inputs.{role}.{name}", value) for name, value in _made(source, known))
 
 
 def _flat(value: Any, place: str = "") -> Iterator[tuple[str, str]]:

@@ -7,15 +7,13 @@ from typing import Any
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
+from freqmaps.core.images import ADVERSARIAL, ESSENTIAL, NO_ATTACK, NOISE, images_of
 from freqmaps.provenance import keys
 from freqmaps.study.graph import Node, entry
 from freqmaps.study.networks import options
-from freqmaps.study.runs import ESSENTIAL, Made, Place, Run
+from freqmaps.study.runs import Made, Place, Run
 
 DECIDES_NUMBERS = False
-
-#: The attack's name where two networks are compared on clean images.
-NO_ATTACK = "none"
 
 
 def add_comparisons(run: Run) -> None:
@@ -48,9 +46,8 @@ class _Comparison:
             self._matrices(place, kind, parameters, self._other_maps(setting, parameters, where))
             return
         for attack in self.run.run["attacks"]:
-            of = {"adversarial": self.run.adversarial(attack), "noise": f"noise-{attack}"}[second]
-            maps = self.made.maps(setting, of)
-            if not maps and second == "noise":
+            maps = self.made.maps(setting, {ADVERSARIAL: self.run.adversarial, NOISE: NOISE}[second], attack)
+            if not maps and second == NOISE:
                 raise ConfigError(f"{self.where}.maps_of: pairing '{name}' needs maps of 'noise'; add it to the list")
             self._matrices(place | {"attack": attack}, kind, parameters, maps)
 
@@ -64,7 +61,7 @@ class _Comparison:
                 other[name] = str(parameters[parameter])
         if other == self.names:
             return []
-        wanted = other | {"maps": setting, "of": ESSENTIAL}
+        wanted = other | {"maps": setting} | images_of(ESSENTIAL)
         found = [n for n in self.graph.nodes.values() if n.stage == "maps" and wanted.items() <= n.names.items()]
         network = f"{other['model']}/{other['training']}, seed {other['seed']}"
         if not found:
@@ -177,10 +174,10 @@ class _Comparison:
 
 def _named(node: Node, parameters: Mapping[str, Any]) -> bool:
     """Whether an evaluation that names ``attacks``, ``maps``, ``group_maps`` or a kind of maps means this result."""
-    if node.stage == "maps" and node.spec["parameters"]["of"] != parameters.get("of", node.spec["parameters"]["of"]):
+    if node.stage == "maps" and node.names["images"] != parameters.get("of", node.names["images"]):
         return False
     for parameter, name in (("attacks", "attack"), ("maps", "maps"), ("group_maps", "group_maps")):
-        wanted, here = parameters.get(parameter), node.names.get(name)
+        wanted, here = parameters.get(parameter), node.names.get(name) if parameter == node.stage else None
         if wanted is not None and here is not None and here not in ([wanted] if isinstance(wanted, str) else wanted):
             return False
     return True

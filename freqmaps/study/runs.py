@@ -8,6 +8,7 @@ from typing import Any
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, nearest
+from freqmaps.core.images import ADVERSARIAL, ESSENTIAL, NO_ATTACK, NOISE, TRANSFERRED, images_of
 from freqmaps.provenance import code, keys
 from freqmaps.study import precheck
 from freqmaps.study.graph import Graph, Node, entry, ranges
@@ -15,7 +16,6 @@ from freqmaps.study.networks import GIVEN, Networks, options, split_kind
 
 DECIDES_NUMBERS = False
 
-ESSENTIAL = "essential"
 _SECTIONS = ("datasets", "models", "trainings", "attacks", "maps", "group_maps", "metrics", "pairings", "evaluations")
 
 Shards = list[tuple[str, int, int]]
@@ -34,9 +34,10 @@ class Made:
         """Note some results."""
         self.nodes.setdefault(stage, []).extend(nodes)
 
-    def maps(self, setting: str, of: str) -> list[Node]:
+    def maps(self, setting: str, images: str, attack: str = NO_ATTACK) -> list[Node]:
         """Return the maps of a setting and of some images, all ranges."""
-        return [n for n in self.nodes.get("maps", []) if (n.names["maps"], n.names["of"]) == (setting, of)]
+        wanted = {"maps": setting, "images": images, "attack": attack}
+        return [n for n in self.nodes.get("maps", []) if wanted.items() <= n.names.items()]
 
 
 class Run:
@@ -89,10 +90,11 @@ class Run:
             made.add("attacks", attacked[attack])
         for setting in self.run["maps"]:
             if ESSENTIAL in self.run["maps_of"]:
-                made.add("maps", self._maps(made, setting, ESSENTIAL, ESSENTIAL, shards, None))
+                made.add("maps", self._maps(made, setting, images_of(ESSENTIAL), shards, None))
             for attack, stores in attacked.items():
-                for kind, of in self._maps_of(attack):
-                    made.add("maps", self._maps(made, setting, kind, of, shards, stores))
+                for kind in self._attacked_images():
+                    images = images_of(kind, attack, self.run["against"])
+                    made.add("maps", self._maps(made, setting, images, shards, stores))
 
     def _ask_networks(self, made: Made, description: Any) -> None:
         """Check each basis that looks into the network, once the network is known."""
@@ -107,18 +109,15 @@ class Run:
                 digest = code.stage_digest([component.path, *(part.path for part in parts)])
                 precheck.basis(basis, model, shape, digest, f"maps.{setting}.basis")
 
-    def _maps_of(self, attack: str) -> list[tuple[str, str]]:
-        """Return kind and name of the maps that belong to an attack."""
-        found = []
-        if "adversarial" in self.run["maps_of"]:
-            found.append(("transferred" if self.run["against"] else "adversarial", self.adversarial(attack)))
-        if "noise" in self.run["maps_of"]:
-            found.append(("noise", f"noise-{attack}"))
-        return found
+    def _attacked_images(self) -> list[str]:
+        """Return which images of each attack are mapped."""
+        kinds = {ADVERSARIAL: self.adversarial, NOISE: NOISE}
+        return [kind for wanted, kind in kinds.items() if wanted in self.run["maps_of"]]
 
-    def adversarial(self, attack: str) -> str:
-        """Return the name of the maps of an attack's images: it tells which network they were made against."""
-        return f"{attack}@{self.run['against']}" if self.run["against"] else attack
+    @property
+    def adversarial(self) -> str:
+        """What this run's adversarial images are: made against the mapped network, or against another."""
+        return TRANSFERRED if self.run["against"] else ADVERSARIAL
 
     def _shards(self, description: Any, samples: Mapping[str, Any], place: str) -> Shards:
         split, first = samples["split"], samples["first"]
@@ -148,12 +147,11 @@ class Run:
             for shard, start, stop in shards
         ]  # fmt: skip
 
-    def _maps(
-        self, made: Made, setting: str, kind: str, of: str, shards: Shards, attacked: list[Node] | None
-    ) -> list[Node]:
+    def _maps(self, made: Made, setting: str, images: Place, shards: Shards, attacked: list[Node] | None) -> list[Node]:
         spec, parts = self._setting("maps", setting, "freqmaps.maps.settings", "MapSettings")
         spec["basis"], basis = self._basis(setting)
-        noise = keys.seed(self.config["seed"], "maps", *made.names.values(), of) if kind == "noise" else None
+        drawn = [*made.names.values(), f"noise-{images['attack']}"]
+        noise = keys.seed(self.config["seed"], "maps", *drawn) if images["images"] == NOISE else None
         nodes = []
         for number, (shard, start, stop) in enumerate(shards):
             inputs = self._network_inputs(made)
@@ -161,8 +159,8 @@ class Run:
                 inputs["adversarial"] = attacked[number]
             nodes.append(
                 self.graph.add(
-                    "maps", made.names | {"maps": setting, "of": of, "range": shard},
-                    spec | {"of": kind, "samples": _samples(shard, start, stop)}, inputs,
+                    "maps", made.names | {"maps": setting} | images | {"range": shard},
+                    spec | {"images": images["images"], "samples": _samples(shard, start, stop)}, inputs,
                     parts=[*parts, basis, *self.networks.model_parts(made.names["model"])], seed=noise,
                     options=options(self.config, "maps"),
                 )
@@ -180,20 +178,20 @@ class Run:
         shards = self._shards(description, samples, f"group_maps.{setting}" if own else f"{self.where}.samples")
         spec, parts = self._setting("group_maps", setting, "freqmaps.group_maps.settings", "GroupMapSettings")
         spec["samples"] = {"split": samples["split"], "start": 0, "stop": shards[-1][2]}
-        of: dict[str, list[Node]] = {ESSENTIAL: []} if ESSENTIAL in given["of"] else {}
-        if "adversarial" in given["of"]:
+        of: dict[str, list[Node]] = {NO_ATTACK: []} if ESSENTIAL in given["of"] else {}
+        if ADVERSARIAL in given["of"]:
             dataset = made.nodes["datasets"][0]
             of |= {a: self._attack(dataset, description, made.names, a, shards) for a in self.run["attacks"]}
         return [
             self.graph.add(
-                "group_maps", made.names | {"group_maps": setting, "of": name},
-                spec | {"of": "adversarial" if attacked else ESSENTIAL},
+                "group_maps", made.names | {"group_maps": setting, "images": _kind(attacked), "attack": attack},
+                spec | {"images": _kind(attacked)},
                 self._network_inputs(made) | ({"adversarial": attacked} if attacked else {}),
                 parts=[*parts, *self.networks.model_parts(made.names["model"])],
                 seed=keys.seed(self.config["seed"], "group_maps", *made.names.values(), setting),
                 options=options(self.config, "group_maps"),
             )
-            for name, attacked in of.items()
+            for attack, attacked in of.items()
         ]  # fmt: skip
 
     def _setting(
@@ -228,6 +226,10 @@ class Run:
 
 #: Keys of a section that are not the optimisation's.
 _OWN = (("maps", "basis"), ("group_maps", "of"), ("group_maps", "samples"))
+
+
+def _kind(attacked: list[Node]) -> str:
+    return ADVERSARIAL if attacked else ESSENTIAL
 
 
 def _samples(name: str, start: int, stop: int) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from freqmaps.analysis.intervals import PairedChange, paired_change
+from freqmaps.core.images import ESSENTIAL
 from freqmaps.publish.published import difference, published
-from freqmaps.results.reader import ESSENTIAL, Inputs, Result
+from freqmaps.results.reader import Inputs, Result
 
 ITEM = "B25-T4"
 PLACE = ("dataset", "model", "training", "seed")
