@@ -115,6 +115,8 @@ def two_runs(first, second):
 
 def test_networks_are_compared_on_the_same_samples():
     node = matrices(two_runs(40, [60, 40]))["0", "none", "seed-1"]
-    assert [(m.names["seed"], m.names["range"]) for m in node.inputs] == [("0", "test-0-40"), ("1", "test-0-40")]
+    assert [(m.names["seed"], m.names["range"]) for m in node.inputs[:2]] == [("0", "test-0-40"), ("1", "test-0-60")]
+    assert node.spec["parameters"]["samples"] == {"split": "test", "start": 0, "stop": 40}
+    assert "samples" not in matrices(two_runs(40, [40]))["0", "none", "seed-1"].spec["parameters"]
     with pytest.raises(ConfigError, match="seed 1 are of other samples than those of runs"):
-        two_runs(40, [60])
+        two_runs(60, [40])

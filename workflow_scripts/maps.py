@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from freqmaps.core.device import pick
+from freqmaps.core.errors import StoreError
 from freqmaps.job import Job, Progress, main
 from freqmaps.maps import MapSettings, compute_maps, mean_size, select_adversarial, select_essential, to_dataset
 from freqmaps.maps.selection import shuffle_perturbation
@@ -61,6 +62,9 @@ def _eligible(job: Job, classifier: Classifier, device: torch.device) -> tuple[S
         return samples.at(rows), samples.labels[rows]
     found = attacked(job.input("adversarial"))
     rows = select_adversarial(found.samples.labels, found.predictions, found.success)
+    if found.samples.ids[: len(samples.ids)] != samples.ids:
+        raise StoreError(f"{job.input('adversarial')}: holds other samples than those to map; run its target again")
+    rows = rows[rows < len(samples.ids)]  # an attack may reach further than the maps
     images, labels = found.samples.at(rows), found.samples.labels[rows]
     if of == "adversarial":
         return images, found.adversarial_predictions[rows]

@@ -75,12 +75,17 @@ class Results:
     differ in more than their range of samples (the message says in what); a StoreError for a corrupt store.
     """
 
-    def __init__(self, results: Sequence[Result], root: Path | None = None) -> None:
+    def __init__(
+        self, results: Sequence[Result], root: Path | None = None, within: Sequence[str] | None = None
+    ) -> None:
         self.results, self.root = list(results), root
+        self.within = None if within is None else frozenset(within)
 
     @classmethod
-    def from_folders(cls, folders: Sequence[Path]) -> Results:
+    def from_folders(cls, folders: Sequence[Path], within: Sequence[str] | None = None) -> Results:
         """Read the manifests of results that lie in these folders.
+
+        Of attacks and maps, only samples ``within`` these ids are there; None leaves all.
 
         Raises
         ------
@@ -88,7 +93,7 @@ class Results:
             A folder holds no whole manifest.
         """
         found = [(Path(folder), manifests.read(Path(folder))) for folder in folders]
-        return cls([Result(m["stage"], dict(m["spec"]["names"]), folder, m) for folder, m in found])
+        return cls([Result(m["stage"], dict(m["spec"]["names"]), folder, m) for folder, m in found], within=within)
 
     def __repr__(self) -> str:
         return f"Results({str(self.root) if self.root else 'chosen folders'}: {len(self.results)} finished results)"
@@ -295,6 +300,8 @@ class Results:
             )  # fmt: skip
         # Two runs may take the same samples in ranges of their own; what was made of a sample is the same in both.
         joined = joined.isel(sample=_firsts(joined["sample"].values.tolist()))
+        if self.within is not None and stage in ("attacks", "maps"):
+            joined = joined.isel(sample=[i for i, s in enumerate(joined["sample"].values) if s in self.within])
         if samples is None:
             return joined
         missing = sorted(set(samples) - set(joined["sample"].values.tolist()))

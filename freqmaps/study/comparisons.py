@@ -66,15 +66,14 @@ class _Comparison:
         network = f"{other['model']}/{other['training']}, seed {other['seed']}"
         if not found:
             raise ConfigError(f"{where}: no run makes essential maps '{setting}' of {network}; add it to a run")
-        # Ranges of two runs may overlap, and a sample must not come twice.
-        ranges = {n.names["range"] for n in self.made.maps(setting, ESSENTIAL)}
-        same = [n for n in found if n.names["range"] in ranges]
-        if len(same) < len(ranges):
+        split, stop = self.made.samples["split"], self.made.samples["stop"]
+        inside = [n for n in found if _samples(n)["split"] == split and _samples(n)["start"] < stop]
+        if not inside or max(_samples(n)["stop"] for n in inside) < stop:
             raise ConfigError(
                 f"{where}: the essential maps '{setting}' of {network} are of other samples than those of "
                 f"{self.where}; give both runs the same samples"
             )
-        return same
+        return inside
 
     def _matrices(self, place: Place, kind: str, parameters: Mapping[str, Any], second: list[Node]) -> None:
         first = self.made.maps(place["maps"], ESSENTIAL)
@@ -85,8 +84,12 @@ class _Comparison:
             "settings": components.fill(settings, self.config["matrices"], where="matrices"),
             "pairing": {"kind": kind, "parameters": dict(parameters)},
         }
+        inputs: dict[str, Node | list[Node]] = {"first": first, "second": second}
+        if any(_samples(node)["stop"] > self.made.samples["stop"] for node in [*first, *second]):
+            # Another run maps more samples; this one compares its own.
+            spec["samples"], inputs["dataset"] = self.made.samples, self.made.nodes["datasets"][0]
         matrices = self.graph.add(
-            "matrices", place, spec, {"first": first, "second": second}, parts=[components.find("pairing", kind)],
+            "matrices", place, spec, inputs, parts=[components.find("pairing", kind)],
             seed=keys.seed(self.config["seed"], "matrices", *place.values()), options=options(self.config, "matrices"),
         )  # fmt: skip
         for metric in self.run.run["metrics"]:
@@ -170,6 +173,11 @@ class _Comparison:
         if not found:
             raise ConfigError(f"{where}.masks_of: no run makes group maps of training '{training}'; add it to a run")
         return found
+
+
+def _samples(node: Node) -> Mapping[str, Any]:
+    samples: Mapping[str, Any] = node.spec["parameters"]["samples"]
+    return samples
 
 
 def _named(node: Node, parameters: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, nearest
 from freqmaps.provenance import code, keys
+from freqmaps.study.extents import Extents
 
 DECIDES_NUMBERS = False
 
@@ -95,6 +96,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.nodes: dict[str, Node] = {}
+        self.extents = Extents()
 
     def add(
         self,
@@ -163,16 +165,6 @@ def entry(section: Mapping[str, Any], name: str, where: str, what: str) -> dict[
     if name not in section:
         raise ConfigError(f"{where}: no {what} named '{name}' in the config; {nearest(name, section)}")
     return dict(section[name])
-
-
-def ranges(split: str, n: int, shard: int) -> list[tuple[str, int, int]]:
-    """Cut ``n`` samples of a split into fixed shards: name, start, stop.
-
-    >>> ranges("test", 5, 2)
-    [('test-0-2', 0, 2), ('test-2-4', 2, 4), ('test-4-5', 4, 5)]
-    """
-    cuts = [(start, min(start + shard, n)) for start in range(0, n, shard)]
-    return [(f"{split}-{start}-{stop}", start, stop) for start, stop in cuts]
 
 
 def root_relative(path: str) -> Path:

@@ -114,7 +114,7 @@ def _maps(inputs: Inputs, record: Mapping[str, Any], images: str) -> list[Result
     names = {key: str(record[key]) for key in NAMES if (key != "attack" or images != ESSENTIAL) and record[key]}
     found = inputs.select("maps", **names, images=images)
     if not found:
-        raise FreqmapsError(f"no {images} maps with setting '{record['maps']}'; run the target that makes them")
+        raise FreqmapsError(f"no maps of {images} with setting '{record['maps']}'; run the target that makes them")
     return found
 
 
