@@ -249,13 +249,17 @@ class Results:
         frames = []
         results = self.select("correlation", metric=metric, **names)
         for place in dict.fromkeys(tuple(sorted(r.names.items())) for r in results):
-            refuse_mixed([r for r in results if tuple(sorted(r.names.items())) == place], self.results, _shown(names))
+            refuse_mixed(
+                [r for r in results if tuple(sorted(r.names.items())) == place], self.results, _shown(names), parts=True
+            )
         for result in results:
             frame = _csv(result.folder / "per_sample.csv")
             frames.append(frame.assign(**{k: v for k, v in result.names.items() if k not in ("sample", "value")}))
         if not frames:
             raise FreqmapsError(f"no per-sample values of metric '{metric}' for {_shown(names)}; add it to the config")
-        return pd.concat(frames, ignore_index=True)
+        together = pd.concat(frames, ignore_index=True)
+        # Two runs may compare some of the same samples.
+        return together.drop_duplicates([c for c in together if c != "value"], ignore_index=True)
 
     def evaluations(self, kind: str, file: str = "evaluation.csv", **names: str) -> pd.DataFrame:
         """Return the rows of all evaluations of a kind that carry the given names, with the names of the network.

@@ -51,7 +51,7 @@ def split_of(result: Made) -> str | None:
     return samples.get("split") if isinstance(samples, Mapping) else None
 
 
-def refuse_mixed(results: Sequence[Made], scope: Sequence[Made], asked: str) -> None:
+def refuse_mixed(results: Sequence[Made], scope: Sequence[Made], asked: str, *, parts: bool = False) -> None:
     """Refuse to join results that differ in more than their range of samples.
 
     Parameters
@@ -62,6 +62,8 @@ def refuse_mixed(results: Sequence[Made], scope: Sequence[Made], asked: str) -> 
         All results that are known: what the inputs of those were made from is looked up among them.
     asked
         The names that were asked for, for the message.
+    parts
+        Whether the results are rows about samples, so that two of the same setting may be of some of the same.
 
     Raises
     ------
@@ -71,7 +73,7 @@ def refuse_mixed(results: Sequence[Made], scope: Sequence[Made], asked: str) -> 
     known = {one.folder.name: one for one in scope}
     # Names that differ explain what else differs.
     apart = _apart([_named(one) for one in results]) or _apart([dict(_made(one, known)) for one in results])
-    if not apart:
+    if not apart and not parts:
         ranges: dict[str, set[str]] = {}
         for one in results:
             ranges.setdefault(one.names.get("range", ""), set()).add(one.folder.name)
@@ -104,15 +106,16 @@ def _made(result: Made, known: Mapping[str, Made]) -> Iterator[tuple[str, str]]:
     """Yield what all ranges of a setting were made with, flat."""
     spec = result.manifest.get("spec", {})
     rest = {name: value for name, value in spec.items() if name not in ("stage", "names", "inputs")}
-    if "range" in result.names:
+    if "range" in result.names or spec.get("stage") == "matrices":
         parameters = spec.get("parameters", {})
         rest["parameters"] = {name: value for name, value in parameters.items() if name != "samples"}
     yield from _flat(rest)
     for role, keys in spec.get("inputs", {}).items():
-        if role in _SHARED or "range" not in result.names:
+        one = keys if isinstance(keys, str) else next(iter(keys), "")  # several are ranges of one setting
+        if role in _SHARED and spec.get("stage") != "matrices":
             yield f"inputs.{role}", json.dumps(keys)
-        elif isinstance(keys, str) and keys in known:
-            source = known[keys]
+        elif one in known:
+            source = known[one]
             yield from ((f"inputs.{role}.{name}", value) for name, value in _named(source).items())
             yield from ((f"inputs.{role}.{name}", value) for name, value in _made(source, known))
 
