@@ -31,6 +31,6 @@ def open(root: str = "results", study: str | Sequence[str] | None = None) -> Res
         A config file, or several, later ones over earlier ones: only the results of that study. Without, all that
         lie under the root, those of earlier settings too.
     """
-    from freqmaps.results import Results
+    from freqmaps.results.notebook import open_results
 
-    return Results(root, [study] if isinstance(study, str) else study)
+    return open_results(root, [study] if isinstance(study, str) else study)

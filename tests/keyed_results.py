@@ -11,6 +11,7 @@ import torch
 import xarray as xr
 
 from freqmaps import stores
+from freqmaps.core.images import images_of
 from freqmaps.provenance import keys, manifest
 from freqmaps.stages import places
 from freqmaps.stores import checkpoint
@@ -20,7 +21,9 @@ PLACE = {"dataset": "toy", "model": "net", "training": "plain", "seed": "0"}
 SHAPE, N = (1, 4, 4), 4
 
 
-def make(root: Path, *, penalty: float = 0.1, dataset: str = "toy") -> dict[str, Path]:
+def make(
+    root: Path, *, penalty: float = 0.1, dataset: str = "toy", attack: str = "pgd", split: str = "test"
+) -> dict[str, Path]:
     """Write a study's results under a root; return their folders by stage, and by stage and range for shards."""
     made: dict[str, Path] = {}
     place = PLACE | {"dataset": dataset}
@@ -34,26 +37,26 @@ def make(root: Path, *, penalty: float = 0.1, dataset: str = "toy") -> dict[str,
                                headline={"test_accuracy": 0.9, "n_train": 8, "n_test": 8})  # fmt: skip
     before = {"dataset": key(made["datasets"]), "checkpoint": key(made["training"])}
     for start in (0, N):
-        name, samples = f"test-{start}-{start + N}", {"split": "test", "start": start, "stop": start + N}
-        attack = {"attack": {"kind": "pgd", "parameters": {"steps": 5, "epsilon": 0.1}}, "samples": samples}
-        made[f"attacks {start}"] = _result(root, "attacks", place | {"attack": "pgd", "range": name}, attack, before,
-                                           _adversarial(start), seed=9)  # fmt: skip
-        for of in ("essential", "pgd"):
-            inputs = before | ({"adversarial": key(made[f"attacks {start}"])} if of == "pgd" else {})
+        name, samples = f"{split}-{start}-{start + N}", {"split": split, "start": start, "stop": start + N}
+        parameters = {"attack": {"kind": "pgd", "parameters": {"steps": 5, "epsilon": 0.1}}, "samples": samples}
+        names = place | {"attack": attack, "range": name}
+        made[f"attacks {start}"] = _result(root, "attacks", names, parameters, before, _adversarial(start), seed=9)
+        for of in ("essential", attack):
+            inputs = before | ({"adversarial": key(made[f"attacks {start}"])} if of == attack else {})
             maps = {
                 "objective": {"kind": "cross_entropy", "parameters": {"penalty": penalty}},
                 "settings": {"min_steps": 10, "max_steps": 20}, "samples": samples,
-                "of": "essential" if of == "essential" else "adversarial",
+                "images": "essential" if of == "essential" else "adversarial",
             }  # fmt: skip
-            names = place | {"maps": "ce", "of": of, "range": name}
+            names = place | {"maps": "ce"} | _images(of) | {"range": name}
             made[f"maps {of} {start}"] = _result(root, "maps", names, maps, inputs, _maps(of, start),
                                                  headline={"n": N, "median_steps": 12.0})  # fmt: skip
-    pair = _names("matrices", place)
-    roles = {"first": "essential", "second": "pgd"}
+    pair = _names("matrices", place, attack)
+    roles = {"first": "essential", "second": attack}
     joined = {role: [key(made[f"maps {of} {start}"]) for start in (0, N)] for role, of in roles.items()}
     made["matrices"] = _result(root, "matrices", pair, {"pool": "none"}, joined, _matrices)
     metric = {"metric": {"kind": "cosine", "parameters": {}}}
-    made["correlation"] = _result(root, "correlation", _names("correlation", place), metric,
+    made["correlation"] = _result(root, "correlation", _names("correlation", place, attack), metric,
                                   {"matrices": key(made["matrices"])}, _table, seed=3,
                                   headline={"value": 0.5, "n": 2 * N})  # fmt: skip
     return made
@@ -63,9 +66,13 @@ def key(folder: Path) -> str:
     return folder.name
 
 
-def _names(stage: str, place: dict[str, str]) -> dict[str, str]:
+def _images(of: str) -> dict[str, str]:
+    return images_of("essential") if of == "essential" else images_of("adversarial", of)
+
+
+def _names(stage: str, place: dict[str, str], attack: str) -> dict[str, str]:
     """Names of a stage's path; those that only some stages have get a value of their own."""
-    given = place | {"maps": "ce", "attack": "pgd", "metric": "cosine"}
+    given = place | {"maps": "ce", "attack": attack, "metric": "cosine", "images": "essential"}
     return {name: given.get(name, f"any-{name}") for name in places.fields(stage)}
 
 

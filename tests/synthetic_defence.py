@@ -48,12 +48,17 @@ def make(
         for of in ("essential", *ATTACKS):
             objective = {"kind": "cross_entropy", "parameters": {"penalty": 0.001}}
             parameters = {"objective": objective, "samples": {"split": "train", "start": 0, "stop": 900}}
-            results.append(_result(root, "group_maps", place | {"group_maps": "class", "of": of}, parameters))
+            results.append(_result(root, "group_maps", place | {"group_maps": "class"} | _images(of), parameters))
         results.append(_evaluation(root, place, "two_pass", {}, N, _unaware()))
         if adaptive:
             budget = {"norm": "linf", "epsilon": 8 / 255}
             results.append(_evaluation(root, place, "adaptive", budget, M, _adaptive(failed)))
     return results
+
+
+def _images(of: str) -> dict:
+    kind = "essential" if of == "essential" else "adversarial"
+    return {"images": kind, "attack": "none" if of == "essential" else of}
 
 
 def _result(root: Path, stage: str, names: dict, parameters: dict) -> Result:

@@ -111,7 +111,7 @@ def _masks(root: Path, place: dict, starts: int, channels: int, size: int) -> Re
     coordinates = {"group": np.array(groups, dtype=object), "ky": k, "kx": k, "epoch": np.arange(1, 4)}
     attrs = {"kind": "group_maps", "of": "essential", "objective": "invariance", "parameters": "{}"}
     objective = {"kind": "invariance", "parameters": {"penalty": 0.2, "norm": 1}}
-    names = place | {"group_maps": "global", "of": "essential"}
+    names = place | {"group_maps": "global", "images": "essential", "attack": "none"}
     result = _result(root, "group_maps", names, {"objective": objective, "settings": {"groups": "all"}})
     stores.write(result.folder / "store.zarr.zip", xr.Dataset(columns, coordinates, attrs), stores.GROUP_MAPS)
     return result

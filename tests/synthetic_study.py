@@ -11,6 +11,7 @@ import xarray as xr
 
 from freqmaps import stores
 from freqmaps.core import components
+from freqmaps.core.images import images_of
 from freqmaps.publish import Inputs, Result, Table, write_figure, write_table
 from freqmaps.stages import PATHS
 
@@ -77,12 +78,8 @@ def check_item(item: str, inputs: Inputs, folder: Path) -> None:
 
 def _given(result: Result, constants: dict) -> bool:
     """Whether the workflow would give an item this result."""
-    if result.stage == "maps":
-        kind = result.manifest["spec"]["parameters"].get(
-            "of", "essential" if result.names["of"] == "essential" else "adversarial"
-        )
-        if kind not in constants.get("MAPS_OF", ("essential", "adversarial")):
-            return False
+    if result.names.get("images", "essential") not in constants.get("MAPS_OF", ("essential", "adversarial")):
+        return False
     if result.stage == "evaluation" and result.component("evaluation")[0] not in constants.get("EVALUATIONS", ()):
         return False
     return result.stage in constants["NEEDS"]
@@ -157,6 +154,7 @@ def _maps(root, objective, of, ids, labels, targets, rows, rng, channels, size) 
     radius = np.hypot(*np.meshgrid(k, k))
     half = len(ids) // 2
     made = []
+    images = images_of("essential") if of == "essential" else images_of("adversarial", of)
     for start in (0, half):
         part = rows[(rows >= start) & (rows < start + half)]
         shape = (len(part), channels, size, size)
@@ -176,7 +174,7 @@ def _maps(root, objective, of, ids, labels, targets, rows, rng, channels, size) 
         )
         folder = _folder(root, "maps", of, f"k{start}")
         stores.write(folder / "store.zarr.zip", ds, stores.MAPS)
-        names = PLACE | {"maps": "small", "of": of, "range": f"test-{start}-{start + half}"}
+        names = PLACE | {"maps": "small"} | images | {"range": f"test-{start}-{start + half}"}
         made.append(_manifest(folder, "maps", names, {"objective": objective}, {}))
     return made
 

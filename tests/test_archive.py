@@ -51,7 +51,7 @@ def test_a_result_brings_along_everything_that_it_was_made_from(root, archive):
     names = zipfile.ZipFile(archive).namelist()
     assert sum(name.endswith("manifest.json") for name in names) == 10
     assert not any("log.txt" in name or ".lock" in name for name in names)
-    chosen, along = choose(scan(root), {"stage": {"maps"}, "of": {"essential"}})
+    chosen, along = choose(scan(root), {"stage": {"maps"}, "images": {"essential"}})
     assert len(chosen) == 2
     assert {one.manifest["stage"] for one in along} == {"datasets", "training"}
     assert choose(scan(root), {"stage": {"maps"}}, with_inputs=False)[1] == []
@@ -77,7 +77,7 @@ def test_a_wrong_name_is_answered_with_the_nearest(root):
 def test_what_is_damaged_or_lacks_inputs_is_not_exported(root, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(root, copy)
-    store = next(copy.glob("toy/**/maps/ce/pgd/*/*/store.zarr.zip"))
+    store = next(copy.glob("toy/**/maps/ce/adversarial/pgd/self/*/*/store.zarr.zip"))
     data = store.read_bytes()
     store.write_bytes(bytes([data[0] ^ 1]) + data[1:])
     with pytest.raises(FreqmapsError, match="content differs from its recorded SHA-256"):

@@ -63,7 +63,7 @@ def test_sets_hold_what_the_stores_hold(stored):
     _, inputs = stored
     ids = choose(inputs, 3, samples=7, megabytes=50).ids[::-1]  # any order
     clean, classes = clean_set(inputs, ids)
-    data, maps = inputs.dataset("toy", ids), inputs.maps(of="essential", samples=ids)
+    data, maps = inputs.dataset("toy", ids), inputs.maps(images="essential", samples=ids)
     assert classes == synthetic_study.CLASSES
     assert np.array_equal(clean.image, data["image"])
     assert np.array_equal(clean.map, maps["map"])
@@ -77,7 +77,7 @@ def test_sets_hold_what_the_stores_hold(stored):
     assert np.array_equal(attacked.image, store["adversarial"])
     for ours, theirs in (("fooled", "adversarial_prediction"), ("success", "success"), ("linf", "linf"), ("l2", "l2")):
         assert np.array_equal(attacked.columns[ours], store[theirs])
-    there = inputs.maps(of="strong")["sample"].values.tolist()
+    there = inputs.maps(images="adversarial", attack="strong")["sample"].values.tolist()
     assert attacked.has_map.tolist() == [i in there for i in ids]
     assert not attacked.map[~attacked.has_map].any()
     assert (attacked.columns["steps"] == -1).tolist() == (~attacked.has_map).tolist()
@@ -95,7 +95,7 @@ def test_samples_that_an_attack_was_not_run_on_are_left_out(stored):
     assert none.image.shape == (0, 3, 8, 8)
     with pytest.raises(FreqmapsError, match="no sample 'elsewhere'"):
         clean_set(inputs, ["elsewhere"])
-    with pytest.raises(StoreError, match="no adversarial store"):
+    with pytest.raises(FreqmapsError, match="no attacks result for attack 'unknown'"):
         attacked_set(inputs, "unknown", ids)
 
 

@@ -73,7 +73,8 @@ def test_numbers_in_the_table_are_those_of_the_stores(opened, toy):
     shown = opened(path, "#view=table&attack=*", viewport={"width": 1280, "height": 2400})
     rows = shown.table()
     assert len(rows) == 3 * 20
-    stores = {of: inputs.maps(of=of) for of in ("essential", *synthetic_study.ATTACKS)}
+    stores = {of: inputs.maps(attack=of) for of in synthetic_study.ATTACKS}
+    stores["essential"] = inputs.maps(images="essential")
     attacks = {attack: inputs.adversarial(attack=attack) for attack in synthetic_study.ATTACKS}
     cosines = inputs.per_sample("cosine").set_index(["attack", "sample"])["value"].to_dict()
     for row in rows:

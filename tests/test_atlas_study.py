@@ -3,6 +3,7 @@
 import pytest
 
 from freqmaps.core.errors import ConfigError
+from freqmaps.core.images import called
 from freqmaps.study.build import study as resolve
 from freqmaps.study.config import read_files
 from tests.workflow import REPOSITORY
@@ -21,7 +22,7 @@ def test_the_first_setting_with_maps_is_shown():
     metrics = {n.names["metric"] for n in atlas.inputs if n.stage == "correlation"}
     assert metrics == {"cosine"}
     one = study(atlas={"attacks": ["fgsm"]}).atlas
-    assert {n.names["of"] for n in one.inputs if n.stage == "maps"} == {"essential", "fgsm"}
+    assert {called(n.names) for n in one.inputs if n.stage == "maps"} == {"essential", "fgsm"}
     assert one.key([]) != atlas.key([]) != atlas.key(["other template"])
 
 

@@ -38,8 +38,10 @@ def made(tmp_path):
 
 def test_every_stage_path_is_read_back():
     for stage in PATHS:
-        names = {name: "7" if name == "seed" else "test-0-9" if name == "range" else "a.b-1" for name in
-                 places.fields(stage)}  # fmt: skip
+        names = {
+            name: {"seed": "7", "range": "test-0-9", "images": "noise"}.get(name, "a.b-1")
+            for name in places.fields(stage)
+        }
         path = places.place(stage, names, "0123456789ab")
         assert path == PATHS[stage].format(**names, key="0123456789ab")
         assert places.parse(path) == (stage, {**names, "key": "0123456789ab"})
@@ -47,7 +49,7 @@ def test_every_stage_path_is_read_back():
 
 def test_every_path_of_the_default_study_is_read_back():
     graph = study(read_files([REPOSITORY / "config.yaml"])).graph
-    assert any("@" in node.names.get("of", "") for node in graph.nodes.values())
+    assert any(node.names.get("images") == "transferred" for node in graph.nodes.values())
     for path, node in graph.nodes.items():
         assert places.parse(path) == (node.stage, {**node.names, "key": node.key})
 
@@ -58,8 +60,8 @@ def test_a_name_that_no_config_allows_makes_no_place(name):
 
 
 def test_every_result_is_a_row_with_its_network(root):
-    listed = {row["stage"] + str(row["of"] or ""): row for row in rows(scan(root))}
-    maps = listed["mapspgd"]
+    listed = {row["stage"] + str(row["images"] or ""): row for row in rows(scan(root))}
+    maps = listed["mapsadversarial"]
     assert list(maps) == list(COLUMNS)
     assert (maps["regime"], maps["accuracy"], maps["n"], maps["complete"]) == ("standard", 0.9, 4, True)
     assert listed["correlation"]["accuracy"] == 0.9
@@ -77,7 +79,7 @@ def test_what_is_unfinished_or_truncated_is_listed_as_not_complete(root):
     found = {one.path: one for one in scan(root)}
     unfinished = root / "toy" / "datasets" / "aaaaaaaaaaaa"
     (unfinished / "partial").mkdir(parents=True)
-    store = next(root.glob("toy/net/plain/seed0/maps/ce/pgd/*/*/store.zarr.zip"))
+    store = next(root.glob("toy/net/plain/seed0/maps/ce/adversarial/pgd/self/*/*/store.zarr.zip"))
     store.write_bytes(store.read_bytes()[:-1])
     after = {row["folder"]: row for row in rows(scan(root))}
     assert len(after) == len(found) + 1
@@ -106,7 +108,7 @@ def test_an_empty_root_has_a_catalog_and_a_missing_one_a_sentence(tmp_path):
 
 
 def test_thousands_of_results_are_listed_within_seconds(root):
-    source = next(root.glob("toy/net/plain/seed0/maps/ce/pgd/*/*"))
+    source = next(root.glob("toy/net/plain/seed0/maps/ce/adversarial/pgd/self/*/*"))
     for number in range(2000):
         target = root / "toy" / "net" / "plain" / f"seed{number}" / "training" / f"{number:012x}"
         target.mkdir(parents=True)

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from freqmaps.core.errors import ConfigError
+from freqmaps.core.images import called
 from freqmaps.study import config, reference
 from freqmaps.study.build import study
 from tests.workflow import REPOSITORY
@@ -108,6 +109,17 @@ MISTAKES = {
         changed(group_maps={"b25-class": {"samples": {"split": "all", "first": 9}}}),
         "give group_maps.b25-class its own, such as 'samples: {split: train}'",
     ),
+    **{
+        f"{section} called {word}": (changed(**{section: {word: {}}}), f"{section}: '{word}' is a reserved word in the")
+        for section, words in {
+            "attacks": ("essential", "noise", "adversarial", "transferred", "none", "clean"),
+            "maps": ("essential", "none"),
+            "group_maps": ("essential",),
+            "trainings": ("given", "self", "none"),
+            "pairings": ("all",),
+        }.items()
+        for word in words
+    },
     "a path for a name": (changed(datasets={"../../etc": {"kind": "digits"}}), "is not a name"),
 }  # fmt: skip
 
@@ -147,6 +159,20 @@ def test_studies_are_valid_but_for_data_that_is_not_here(overlay):
 def test_a_budget_may_exceed_1_in_l2_but_not_in_linf():
     given = changed(attacks={"pgd-4_16": {"norm": "l2", "epsilon": 2.5}})
     assert study(given).graph.nodes
+
+
+def test_a_name_that_only_looks_like_a_kind_of_images_is_harmless():
+    """Maps of noise as large as ``x`` and those of an attack called ``noise-x`` have different fields."""
+    run = base()["runs"][3] | {"attacks": ["x", "noise-x"], "metrics": ["cosine"]}
+    attacks = {name: {"kind": "fgsm", "epsilon": size} for name, size in (("x", 0.2), ("noise-x", 0.1))}
+    networks = [{**run, "pairings": ["matched", "noise"]}, {**run, "seeds": [1], "pairings": []}]
+    graph = study(changed(attacks=attacks, runs=networks, items=[])).graph
+    maps = [n for n in graph.nodes.values() if n.stage == "matrices"]
+    assert {(n.names["pairing"], n.names["attack"]): [called(m.names) for m in n.inputs] for n in maps} == {
+        (pairing, attack): ["essential", f"noise of {attack}" if pairing == "noise" else attack]
+        for pairing in ("matched", "noise")
+        for attack in ("x", "noise-x")
+    }
 
 
 def test_a_map_setting_has_the_basis_that_it_names():

@@ -11,6 +11,7 @@ from sklearn.metrics import silhouette_score
 from freqmaps.analysis.linear import half_planes, linear_responses
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, FreqmapsError
+from freqmaps.core.images import called
 from freqmaps.evaluation import Evaluated, Network, checked, filtered_accuracy
 from freqmaps.evaluation._filtered import shuffled
 from freqmaps.evaluation.filtered_accuracy import partners
@@ -156,9 +157,9 @@ def slow_filters(labels, masks, generator):
 @pytest.mark.parametrize(
     ("place", "of", "name"),
     [
-        (tiny.PLAIN, "essential", "essential"),
-        (tiny.ROBUST, "essential", "essential"),
-        (tiny.ROBUST, "transferred", "fgsm@plain"),
+        (tiny.PLAIN, "essential", {}),
+        (tiny.ROBUST, "essential", {}),
+        (tiny.ROBUST, "transferred", {"attack": "fgsm", "against": "plain"}),
     ],
 )
 def test_filtered_accuracy_is_that_of_a_slow_loop(study, networks, place, of, name):
@@ -169,7 +170,7 @@ def test_filtered_accuracy_is_that_of_a_slow_loop(study, networks, place, of, na
     attacked = study.inputs.adversarial(attack="fgsm")
     fooled = (attacked["label"] == attacked["prediction"]) & attacked["success"]
     hit = set(attacked["sample"].values[fooled.values])
-    maps = study.inputs.maps(**place, maps="tiny", of=name)
+    maps = study.inputs.maps(**place, maps="tiny", images=of, **name)
     ids = [s for s in maps["sample"].values.tolist() if s in hit]
     assert 5 < len(ids) < tiny.N
     masks, labels = maps.sel(sample=ids)["map"].values, maps.sel(sample=ids)["label"].values
@@ -221,7 +222,7 @@ def test_group_accuracy_is_that_of_a_slow_loop(study, networks):
     samples = network.samples
     assert set(rows.index.get_level_values("masks_of")) == {"plain", "robust"}
     for place in (tiny.PLAIN, tiny.ROBUST):
-        store = study.inputs.group_maps(**place, group_maps="tiny", of="essential")
+        store = study.inputs.group_maps(**place, group_maps="tiny", images="essential")
         for group, label, mask in zip(store["group"].values, store["label"].values, store["map"].values, strict=True):
             members = [i for i in range(tiny.N) if samples.labels[i] == label]
             random = shuffled(mask[None], generator)[0]
@@ -255,7 +256,7 @@ def test_scores_are_those_of_the_points_told(study):
     )
     rows = rows_of(folder).set_index(["what", "space", "measure"])
     points = rows_of(folder, "samples.csv").set_index("sample")
-    maps = study.inputs.maps(**tiny.PLAIN, maps="tiny", of="essential")
+    maps = study.inputs.maps(**tiny.PLAIN, maps="tiny", images="essential")
     labels = maps["label"].values
     kept = np.array([(labels == label).sum() > 1 for label in labels])
     assert points.index.tolist() == maps["sample"].values[kept].tolist()
@@ -295,7 +296,7 @@ def maps_read(built, evaluation, training):
         for n in built.graph.nodes.values()
         if (n.names.get("evaluation"), n.names.get("training")) == (evaluation, training)
     ]
-    return {(n.names["maps"], n.names["of"]) for n in node.inputs if n.stage == "maps"}
+    return {(n.names["maps"], called(n.names)) for n in node.inputs if n.stage == "maps"}
 
 
 def test_an_evaluation_reads_the_kind_of_maps_that_it_names():

@@ -30,10 +30,10 @@ class Given:
     def select(self, stage, **names):
         if stage == "attacks":
             return [_named({"attack": a, "training": "other"}) for a in self.attacked]
-        return [_named({"of": of}) for of in self.maps]
+        return [_named(_images(of)) for of in self.maps]
 
-    def group_maps(self, of):
-        half = self.maps[of]
+    def group_maps(self, images, attack):
+        half = self.maps["essential" if images == "essential" else attack]
         dims = ("group", "channel", "ky", "kx")
         variables = {"map": (dims, to_full(half, 8)), "label": ("group", np.arange(len(half)))}
         return pd_dataset(variables | {"start": ("group", np.zeros(len(half), np.int64))})
@@ -41,6 +41,11 @@ class Given:
     def adversarial(self, samples, variables, **names):
         assert names["training"] == "other" and variables == ["adversarial"] and len(samples) == N
         return pd_dataset({"adversarial": (("sample", "channel", "y", "x"), self.attacked[names["attack"]])})
+
+
+def _images(of):
+    kind = "essential" if of == "essential" else "adversarial"
+    return {"images": kind, "attack": "none" if of == "essential" else of}
 
 
 def pd_dataset(variables):

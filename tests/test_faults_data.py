@@ -225,8 +225,8 @@ def check_end(shop, n):
 def test_one_test_image(tmp_path):
     shop = small_study(tmp_path / "lab", run={"samples": {"first": 1}})
     shop.finish()
-    essential = freqmaps.open(shop.folder / "results").maps(of="essential").sizes["sample"]
-    adversarial = freqmaps.open(shop.folder / "results").maps(of="pgd").sizes["sample"]
+    essential = freqmaps.open(shop.folder / "results").maps(images="essential").sizes["sample"]
+    adversarial = freqmaps.open(shop.folder / "results").maps(images="adversarial").sizes["sample"]
     check_end(shop, min(essential, adversarial))
     survived("one test image")
 

@@ -85,7 +85,7 @@ def test_published_values_follow_what_the_attack_is_not_its_name(inputs):
     assert frame.loc["fmn-linf", "published_idcor"] == 0.66
     assert isnan(frame.loc["weak", "published_svcca"])  # PGD at 1/255 is not in Table I
     assert frame.loc["weak", "scope"] == "no published value for this attack"
-    results = [r for r in inputs.results if r.names.get("attack") != "strong" and r.names.get("of") != "strong"]
+    results = [r for r in inputs.results if r.names.get("attack") != "strong"]
     alone = B25_T1.build(Inputs(results)).frame.set_index("attack")
     assert alone.loc["weak", "published_svcca"] == 0.30  # no better match: beside it, and the difference is said
     assert "attack epsilon 0.003922 (published: 0.03137)" in alone.loc["weak", "scope"]
@@ -347,7 +347,7 @@ def test_examples_name_what_is_not_there(inputs, results):
     with pytest.raises(FreqmapsError, match="at least 1"):
         examples(inputs, 0)
     with pytest.raises(FreqmapsError, match="no adversarial maps for this setting"):
-        examples(Inputs([r for r in results if r.names.get("of", "essential") == "essential"]), 2)
+        examples(Inputs([r for r in results if r.names.get("images", "essential") == "essential"]), 2)
 
 
 def test_first_per_class_handles_one_class():

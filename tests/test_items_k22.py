@@ -33,7 +33,7 @@ def network(name, kind, parameters, model="vgg11_bn"):
     objective = ("invariance", {"penalty": 0.2, "norm": 1})
     return [
         result("training", place, regime=(kind, parameters), model=(model, {"width": 64})),
-        result("group_maps", place | {"group_maps": "g", "of": "essential"}, objective=objective),
+        result("group_maps", place | {"group_maps": "g", "images": "essential", "attack": "none"}, objective=objective),
     ]
 
 

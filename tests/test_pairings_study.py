@@ -4,6 +4,7 @@ import pytest
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
+from freqmaps.core.images import called
 from freqmaps.study.build import study as resolve
 from freqmaps.study.config import read_files
 from tests.workflow import REPOSITORY
@@ -36,7 +37,7 @@ def matrices(found):
 
 def sides(node):
     """The networks and kinds of the maps that matrices read: first and second set."""
-    return [(m.names["seed"], m.names["of"]) for m in node.inputs]
+    return [(m.names["seed"], called(m.names)) for m in node.inputs]
 
 
 def test_every_pairing_is_in_the_study_tested_here():
@@ -49,7 +50,7 @@ def test_each_pairing_reads_the_maps_that_it_compares():
     # The other network is compared on clean images, once; with itself it is not compared.
     assert set(found) == expected | {("0", "none", "seed-1")}
     for (seed, attack, pairing), node in found.items():
-        second = {"seed-1": ("1", "essential"), "noise": (seed, f"noise-{attack}")}.get(pairing, (seed, attack))
+        second = {"seed-1": ("1", "essential"), "noise": (seed, f"noise of {attack}")}.get(pairing, (seed, attack))
         assert sides(node) == [(seed, "essential"), second]
         assert node.spec["parameters"]["pairing"]["kind"] == ALL[pairing]["kind"]
     assert found["0", "fgsm", "rings"].spec["parameters"]["pairing"]["parameters"] == {"width": 2.0}
@@ -73,7 +74,7 @@ def test_items_about_matched_pairs_read_no_controls():
     table = study().items["B25-T1"]
     correlations = [n for n in table.inputs if n.stage == "correlation"]
     assert correlations and {n.names["pairing"] for n in correlations} == {"matched"}
-    assert {n.names["of"] for n in table.inputs if n.stage == "maps"} == {"essential", "pgd-4_16"}
+    assert {called(n.names) for n in table.inputs if n.stage == "maps"} == {"essential", "pgd-4_16"}
 
 
 def only(name, **entry):
@@ -114,6 +115,8 @@ def two_runs(first, second):
 
 def test_networks_are_compared_on_the_same_samples():
     node = matrices(two_runs(40, [60, 40]))["0", "none", "seed-1"]
-    assert [(m.names["seed"], m.names["range"]) for m in node.inputs] == [("0", "test-0-40"), ("1", "test-0-40")]
+    assert [(m.names["seed"], m.names["range"]) for m in node.inputs[:2]] == [("0", "test-0-40"), ("1", "test-0-60")]
+    assert node.spec["parameters"]["samples"] == {"split": "test", "start": 0, "stop": 40}
+    assert "samples" not in matrices(two_runs(40, [40]))["0", "none", "seed-1"].spec["parameters"]
     with pytest.raises(ConfigError, match="seed 1 are of other samples than those of runs"):
-        two_runs(40, [60])
+        two_runs(60, [40])

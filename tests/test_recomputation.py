@@ -239,7 +239,7 @@ def test_going_back_is_free(finished, tmp_path):
 
 def test_a_lost_result_is_made_again_and_is_the_same(finished, tmp_path):
     folder = clone(tmp_path / "c", of=finished, results=True, metadata=True)
-    store = next((folder / "results").glob("digits/*/*/seed0/maps/ce/essential/*/*/store.zarr.zip"))
+    store = next((folder / "results").glob("digits/*/*/seed0/maps/ce/essential/none/self/*/*/store.zarr.zip"))
     before = store.read_bytes()
     shutil.rmtree(store.parent)
     name = str(store.with_name("manifest.json").relative_to(folder))

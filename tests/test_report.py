@@ -138,7 +138,7 @@ def test_key_figures_are_counted_by_hand(inputs):
     assert maps.loc["essential", "n"] == len(correct)
     assert maps.loc["essential", "converged"] == pytest.approx(sum(i % 5 != 0 for i in correct) / len(correct))
     assert maps.loc["essential", "keeps"] == pytest.approx(sum(i % 7 != 0 for i in correct) / len(correct))
-    assert maps.loc["essential", "zeros"] == pytest.approx(float((inputs.maps(of="essential")["map"] == 0).mean()))
+    assert maps.loc["essential", "zeros"] == pytest.approx(float((inputs.maps(images="essential")["map"] == 0).mean()))
     assert maps.loc["essential", "steps"] == sorted(500 + i for i in correct)[len(correct) // 2 - 1 :][0] + 0.5 * (
         sorted(correct)[len(correct) // 2] - sorted(correct)[len(correct) // 2 - 1]
     )

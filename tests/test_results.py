@@ -1,17 +1,21 @@
 """Results as items, evaluations and notebooks read them: joined, chosen, ordered; what is not there is named."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import freqmaps
 from freqmaps.core import components
 from freqmaps.core.errors import FreqmapsError, StoreError
 from freqmaps.papers.b25 import T1 as B25_T1
-from freqmaps.results.reader import Inputs
+from freqmaps.results.reader import Inputs, Results
 from freqmaps.stores import MAPS, read, write
+from tests import keyed_results
 from tests import synthetic_study as study
+from tests.workflow import REPOSITORY
 
 
 @pytest.fixture(scope="module")
@@ -27,41 +31,41 @@ def inputs(results):
 def test_ranges_are_joined_in_order(inputs):
     store = inputs.adversarial(attack="strong", **study.PLACE)
     assert store["sample"].values.tolist() == [f"s{i:03d}" for i in range(24)]
-    maps = inputs.maps(of="essential", maps="small")
+    maps = inputs.maps(images="essential", maps="small")
     assert maps["sample"].values.tolist() == [f"s{i:03d}" for i in range(24) if i % 6 != 5]
 
 
 def test_samples_of_two_ranges_count_once(results):
-    maps = next(r for r in results if r.stage == "maps" and r.names["of"] == "essential")
+    maps = next(r for r in results if r.stage == "maps" and r.names["images"] == "essential")
     again = replace(maps, names=dict(maps.names) | {"range": "test-0-8"})
-    once, twice = (Inputs(r).maps(of="essential") for r in (results, [*results, again]))
+    once, twice = (Inputs(r).maps(images="essential") for r in (results, [*results, again]))
     assert twice.identical(once)
     ids = ["s020", "s001"]
-    both = Inputs([*results, again]).maps(of="essential", samples=ids)
+    both = Inputs([*results, again]).maps(images="essential", samples=ids)
     assert both["sample"].values.tolist() == ids
 
 
 def test_samples_are_read_in_the_order_asked(inputs):
     ids = ["s020", "s001", "s013"]
-    part = inputs.maps(of="essential", samples=ids)
-    whole = inputs.maps(of="essential")
+    part = inputs.maps(images="essential", samples=ids)
+    whole = inputs.maps(images="essential")
     assert part["sample"].values.tolist() == ids
     assert np.array_equal(part["map"].values, whole.sel(sample=ids)["map"].values)
-    assert set(inputs.maps(of="essential", variables=["steps"]).data_vars) == {"steps"}
+    assert set(inputs.maps(images="essential", variables=["steps"]).data_vars) == {"steps"}
 
 
 def test_maps_of_another_basis_are_refused_unless_any_will_do(tmp_path):
     made = Inputs(study.make(tmp_path))
-    for result in made.select("maps", of="essential"):
+    for result in made.select("maps", images="essential"):
         path = result.folder / "store.zarr.zip"
         store = read(path, MAPS)
         path.unlink()
         write(path, store.assign_attrs(basis="phase"), MAPS)
     with pytest.raises(FreqmapsError, match="have basis 'phase', and what is asked for needs 'fourier'"):
-        made.maps(of="essential")
-    assert "map" in made.maps(of="essential", basis=None)
-    assert "map" in made.maps(of="essential", basis="phase")
-    assert "map" not in made.maps(of="essential", variables=["steps"])
+        made.maps(images="essential")
+    assert "map" in made.maps(images="essential", basis=None)
+    assert "map" in made.maps(images="essential", basis="phase")
+    assert "map" not in made.maps(images="essential", variables=["steps"])
     for name in ("B25-F1", "B25-F2", "B25-F3"):
         with pytest.raises(FreqmapsError, match="name a map setting with basis fourier"):
             components.load("item", name)(made)
@@ -69,11 +73,11 @@ def test_maps_of_another_basis_are_refused_unless_any_will_do(tmp_path):
 
 def test_what_is_not_there_is_named(inputs):
     with pytest.raises(FreqmapsError, match="no sample 's005'"):
-        inputs.maps(of="essential", samples=["s005"])
+        inputs.maps(images="essential", samples=["s005"])
     with pytest.raises(FreqmapsError, match="name one of them"):
         inputs.maps(maps="small")
-    with pytest.raises(FreqmapsError, match="no maps result for of 'pdg'"):
-        inputs.maps(of="pdg")
+    with pytest.raises(FreqmapsError, match="no maps result for attack 'pdg'"):
+        inputs.maps(attack="pdg")
     with pytest.raises(FreqmapsError, match="no correlation results"):
         Inputs([]).correlations()
     with pytest.raises(FreqmapsError, match="metric 'idcor-x'"):
@@ -115,3 +119,79 @@ def test_a_broken_table_is_one_sentence(tmp_path):
     (results[0].folder / "correlation.csv").write_text("")
     with pytest.raises(StoreError, match=r"correlation\.csv: cannot be read"):
         Inputs(results).correlations()
+
+
+def test_a_root_with_two_settings_is_read_by_what_tells_them_apart(tmp_path):
+    for penalty in (0.1, 0.2):
+        keyed_results.make(tmp_path / f"{penalty}", penalty=penalty)
+    two = tmp_path / "0.1"
+    shutil.copytree(tmp_path / "0.2", two, dirs_exist_ok=True)
+    found = freqmaps.open(two)
+    with pytest.raises(
+        FreqmapsError, match=r"differ in parameters\.objective\.parameters\.penalty \(0\.\d, 0\.\d\); name"
+    ):
+        found.maps(images="essential")
+    with pytest.raises(
+        FreqmapsError, match=r"differ in images \(adversarial, essential\), attack \(pgd, none\); name one"
+    ):
+        found.maps(maps="ce")
+    keys = found.list("maps", images="essential", range="test-0-4")["key"]
+    assert len(keys) == 2 and found.maps(key=keys[0]).sizes["sample"] == keyed_results.N
+    assert found.adversarial(attack="pgd").sizes["sample"] == 2 * keyed_results.N
+    assert len(found.correlations()) == 2 and found.correlations()["key"].nunique() == 2
+    with pytest.raises(FreqmapsError, match=r"differ in inputs\.matrices\.inputs\.first\.parameters\.objective"):
+        found.per_sample("cosine", attack="pgd")
+
+
+def test_splits_never_mix(tmp_path):
+    for split in ("test", "train"):
+        keyed_results.make(tmp_path / split, split=split)
+    shutil.copytree(tmp_path / "train", tmp_path / "test", dirs_exist_ok=True)
+    found = freqmaps.open(tmp_path / "test")
+    with pytest.raises(FreqmapsError, match=r"attack 'pgd': fits results that differ in split \(test, train\)"):
+        found.adversarial(attack="pgd")
+    assert found.adversarial(attack="pgd", split="train").sizes["sample"] == 2 * keyed_results.N
+    assert found.adversarial(range="test-0-4").sizes["sample"] == keyed_results.N
+    assert set(found.list("attacks", split="train")["range"]) == {"train-0-4", "train-4-8"}
+
+
+def test_attacks_of_two_budgets_behind_maps_of_one_name_do_not_mix(results):
+    """What maps were made from is looked up, however their own specs agree."""
+    attacks = [r for r in results if r.stage == "attacks" and r.names["attack"] == "strong"]
+    maps = [r for r in results if r.names.get("images") == "adversarial" and r.names["attack"] == "strong"]
+    keys = [r.folder.name for r in attacks]
+    behind = [_with_spec(r, inputs={"adversarial": key}) for r, key in zip(maps, sorted(keys), strict=True)]
+    assert Results([*behind, *attacks]).maps(attack="strong").sizes["sample"] > 0
+    parameters = {"attack": {"kind": "pgd", "parameters": {"epsilon": 0.5}}}
+    other = [attacks[0], _with_spec(attacks[1], parameters=parameters)]
+    with pytest.raises(FreqmapsError, match=r"inputs\.adversarial\.parameters\.attack\.parameters\.epsilon"):
+        Results([*behind, *other]).maps(attack="strong")
+
+
+def _with_spec(result, **changes):
+    return replace(result, manifest=result.manifest | {"spec": result.manifest["spec"] | changes})
+
+
+def test_the_lines_of_the_readme_run_on_a_finished_study(tmp_path, monkeypatch):
+    keyed_results.make(tmp_path / "results", dataset="digits", attack="fmn")
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8").split("## Read results from a notebook")[1]
+    lines = text.split("```python\n")[1].split("```")[0]
+    place = {"small-cnn": "net", "standard": "plain", ', study="config.yaml"': "", "matched": "any-pairing"}
+    for word, other in place.items():
+        lines = lines.replace(word, other)
+    monkeypatch.chdir(tmp_path)
+    told: dict = {}
+    exec(compile(lines, "README", "exec"), told)
+    assert told["maps"].sizes["sample"] == told["attacked"].sizes["sample"] == 2 * keyed_results.N
+    assert set(told["found"].data_vars) == {"label", "success", "linf"} and told["images"].sizes["sample"] == 2
+    assert len(told["cosines"]) == len(told["table"]) == 1
+    assert repr(told["results"]).endswith("10 finished results)")
+
+
+def test_a_sample_that_two_runs_compare_counts_once(results, tmp_path):
+    once = Results(results).per_sample("cosine", attack="weak")
+    (one,) = [r for r in results if r.names.get("metric") == "cosine" and r.names["attack"] == "weak"]
+    lines = (one.folder / "per_sample.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "per_sample.csv").write_text("".join(lines[:6]))
+    both = Results([*results, replace(one, folder=tmp_path)]).per_sample("cosine", attack="weak")
+    pd.testing.assert_frame_equal(both, once)

@@ -74,7 +74,7 @@ def test_a_copy_of_the_bucket_is_an_ordinary_root(server, second):
     server.download("lab", "of/all/", second / "copied")
     results = freqmaps.open(second / "copied")
     assert results.problems() == []
-    assert results.maps(of="essential").sizes["sample"] > 0
+    assert results.maps(images="essential").sizes["sample"] > 0
     assert due(second, "all", "--configfile", "small.yaml", "--config", "results=copied") == SHOWN
 
 

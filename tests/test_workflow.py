@@ -95,7 +95,7 @@ def test_the_atlas_asks_the_network_that_made_the_stores(lab):
 
 def test_results_open_as_xarray_in_two_lines(lab):
     results = freqmaps.open(lab / "results")
-    maps = results.maps(dataset="ours", of="essential")
+    maps = results.maps(dataset="ours", images="essential")
     assert maps["map"].dims == ("sample", "channel", "ky", "kx")
     assert maps.sizes["channel"] == 3
     assert 0 < maps.sizes["sample"] <= 60
@@ -110,9 +110,9 @@ def test_results_of_one_study_are_told_from_those_of_another(lab, tmp_path, monk
     snakemake(folder, "-c2", "stores", "--configfile", "ours.yaml", "--config", 'maps={"ce": {"penalty": 0.02}}')
     monkeypatch.chdir(folder)
     with pytest.raises(FreqmapsError, match="2 results fit"):
-        freqmaps.open("results").maps(of="essential")
+        freqmaps.open("results").maps(images="essential")
     chosen = freqmaps.open("results", study=["config.yaml", "ours.yaml"])
-    assert '"penalty": 0.01' in chosen.maps(of="essential").attrs["spec"]
+    assert '"penalty": 0.01' in chosen.maps(images="essential").attrs["spec"]
 
 
 def test_an_edit_of_the_lab_network_is_seen(lab, tmp_path):

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from freqmaps.core import components
+from freqmaps.core.images import images_of
 from freqmaps.job import Job
 from freqmaps.provenance import manifest
 from freqmaps.publish import Inputs
@@ -51,9 +52,9 @@ def make(root: Path, *, channels: int = 1) -> SimpleNamespace:
         {"attack": attack, "samples": SAMPLES},
         network(PLAIN),
     )
-    _maps(study, PLAIN, "essential", "essential")
-    _maps(study, ROBUST, "essential", "essential")
-    _maps(study, ROBUST, "transferred", "fgsm@plain")
+    _maps(study, PLAIN, images_of("essential"))
+    _maps(study, ROBUST, images_of("essential"))
+    _maps(study, ROBUST, images_of("transferred", "fgsm", "plain"))
     for place in (PLAIN, ROBUST):
         _group_maps(study, place)
     study.inputs = Inputs.from_folders(list(study.folders.values()))
@@ -135,21 +136,27 @@ def _dataset(study: SimpleNamespace) -> None:
     study.folders["datasets/toy"] = folder
 
 
-def _maps(study: SimpleNamespace, place: dict, kind: str, of: str) -> None:
+def _maps(study: SimpleNamespace, place: dict, images: dict) -> None:
     settings = filled(
         "freqmaps.maps.settings", "MapSettings", learning_rate=0.2, schedule="one_cycle", min_steps=40, max_steps=60
     )
     inputs = dict(network(place))
-    if kind != "essential":
+    if images["images"] != "essential":
         inputs["adversarial"] = "/".join(["attacks", *PLAIN.values(), "fgsm", RANGE])
-    parameters = {"objective": INVARIANCE, "settings": settings, "of": kind, "samples": SAMPLES}
+    parameters = {"objective": INVARIANCE, "settings": settings, "images": images["images"], "samples": SAMPLES}
     parameters["basis"] = {"kind": "fourier", "parameters": {}}
-    stage(study, "maps", place | {"maps": "tiny", "of": of, "range": RANGE}, parameters, inputs)
+    stage(study, "maps", place | {"maps": "tiny"} | images | {"range": RANGE}, parameters, inputs)
 
 
 def _group_maps(study: SimpleNamespace, place: dict) -> None:
     settings = filled(
         "freqmaps.group_maps.settings", "GroupMapSettings", groups="class", epochs=2, learning_rate=0.1, batch=8
     )
-    parameters = {"objective": INVARIANCE, "settings": settings, "of": "essential", "samples": SAMPLES}
-    stage(study, "group_maps", place | {"group_maps": "tiny", "of": "essential"}, parameters, network(place))
+    parameters = {"objective": INVARIANCE, "settings": settings, "images": "essential", "samples": SAMPLES}
+    stage(
+        study,
+        "group_maps",
+        place | {"group_maps": "tiny", "images": "essential", "attack": "none"},
+        parameters,
+        network(place),
+    )

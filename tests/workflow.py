@@ -86,12 +86,16 @@ def _called(one: dict) -> str:
 
 
 def _place(stage: str, path: str) -> str:
-    """``.../seed0/maps/ce/fmn/test-0-60/<key>`` is ``maps/0/fmn``."""
+    """``.../seed0/maps/ce/adversarial/fmn/self/test-0-60/<key>`` is ``maps/0/fmn``."""
     if stage == "datasets":
         return stage
     seed, names = re.search(rf"/seed(\d+)/{stage}/(.*)$", path).groups()
     parts = names.split("/")[:-1]
-    kept = {"training": [], "maps": parts[1:2]}.get(stage, parts)
+    kept = [] if stage == "training" else parts
+    if stage in ("maps", "group_maps"):
+        images, attack = parts[1:3]
+        of = {"essential": [images], "adversarial": [attack]}.get(images, [images, attack])
+        kept = [*(parts[:1] if stage == "group_maps" else []), *of]
     if stage in ("attacks", "matrices", "correlation"):
         kept = [p for p in parts[stage != "attacks" :] if p != "matched" and not re.match(r"(test|train|all)-\d", p)]
     return "/".join([stage, seed, *kept])

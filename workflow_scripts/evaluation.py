@@ -21,7 +21,7 @@ def run(job: Job) -> dict[str, object]:
     samples = select(job.input("dataset"), **job.parameters["samples"])
     network = Network(load_classifier(job.input("checkpoint"), device), device, names, samples)
     inputs = Inputs.from_folders(
-        [f for role in job.inputs.values() for f in (role if isinstance(role, list) else [role])]
+        [f for role in job.inputs.values() for f in (role if isinstance(role, list) else [role])], within=samples.ids
     )
     evaluation = job.parameters["evaluation"]
     compute = components.load("evaluation", evaluation["kind"])

@@ -32,14 +32,18 @@ def run(job: Job) -> dict[str, object]:
         objective["kind"],
         objective["parameters"],
         settings,
-        adversarial=_misled(job, samples, settings) if job.parameters["of"] == "adversarial" else None,
+        adversarial=_misled(job, samples, settings) if job.parameters["images"] == "adversarial" else None,
         seed=job.seed,
         device=device,
         batch=job.options.get("batch"),
         state=job.partial,
         progress=Progress("group maps, epoch", settings.epochs),
     )
-    attributes = {"of": job.parameters["of"], "objective": objective["kind"], "parameters": job.parameters["settings"]}
+    attributes = {
+        "of": job.parameters["images"],
+        "objective": objective["kind"],
+        "parameters": job.parameters["settings"],
+    }
     write(job.folder / "store.zarr.zip", to_dataset(result, attributes | job.attributes()), GROUP_MAPS)
     return headline(result)
 

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from freqmaps.core.device import pick
+from freqmaps.core.errors import StoreError
 from freqmaps.job import Job, Progress, main
 from freqmaps.maps import MapSettings, compute_maps, mean_size, select_adversarial, select_essential, to_dataset
 from freqmaps.maps.selection import shuffle_perturbation
@@ -36,7 +37,11 @@ def run(job: Job) -> dict[str, object]:
         state=job.partial,
         progress=Progress("maps", len(targets)),
     )
-    attributes = {"of": job.parameters["of"], "objective": objective["kind"], "parameters": job.parameters["settings"]}
+    attributes = {
+        "of": job.parameters["images"],
+        "objective": objective["kind"],
+        "parameters": job.parameters["settings"],
+    }
     attributes |= {"basis": basis["kind"], "basis_parameters": basis["parameters"]}
     store = to_dataset(result, samples.ids, samples.labels, targets, attributes | job.attributes())
     write(job.folder / "store.zarr.zip", store, MAPS)
@@ -51,12 +56,15 @@ def run(job: Job) -> dict[str, object]:
 
 def _eligible(job: Job, classifier: Classifier, device: torch.device) -> tuple[Samples, NDArray[np.int64]]:
     """Return the images to map and the classes that the maps are to keep."""
-    of, samples = job.parameters["of"], select(job.input("dataset"), **job.parameters["samples"])
+    of, samples = job.parameters["images"], select(job.input("dataset"), **job.parameters["samples"])
     if of == "essential":
         rows = select_essential(samples.labels, predict(classifier, samples.images, device=device))
         return samples.at(rows), samples.labels[rows]
     found = attacked(job.input("adversarial"))
     rows = select_adversarial(found.samples.labels, found.predictions, found.success)
+    if found.samples.ids[: len(samples.ids)] != samples.ids:
+        raise StoreError(f"{job.input('adversarial')}: holds other samples than those to map; run its target again")
+    rows = rows[rows < len(samples.ids)]  # an attack may reach further than the maps
     images, labels = found.samples.at(rows), found.samples.labels[rows]
     if of == "adversarial":
         return images, found.adversarial_predictions[rows]

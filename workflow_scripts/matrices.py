@@ -10,6 +10,7 @@ from freqmaps.core import components
 from freqmaps.job import Job, main
 from freqmaps.matrices import MatrixSettings, concatenate, matrix_dataset, pooled
 from freqmaps.stores import MAPS, MATRICES, read_blocks, write
+from freqmaps.stores.selection import select
 
 
 def run(job: Job) -> dict[str, object]:
@@ -18,8 +19,13 @@ def run(job: Job) -> dict[str, object]:
     pair = components.load("pairing", pairing["kind"])(**pairing["parameters"])
     reads_entries = "BASES" in components.find("pairing", pairing["kind"]).constants
     generator = np.random.default_rng(job.seed)
-    first = _rows(job.inputs["first"], settings, lambda maps: maps)
-    second = _rows(job.inputs["second"], settings, lambda maps: pair(first, maps, generator) if reads_entries else maps)
+    wanted = None
+    if "samples" in job.parameters:
+        wanted = select(job.input("dataset"), **job.parameters["samples"], unit=False).ids
+    first = _rows(job.inputs["first"], settings, wanted, lambda maps: maps)
+    second = _rows(
+        job.inputs["second"], settings, wanted, lambda maps: pair(first, maps, generator) if reads_entries else maps
+    )
     if not reads_entries:
         second = pair(first, second, generator)
     matrices = matrix_dataset(first, second, settings)
@@ -31,9 +37,16 @@ def run(job: Job) -> dict[str, object]:
     }
 
 
-def _rows(folders: Sequence[Path], settings: MatrixSettings, change: Callable[[xr.Dataset], xr.Dataset]) -> xr.Dataset:
-    """Pool the maps of all shards part by part: large ones would not fit into memory together."""
+def _rows(
+    folders: Sequence[Path],
+    settings: MatrixSettings,
+    wanted: Sequence[str] | None,
+    change: Callable[[xr.Dataset], xr.Dataset],
+) -> xr.Dataset:
+    """Pool all maps, or those of the samples wanted, part by part: large ones do not fit into memory together."""
     parts = (part for folder in folders for part in read_blocks(folder / "store.zarr.zip", MAPS))
+    if wanted is not None:
+        parts = (part.isel(sample=np.flatnonzero(np.isin(part["sample"].values, wanted))) for part in parts)
     return concatenate([pooled(change(part), settings) for part in parts])
 
 

@@ -99,5 +99,5 @@ def _same_place(candidates: Sequence[Found], one: Found) -> Sequence[Found]:
 
 
 def _agree(some: Mapping[str, str], others: Mapping[str, str]) -> bool:
-    shared = (some.keys() & others.keys()) - {"of", "attack"}  # an adversarial map's input is the attack it is `of`
+    shared = (some.keys() & others.keys()) - {"attack"}  # what is made of clean images stands behind every attack
     return all(some[name] == others[name] for name in shared)

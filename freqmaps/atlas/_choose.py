@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freqmaps.atlas._planes import bytes_per_sample
-from freqmaps.atlas._read import column, store_rows
-from freqmaps.results.reader import ESSENTIAL, STORE, Inputs
-from freqmaps.stores import MAPS
+from freqmaps.atlas._read import mapped_samples
+from freqmaps.core.images import ESSENTIAL
+from freqmaps.results.reader import Results
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Choice:
     limit: str = ""
 
 
-def choose(inputs: Inputs, attacks: int, *, samples: int, megabytes: float) -> Choice:
+def choose(inputs: Results, attacks: int, *, samples: int, megabytes: float) -> Choice:
     """Choose among the samples that have an essential map, that is, all that were mapped and correctly classified.
 
     Parameters
@@ -47,15 +47,13 @@ def choose(inputs: Inputs, attacks: int, *, samples: int, megabytes: float) -> C
     megabytes
         At most so many million bytes of pixels and map entries before compression; at least one sample is shown.
     """
-    stores = [r.folder / STORE for r in inputs.select("maps", of=ESSENTIAL)]
-    rows = store_rows(stores, MAPS)
-    if not rows:
+    ids = mapped_samples(inputs, images=ESSENTIAL)
+    if not ids:
         return Choice([], 0)
-    labels = column(rows, stores, MAPS, "label")
-    shape = column(dict(list(rows.items())[:1]), stores, MAPS, "map").shape[1:]
+    labels = inputs.maps(images=ESSENTIAL, variables=["label"])["label"].values
+    shape = inputs.maps(images=ESSENTIAL, variables=["map"], samples=ids[:1])["map"].shape[1:]
     fit = max(1, int(megabytes * 1e6 // bytes_per_sample(shape, attacks)))
     count = min(samples, fit)
-    ids = list(rows)
     if count >= len(ids):
         return Choice(ids, len(ids))
     chosen = [ids[i] for i in stratified(labels, count)]

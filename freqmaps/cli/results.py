@@ -34,9 +34,9 @@ def add_commands(commands: Commands) -> None:
 
 
 def _list(given: argparse.Namespace) -> int:
-    from freqmaps.results import Results
+    from freqmaps.results.notebook import open_results
 
-    print(Results(given.root).list(given.stage).to_string(index=False))
+    print(open_results(given.root).list(given.stage).to_string(index=False))
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freqmaps.core.errors import FreqmapsError, nearest
+from freqmaps.core.images import called
 from freqmaps.evaluation._api import Row, accuracy
 from freqmaps.group_maps import class_maps
 
@@ -44,7 +45,7 @@ def defences(
     FreqmapsError
         A name that has no maps, or maps that are not of classes.
     """
-    found = {r.names["of"]: r for r in inputs.select("group_maps", **network.names, group_maps=setting)}
+    found = {called(r.names): r for r in inputs.select("group_maps", **network.names, group_maps=setting)}
     for name in names or []:
         if name not in found:
             raise FreqmapsError(f"no group maps '{setting}' were made from '{name}'; {nearest(name, found)}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from freqmaps.analysis.linear import half_planes
+from freqmaps.core.images import called
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +24,7 @@ class Mapped:
     Attributes
     ----------
     of
-        The config's name of the images: ``essential``, an attack, or ``attack@training``.
+        What tables call the images: ``essential``, an attack, or ``attack@training``.
     ids, labels
         n sample ids and (n,) true classes.
     rows
@@ -39,10 +40,11 @@ class Mapped:
 def mapped(inputs: Inputs, network: Network, setting: str, of: str) -> list[Mapped]:
     """Return the network's maps of a setting and a kind (``essential``, …), one entry for each attack behind them."""
     results = inputs.select("maps", **network.names, maps=setting)
-    names = dict.fromkeys(r.names["of"] for r in results if r.manifest["spec"]["parameters"]["of"] == of)
+    fields = ("images", "attack", "against")
+    made = {called(r.names): {f: r.names[f] for f in fields} for r in results if r.names["images"] == of}
     found = []
-    for name in names:
-        store = inputs.maps(**network.names, maps=setting, of=name, variables=["map", "label"], basis=None)
+    for name, images in made.items():
+        store = inputs.maps(**network.names, maps=setting, **images, variables=["map", "label"], basis=None)
         values = store["map"].values
         rows = (
             half_planes(values) if "ky" in store.dims else values.reshape(len(values), int(np.prod(values.shape[1:])))

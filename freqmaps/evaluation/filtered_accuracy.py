@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from freqmaps.core.images import ESSENTIAL, TRANSFERRED
 from freqmaps.evaluation._api import Evaluated, Network, Row, accuracy
 from freqmaps.evaluation._filtered import filtered, shuffled
 from freqmaps.maps.selection import select_adversarial
@@ -97,8 +98,10 @@ def _read(inputs: Inputs, network: Network, setting: str, of: str, attack: str) 
     adversarial = inputs.adversarial(**(dict(network.names) | {"training": against}), attack=attack)
     taken = select_adversarial(*(adversarial[v].values for v in ("label", "prediction", "success")))
     hit = {str(s) for s in adversarial["sample"].values[taken]}
-    name = of if of == "essential" else f"{attack}@{against}"
-    mapped = inputs.maps(**network.names, maps=setting, of=name, variables=["map", "label"])
+    whose = {"attack": attack} | ({"against": against} if of == TRANSFERRED else {})
+    mapped = inputs.maps(
+        **network.names, maps=setting, images=of, **({} if of == ESSENTIAL else whose), variables=["map", "label"]
+    )
     ids = [str(s) for s in mapped["sample"].values if str(s) in hit]
     chosen = mapped.sel(sample=ids)
     clean = inputs.dataset(network.names["dataset"], samples=ids, variables=["image"])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from freqmaps.core.images import called
 from freqmaps.evaluation._api import Network, Row, accuracy
 from freqmaps.evaluation._filtered import filtered, shuffled
 from freqmaps.spectra.masks import complement_mask
@@ -55,7 +56,7 @@ def compute(
     generator = np.random.default_rng(seed)
     rows: list[Row] = []
     for result in inputs.select("group_maps", group_maps=group_maps):
-        where = {"masks_of": result.names["training"], "of": result.names["of"]}
+        where = {"masks_of": result.names["training"], "of": called(result.names)}
         store = inputs.group_maps(**result.names)
         for group, label, mask in zip(store["group"].values, store["label"].values, store["map"].values, strict=True):
             members = np.arange(len(labels)) if label < 0 else np.flatnonzero(labels == label)

@@ -84,7 +84,7 @@ class Rates:
         known = sorted(steps for steps in alike if steps)
         return known[len(known) // 2] if known else None
 
-    def share(self, case: Case, names: Sequence[str] = ("dataset", "model", "training", "of")) -> float:
+    def share(self, case: Case, names: Sequence[str] = ("dataset", "model", "training", "images", "attack")) -> float:
         """Return the share of the images asked for that was eligible in earlier results of the same network; else 1."""
         place = [case.spec["names"].get(name) for name in names]
         alike = [

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.images import ADVERSARIAL, ESSENTIAL
 from freqmaps.publish.nothing import NothingToShow
-from freqmaps.results.reader import ESSENTIAL, Inputs
+from freqmaps.results.reader import Inputs
 
 _NAMES = ("dataset", "model", "training", "seed", "maps")
 _FLAGS = ("label", "keeps_prediction")
@@ -106,23 +107,23 @@ def first_per_class(labels: NDArray[Any], count: int) -> list[int]:
 def _setting(inputs: Inputs, given: dict[str, str]) -> dict[str, str]:
     for result in inputs.results:
         fits = all(result.names.get(key) == name for key, name in given.items())
-        if result.stage == "maps" and result.names.get("of") == ESSENTIAL and fits:
+        if result.stage == "maps" and result.names.get("images") == ESSENTIAL and fits:
             return {key: result.names[key] for key in _NAMES if key in result.names}
     wanted = ", ".join(f"{key} '{name}'" for key, name in given.items()) or "any setting"
     raise FreqmapsError(f"there are no essential maps for {wanted}; name a setting of this study")
 
 
 def _attack(inputs: Inputs, names: dict[str, str], attack: str | None) -> str:
-    of = dict.fromkeys(
-        r.names["of"] for r in inputs.select("maps", **names) if r.names.get("of", ESSENTIAL) != ESSENTIAL
-    )
+    of = dict.fromkeys(r.names["attack"] for r in inputs.select("maps", **names, images=ADVERSARIAL))
     if attack is not None:
         if attack not in of:
             raise FreqmapsError(f"attack '{attack}' has no adversarial maps here; there are: {', '.join(of) or 'none'}")
         return attack
     if not of:
         raise FreqmapsError("there are no adversarial maps for this setting; add an attack to the config")
-    counts = {name: inputs.maps(of=name, variables=["label"], **names).sizes["sample"] for name in of}
+    counts = {
+        name: inputs.maps(images=ADVERSARIAL, attack=name, variables=["label"], **names).sizes["sample"] for name in of
+    }
     return max(of, key=lambda name: counts[name])
 
 
@@ -130,12 +131,12 @@ def _choose(inputs: Inputs, names: dict[str, str], count: int) -> tuple[list[str
     place = {key: names[key] for key in _NAMES if key in names}
     kept: dict[str, dict[str, bool]] = {}
     labels: dict[str, int] = {}
-    for of in (ESSENTIAL, names["attack"]):
-        store = inputs.maps(of=of, variables=_FLAGS, **place)
+    for images, attack in ((ESSENTIAL, {}), (ADVERSARIAL, {"attack": names["attack"]})):
+        store = inputs.maps(images=images, variables=_FLAGS, **attack, **place)
         ids = store["sample"].values.tolist()
-        kept[of] = dict(zip(ids, store["keeps_prediction"].values.tolist(), strict=True))
+        kept[images] = dict(zip(ids, store["keeps_prediction"].values.tolist(), strict=True))
         labels |= dict(zip(ids, store["label"].values.tolist(), strict=True))
-    essential, attacking = kept[ESSENTIAL], kept[names["attack"]]
+    essential, attacking = kept[ESSENTIAL], kept[ADVERSARIAL]
     common = [s for s in essential if s in attacking]
     if not common:
         raise NothingToShow(f"no sample has both an essential map and an adversarial map of '{names['attack']}'")
@@ -150,8 +151,8 @@ def _read(inputs: Inputs, names: dict[str, str], samples: list[str], rule: str) 
     place = {key: names[key] for key in _NAMES if key in names}
     data = inputs.dataset(names["dataset"], samples)
     attack = inputs.adversarial(samples=samples, **{k: v for k, v in names.items() if k != "maps"})
-    essential = inputs.maps(of=ESSENTIAL, samples=samples, **place)
-    attacking = inputs.maps(of=names["attack"], samples=samples, **place)
+    essential = inputs.maps(images=ESSENTIAL, samples=samples, **place)
+    attacking = inputs.maps(images=ADVERSARIAL, attack=names["attack"], samples=samples, **place)
     return Examples(
         names=names,
         classes=[str(name) for name in data.attrs["classes"]],

@@ -1,8 +1,25 @@
-"""What lies under a results root: found, listed, read, and checked."""
+"""What lies under a results root: found, listed, read, and checked.
 
-from freqmaps.results.notebook import Results
+Importing this package imports neither xarray nor pandas: the reader is loaded when it is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from freqmaps.results.scan import Found, scan
+
+if TYPE_CHECKING:
+    from freqmaps.results.reader import Inputs, Result, Results
 
 DECIDES_NUMBERS = False
 
-__all__ = ["Found", "Results", "scan"]
+__all__ = ["Found", "Inputs", "Result", "Results", "scan"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("Inputs", "Result", "Results"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from freqmaps.results import reader
+
+    return getattr(reader, name)

@@ -1,4 +1,4 @@
-"""Finished results, selected by the names that the config gives them: what items and evaluations read."""
+"""Finished results, selected by the names that the config gives them: what items, evaluations and notebooks read."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import pandas as pd
 import xarray as xr
 
 from freqmaps.core.errors import FreqmapsError, StoreError
+from freqmaps.core.images import ESSENTIAL
 from freqmaps.provenance import manifest as manifests
-from freqmaps.stores import ADVERSARIAL, ARRAYS, DATASET, GROUP_MAPS, MAPS, Contract, open_store, read
+from freqmaps.results.settings import ranged_start, refuse_mixed, split_of
+from freqmaps.stores import ADVERSARIAL, ARRAYS, DATASET, GROUP_MAPS, MAPS, MATRICES, Contract, open_store, read
 
 STORE = "store.zarr.zip"
-ESSENTIAL = "essential"
 CORRELATION_NAMES = ("dataset", "model", "training", "seed", "maps", "attack", "pairing", "metric")
 
 
@@ -27,11 +28,12 @@ class Result:
     Attributes
     ----------
     stage
-        One of :data:`freqmaps.study.graph.PATHS`.
+        One of :data:`freqmaps.stages.PATHS`.
     names
-        The names that the config gives it: among ``dataset``, ``model``, ``training``, ``seed``, ``maps``, ``of``
-        (``essential`` or the attack's name), ``group_maps``, ``attack``, ``pairing``, ``metric``, ``evaluation`` and
-        ``range`` (``"test-0-1024"``).
+        The names that the config gives it: among ``dataset``, ``model``, ``training``, ``seed``, ``maps``,
+        ``group_maps``, ``images`` (what maps are made of: ``essential``, ``adversarial``, ``transferred`` or
+        ``noise``), ``attack`` (``none`` where there is none), ``against`` (the training attacked, ``self`` if it is
+        the mapped one), ``pairing``, ``metric``, ``evaluation`` and ``range`` (``"test-0-1024"``).
     folder
         Its keyed folder.
     manifest
@@ -55,24 +57,35 @@ class Result:
         return None if kind is None else (str(kind), dict(entry.get("parameters", {})))
 
 
-class Inputs:
-    """All results that an item may read, selected by name.
+#: A method of the class below is called ``list``.
+Found = list[Result]
 
-    The readers of stores take names that fix one setting (names that leave several open are refused: their samples
-    would be mixed), and
 
-    * ``samples``: ids to read, which is also the order of the result; None reads all;
-    * ``variables``: variables to read; None reads all. Naming the small ones spares reading images.
+class Results:
+    """Finished results under a root, of a study, or of some folders, selected by name.
 
-    They raise a FreqmapsError where there is no such result or no such sample, a StoreError for a corrupt store.
+    Results are selected by the names of their place (``dataset``, ``model``, ``training``, ``seed``, ``attack``,
+    ``maps``, ...), by ``range`` (``"test-0-1024"``), ``split`` (``"test"``) and ``key``. The readers of stores take
+    names that fix one setting, join its ranges along ``sample``, count a sample that two ranges share once, and read
+
+    * ``samples``: the ids to read, which is also the order of the result; None reads all;
+    * ``variables``: the variables to read; None reads all. Naming the small ones spares reading images.
+
+    They raise a FreqmapsError where there is no such result or no such sample, or where the names fit results that
+    differ in more than their range of samples (the message says in what); a StoreError for a corrupt store.
     """
 
-    def __init__(self, results: Sequence[Result]) -> None:
-        self.results = list(results)
+    def __init__(
+        self, results: Sequence[Result], root: Path | None = None, within: Sequence[str] | None = None
+    ) -> None:
+        self.results, self.root = list(results), root
+        self.within = None if within is None else frozenset(within)
 
     @classmethod
-    def from_folders(cls, folders: Sequence[Path]) -> Inputs:
+    def from_folders(cls, folders: Sequence[Path], within: Sequence[str] | None = None) -> Results:
         """Read the manifests of results that lie in these folders.
+
+        Of attacks and maps, only samples ``within`` these ids are there; None leaves all.
 
         Raises
         ------
@@ -80,7 +93,46 @@ class Inputs:
             A folder holds no whole manifest.
         """
         found = [(Path(folder), manifests.read(Path(folder))) for folder in folders]
-        return cls([Result(m["stage"], dict(m["spec"]["names"]), folder, m) for folder, m in found])
+        return cls([Result(m["stage"], dict(m["spec"]["names"]), folder, m) for folder, m in found], within=within)
+
+    def __repr__(self) -> str:
+        return f"Results({str(self.root) if self.root else 'chosen folders'}: {len(self.results)} finished results)"
+
+    def list(self, stage: str | None = None, **names: str) -> pd.DataFrame:
+        """Return a table of results: stage, names, headline figures, date, key and folder.
+
+        Parameters
+        ----------
+        stage
+            Only this stage (``datasets``, ``training``, ``attacks``, ``maps``, ``matrices``, ``correlation``, ...).
+        **names
+            Only results of this ``dataset``, ``model``, ``training``, ``seed``, ``attack``, ``maps``, ``split``, ...
+        """
+        return pd.DataFrame(
+            {"stage": r.stage, **r.names, **r.manifest.get("headline", {})}
+            | {"date": r.manifest.get("provenance", {}).get("date"), "key": r.folder.name, "folder": str(r.folder)}
+            for r in self.results
+            if stage in (None, r.stage) and _fits(r, names)
+        )
+
+    def catalog(self) -> pd.DataFrame:
+        """Return the catalog of everything under the root, unfinished results too: see :mod:`freqmaps.results.rows`.
+
+        Raises
+        ------
+        FreqmapsError
+            These results were not opened by their root.
+        """
+        from freqmaps.results.rows import COLUMNS, rows
+        from freqmaps.results.scan import scan
+
+        if self.root is None:
+            raise FreqmapsError("these are chosen folders; open a results root with freqmaps.open to list all of it")
+        return pd.DataFrame(rows(scan(self.root)), columns=list(COLUMNS))
+
+    def problems(self) -> Sequence[str]:
+        """Compare every file with its recorded size and SHA-256; one sentence for each that differs."""
+        return [problem for r in self.results for problem in manifests.problems(r.folder, r.manifest)]
 
     def provenance(self) -> dict[str, Any]:
         """Return where an item's numbers come from: each result's spec, code, device and seconds, and the libraries."""
@@ -96,34 +148,40 @@ class Inputs:
             )
         return {"results": results, "libraries": libraries}
 
-    def select(self, stage: str, **names: str) -> list[Result]:
+    def select(self, stage: str, **names: str) -> Found:
         """Return a stage's results that carry all the given names, in the study's order, ranges ascending."""
-        found = [
-            r for r in self.results if r.stage == stage and all(r.names.get(key) == name for key, name in names.items())
-        ]
-        return sorted(found, key=_range_start)
+        return sorted((r for r in self.results if r.stage == stage and _fits(r, names)), key=_start)
 
-    def related(self, stage: str, names: Mapping[str, str]) -> list[Result]:
-        """Return a stage's results that contradict none of the names: the attack behind a correlation, say."""
+    def related(self, stage: str, names: Mapping[str, str]) -> Found:
+        """Return a stage's results that contradict none of the names: the attack behind a correlation, say.
+
+        What is made of clean images contradicts no attack.
+        """
         found = [
             r
             for r in self.results
-            if r.stage == stage and all(names[key] == name for key, name in r.names.items() if key in names)
+            if r.stage == stage
+            and all(
+                names[key] == name or (key == "attack" and r.names.get("images") == ESSENTIAL)
+                for key, name in r.names.items()
+                if key in names
+            )
         ]
-        return sorted(found, key=_range_start)
+        return sorted(found, key=_start)
 
-    def correlations(self) -> pd.DataFrame:
-        """Return the rows of every correlation result, one per metric.
+    def correlations(self, **names: str) -> pd.DataFrame:
+        """Return the rows of all correlation results that carry the given names, one per metric.
 
         Returns
         -------
         pandas.DataFrame
             Columns ``dataset, model, training, seed, attack, maps`` and ``metric`` (the config's names), ``kind`` (of
-            the metric), ``value, std, p_value, n, n_dropped, error, error_method, extra``; ``extra`` is JSON text.
+            the metric), ``value, std, p_value, n, n_dropped, error, error_method, extra``; ``extra`` is JSON text. Rows
+            that differ in ``key`` alone were made by different settings of the same names.
         """
         frames = []
-        for result in self.select("correlation"):
-            frame = _csv(result.folder / "correlation.csv")
+        for result in self.select("correlation", **names):
+            frame = _csv(result.folder / "correlation.csv").assign(key=result.folder.name)
             frame["kind"] = (result.component("metric") or (frame["metric"].iloc[0], {}))[0]
             # The file names the metric by its kind; a config may hold two metrics of one kind under its own names.
             for key in CORRELATION_NAMES:
@@ -131,7 +189,9 @@ class Inputs:
                     frame[key] = result.names[key]
             frames.append(frame)
         if not frames:
-            raise FreqmapsError("there are no correlation results; add an attack, a map setting and a metric")
+            raise FreqmapsError(
+                f"there are no correlation results for {_shown(names)}; add an attack, a map setting and a metric"
+            )
         return pd.concat(frames, ignore_index=True)
 
     def maps(
@@ -160,10 +220,11 @@ class Inputs:
 
     def group_maps(self, **names: str) -> xr.Dataset:
         """Read the group maps of one setting and network."""
-        found = self.select("group_maps", **names)
-        if len(found) != 1:
-            raise FreqmapsError(f"{len(found)} group-map results fit {_shown(names)}; give names that fit one")
-        return read(found[0].folder / STORE, GROUP_MAPS)
+        return read(self._one("group_maps", names).folder / STORE, GROUP_MAPS)
+
+    def matrices(self, **names: str) -> xr.Dataset:
+        """Read the matrices ``first`` and ``second`` of one pairing of maps."""
+        return read(self._one("matrices", names).folder / STORE, MATRICES)
 
     def adversarial(
         self, *, samples: Sequence[str] | None = None, variables: Sequence[str] | None = None, **names: str
@@ -186,20 +247,27 @@ class Inputs:
             Columns ``sample`` (text), ``value`` (float), and one per name.
         """
         frames = []
-        for result in self.select("correlation", metric=metric, **names):
+        results = self.select("correlation", metric=metric, **names)
+        for place in dict.fromkeys(tuple(sorted(r.names.items())) for r in results):
+            refuse_mixed(
+                [r for r in results if tuple(sorted(r.names.items())) == place], self.results, _shown(names), parts=True
+            )
+        for result in results:
             frame = _csv(result.folder / "per_sample.csv")
             frames.append(frame.assign(**{k: v for k, v in result.names.items() if k not in ("sample", "value")}))
         if not frames:
             raise FreqmapsError(f"no per-sample values of metric '{metric}' for {_shown(names)}; add it to the config")
-        return pd.concat(frames, ignore_index=True)
+        together = pd.concat(frames, ignore_index=True)
+        # Two runs may compare some of the same samples.
+        return together.drop_duplicates([c for c in together if c != "value"], ignore_index=True)
 
-    def evaluations(self, kind: str, file: str = "evaluation.csv") -> pd.DataFrame:
-        """Return the rows of every evaluation of a kind, with the names of the network that was evaluated.
+    def evaluations(self, kind: str, file: str = "evaluation.csv", **names: str) -> pd.DataFrame:
+        """Return the rows of all evaluations of a kind that carry the given names, with the names of the network.
 
         ``file`` is ``samples.csv`` for the rows about single samples, which not every kind has.
         """
         frames = []
-        for result in self.select("evaluation"):
+        for result in self.select("evaluation", **names):
             if (result.component("evaluation") or ("",))[0] == kind:
                 frame = _csv(result.folder / file)
                 frames.append(frame.assign(**{k: v for k, v in result.names.items() if k not in frame.columns}))
@@ -214,6 +282,13 @@ class Inputs:
             raise FreqmapsError(f"{len(found)} evaluations fit {_shown(names)}; give names that fit one")
         return read(found[0].folder / "arrays.zarr.zip", ARRAYS)
 
+    def _one(self, stage: str, names: Mapping[str, str]) -> Result:
+        found = self.select(stage, **names)
+        if not found:
+            raise FreqmapsError(f"no {stage} result for {_shown(names)}; run the target that makes it")
+        refuse_mixed(found, self.results, _shown(names))
+        return found[0]
+
     def _stores(
         self,
         stage: str,
@@ -225,9 +300,7 @@ class Inputs:
         results = self.select(stage, **names)
         if not results:
             raise FreqmapsError(f"no {stage} result for {_shown(names)}; run the target that makes it")
-        settings = {tuple((k, v) for k, v in sorted(r.names.items()) if k != "range") for r in results}
-        if len(settings) > 1:
-            raise FreqmapsError(f"{_shown(names)} fits {len(settings)} settings of stage {stage}; name one of them")
+        refuse_mixed(results, self.results, _shown(names))
         parts = [_part(r.folder / STORE, contract, samples, variables) for r in results]
         parts = [p for p in parts if p.sizes["sample"]] or parts[:1]
         joined = parts[0]
@@ -238,6 +311,8 @@ class Inputs:
             )  # fmt: skip
         # Two runs may take the same samples in ranges of their own; what was made of a sample is the same in both.
         joined = joined.isel(sample=_firsts(joined["sample"].values.tolist()))
+        if self.within is not None and stage in ("attacks", "maps"):
+            joined = joined.isel(sample=[i for i, s in enumerate(joined["sample"].values) if s in self.within])
         if samples is None:
             return joined
         missing = sorted(set(samples) - set(joined["sample"].values.tolist()))
@@ -252,8 +327,13 @@ def _firsts(ids: Sequence[str]) -> slice | list[int]:
     return slice(None) if len(firsts) == len(ids) else sorted(firsts.values())
 
 
-def _range_start(result: Result) -> int:
-    return int(result.names.get("range", "0-0").split("-")[-2])
+def _start(result: Result) -> int:
+    return ranged_start(result.names)
+
+
+def _fits(result: Result, names: Mapping[str, str]) -> bool:
+    also = {"key": result.folder.name, "split": split_of(result)}
+    return all(result.names.get(key, also.get(key)) == str(name) for key, name in names.items())
 
 
 def _shown(names: Mapping[str, str]) -> str:
@@ -265,8 +345,16 @@ def _csv(path: Path) -> pd.DataFrame:
         raise FreqmapsError(f"{path}: empty; this kind of metric or evaluation says nothing of single samples")
     try:
         texts = dict.fromkeys((*CORRELATION_NAMES, "sample", "error_method", "extra"), str)
-        return pd.read_csv(path, dtype=texts)
-    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        found = pd.read_csv(path, dtype=texts)
+        return found.astype({"value": float}) if path.name == "per_sample.csv" else found
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        pd.errors.ParserError,
+        pd.errors.EmptyDataError,
+        UnicodeDecodeError,
+    ) as error:
         raise StoreError(f"{path}: cannot be read ({error}); delete its folder and run the target again") from error
 
 
@@ -284,3 +372,7 @@ def _part(path: Path, contract: Contract, samples: Sequence[str] | None, variabl
             return (part if positions is None else part.isel(sample=positions)).load()
         except (zipfile.BadZipFile, ValueError, RuntimeError, OSError, KeyError) as error:
             raise StoreError(f"{path}: corrupt chunk ({error}); delete its folder and run the target again") from error
+
+
+#: What authors of items and evaluations call the results that they are given.
+Inputs = Results

@@ -73,12 +73,12 @@ STAGES = {
             on_device=True, memory_mb=8000, minutes=120, stored=(3.2, 1.5),
         ),
         Stage(
-            "maps", f"{_NETWORK}/maps/{{maps}}/{{of}}/{{range}}/{{key}}", (STORE,), "MAPS", ("torch",),
-            on_device=True, memory_mb=8000, minutes=240, stored=(0.3, 5.0),
+            "maps", f"{_NETWORK}/maps/{{maps}}/{{images}}/{{attack}}/{{against}}/{{range}}/{{key}}",
+            (STORE,), "MAPS", ("torch",), on_device=True, memory_mb=8000, minutes=240, stored=(0.3, 5.0),
         ),
         Stage(
-            "group_maps", f"{_NETWORK}/group_maps/{{group_maps}}/{{of}}/{{key}}", (STORE,), "GROUP_MAPS", ("torch",),
-            on_device=True, memory_mb=16000, minutes=240, stored=(2.0, 3.0),
+            "group_maps", f"{_NETWORK}/group_maps/{{group_maps}}/{{images}}/{{attack}}/{{key}}",
+            (STORE,), "GROUP_MAPS", ("torch",), on_device=True, memory_mb=16000, minutes=240, stored=(2.0, 3.0),
         ),
         Stage(
             "matrices", f"{_NETWORK}/matrices/{{maps}}/{{attack}}/{{pairing}}/{{key}}", (STORE,), "MATRICES",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 from string import Formatter
 
+from freqmaps.core.images import KINDS
 from freqmaps.provenance import keys
 from freqmaps.stages import PATHS
 
@@ -14,12 +15,11 @@ DECIDES_NUMBERS = False
 
 #: What may stand for a name: as the config's schema has it; a dot or a dash cannot come first.
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
-#: Maps of what an attack made against another training's network are called ``attack@training``.
 _SHAPES = {
     "key": rf"[0-9a-f]{{{keys.LENGTH}}}",
     "seed": r"\d+",
     "range": r"[a-z]+-\d+-\d+",
-    "of": rf"{NAME}(?:@{NAME})?",
+    "images": "|".join(KINDS),
     "item": r"[A-Za-z0-9][A-Za-z0-9._:-]*",
 }
 _KEY = re.compile(_SHAPES["key"])

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from freqmaps.core.errors import ConfigError, nearest
+from freqmaps.core.images import ADVERSARIAL, ESSENTIAL, NO_ATTACK
 from freqmaps.study.graph import Graph, Node
 
 DECIDES_NUMBERS = False
 
 SETTING = ("dataset", "model", "training", "seed", "maps")
-_ESSENTIAL = "essential"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def resolve(study: str, given: Mapping[str, Any], graph: Graph) -> Atlas | None:
 
 def _settings(graph: Graph) -> list[dict[str, str]]:
     """Return the settings with essential maps over the Fourier plane, in the study's order."""
-    found = [n for n in graph.nodes.values() if n.stage == "maps" and n.names["of"] == _ESSENTIAL and _planar(n)]
+    found = [n for n in graph.nodes.values() if n.stage == "maps" and n.names["images"] == ESSENTIAL and _planar(n)]
     return [dict(pairs) for pairs in dict.fromkeys(tuple((k, n.names[k]) for k in SETTING) for n in found)]
 
 
@@ -81,7 +81,7 @@ def _fitting(settings: list[dict[str, str]], wanted: Mapping[str, str]) -> dict[
 
 
 def _attacks(given: Iterable[str] | None, nodes: Sequence[Node]) -> list[str]:
-    mapped = {node.names["of"] for node in nodes if node.stage == "maps"}
+    mapped = {node.names["attack"] for node in nodes if node.names.get("images") == ADVERSARIAL}
     made = dict.fromkeys(node.names["attack"] for node in nodes if node.stage == "attacks")
     known = [attack for attack in made if attack in mapped]
     if given is None:
@@ -102,8 +102,8 @@ def _shown(node: Node, names: Mapping[str, str], attacks: Sequence[str]) -> bool
         return False
     if node.stage == "correlation" and not _is_cosine(node):
         return False
-    attack = node.names.get("attack") or node.names.get("of")
-    return attack in (None, _ESSENTIAL, *attacks)
+    shown = node.names.get("images", ESSENTIAL) in (ESSENTIAL, ADVERSARIAL)
+    return shown and node.names.get("attack", NO_ATTACK) in (NO_ATTACK, *attacks)
 
 
 def _is_cosine(node: Node) -> bool:

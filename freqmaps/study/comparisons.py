@@ -7,15 +7,13 @@ from typing import Any
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
+from freqmaps.core.images import ADVERSARIAL, ESSENTIAL, NO_ATTACK, NOISE, images_of
 from freqmaps.provenance import keys
 from freqmaps.study.graph import Node, entry
 from freqmaps.study.networks import options
-from freqmaps.study.runs import ESSENTIAL, Made, Place, Run
+from freqmaps.study.runs import Made, Place, Run
 
 DECIDES_NUMBERS = False
-
-#: The attack's name where two networks are compared on clean images.
-NO_ATTACK = "none"
 
 
 def add_comparisons(run: Run) -> None:
@@ -48,9 +46,8 @@ class _Comparison:
             self._matrices(place, kind, parameters, self._other_maps(setting, parameters, where))
             return
         for attack in self.run.run["attacks"]:
-            of = {"adversarial": self.run.adversarial(attack), "noise": f"noise-{attack}"}[second]
-            maps = self.made.maps(setting, of)
-            if not maps and second == "noise":
+            maps = self.made.maps(setting, {ADVERSARIAL: self.run.adversarial, NOISE: NOISE}[second], attack)
+            if not maps and second == NOISE:
                 raise ConfigError(f"{self.where}.maps_of: pairing '{name}' needs maps of 'noise'; add it to the list")
             self._matrices(place | {"attack": attack}, kind, parameters, maps)
 
@@ -64,20 +61,19 @@ class _Comparison:
                 other[name] = str(parameters[parameter])
         if other == self.names:
             return []
-        wanted = other | {"maps": setting, "of": ESSENTIAL}
+        wanted = other | {"maps": setting} | images_of(ESSENTIAL)
         found = [n for n in self.graph.nodes.values() if n.stage == "maps" and wanted.items() <= n.names.items()]
         network = f"{other['model']}/{other['training']}, seed {other['seed']}"
         if not found:
             raise ConfigError(f"{where}: no run makes essential maps '{setting}' of {network}; add it to a run")
-        # Ranges of two runs may overlap, and a sample must not come twice.
-        ranges = {n.names["range"] for n in self.made.maps(setting, ESSENTIAL)}
-        same = [n for n in found if n.names["range"] in ranges]
-        if len(same) < len(ranges):
+        split, stop = self.made.samples["split"], self.made.samples["stop"]
+        inside = [n for n in found if _samples(n)["split"] == split and _samples(n)["start"] < stop]
+        if not inside or max(_samples(n)["stop"] for n in inside) < stop:
             raise ConfigError(
                 f"{where}: the essential maps '{setting}' of {network} are of other samples than those of "
                 f"{self.where}; give both runs the same samples"
             )
-        return same
+        return inside
 
     def _matrices(self, place: Place, kind: str, parameters: Mapping[str, Any], second: list[Node]) -> None:
         first = self.made.maps(place["maps"], ESSENTIAL)
@@ -88,8 +84,12 @@ class _Comparison:
             "settings": components.fill(settings, self.config["matrices"], where="matrices"),
             "pairing": {"kind": kind, "parameters": dict(parameters)},
         }
+        inputs: dict[str, Node | list[Node]] = {"first": first, "second": second}
+        if any(_samples(node)["stop"] > self.made.samples["stop"] for node in [*first, *second]):
+            # Another run maps more samples; this one compares its own.
+            spec["samples"], inputs["dataset"] = self.made.samples, self.made.nodes["datasets"][0]
         matrices = self.graph.add(
-            "matrices", place, spec, {"first": first, "second": second}, parts=[components.find("pairing", kind)],
+            "matrices", place, spec, inputs, parts=[components.find("pairing", kind)],
             seed=keys.seed(self.config["seed"], "matrices", *place.values()), options=options(self.config, "matrices"),
         )  # fmt: skip
         for metric in self.run.run["metrics"]:
@@ -175,12 +175,17 @@ class _Comparison:
         return found
 
 
+def _samples(node: Node) -> Mapping[str, Any]:
+    samples: Mapping[str, Any] = node.spec["parameters"]["samples"]
+    return samples
+
+
 def _named(node: Node, parameters: Mapping[str, Any]) -> bool:
     """Whether an evaluation that names ``attacks``, ``maps``, ``group_maps`` or a kind of maps means this result."""
-    if node.stage == "maps" and node.spec["parameters"]["of"] != parameters.get("of", node.spec["parameters"]["of"]):
+    if node.stage == "maps" and node.names["images"] != parameters.get("of", node.names["images"]):
         return False
     for parameter, name in (("attacks", "attack"), ("maps", "maps"), ("group_maps", "group_maps")):
-        wanted, here = parameters.get(parameter), node.names.get(name)
+        wanted, here = parameters.get(parameter), node.names.get(name) if parameter == node.stage else None
         if wanted is not None and here is not None and here not in ([wanted] if isinstance(wanted, str) else wanted):
             return False
     return True

@@ -143,6 +143,8 @@ def _sentence(error: ValidationError) -> str:
         return f"{place}: {found!r} is too small; at least {rule} is needed"
     if error.validator == "pattern":
         return f"{place}: {found!r} is not a name; use letters, digits, '.', '_' and '-'"
+    if error.validator == "not":
+        return f"{place}: '{found}' is a reserved word in the names of results; choose another name"
     if error.validator == "anyOf":
         options = " or ".join(_describe(option) for option in rule)
         return f"{place}: expected {options}, found {found!r}"

@@ -13,6 +13,7 @@ from freqmaps.core.errors import ConfigError, nearest
 from freqmaps.provenance import code, keys
 from freqmaps.stages import STAGES
 from freqmaps.stages.work import Shape
+from freqmaps.study.extents import Extents
 
 DECIDES_NUMBERS = False
 
@@ -65,6 +66,7 @@ class Graph:
         self.nodes: dict[str, Node] = {}
         #: The shape of each dataset's images, by the key of its result: how much work a result is.
         self.shapes: dict[str, Shape] = {}
+        self.extents = Extents()
 
     def add(
         self,
@@ -128,16 +130,6 @@ def entry(section: Mapping[str, Any], name: str, where: str, what: str) -> dict[
     if name not in section:
         raise ConfigError(f"{where}: no {what} named '{name}' in the config; {nearest(name, section)}")
     return dict(section[name])
-
-
-def ranges(split: str, n: int, shard: int) -> list[tuple[str, int, int]]:
-    """Cut ``n`` samples of a split into fixed shards: name, start, stop.
-
-    >>> ranges("test", 5, 2)
-    [('test-0-2', 0, 2), ('test-2-4', 2, 4), ('test-4-5', 4, 5)]
-    """
-    cuts = [(start, min(start + shard, n)) for start in range(0, n, shard)]
-    return [(f"{split}-{start}-{stop}", start, stop) for start, stop in cuts]
 
 
 def root_relative(path: str) -> Path:

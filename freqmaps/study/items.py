@@ -13,6 +13,7 @@ import yaml
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, nearest
+from freqmaps.core.images import ADVERSARIAL, ESSENTIAL, NO_ATTACK
 from freqmaps.provenance import keys
 from freqmaps.study.graph import Graph, Node
 
@@ -135,21 +136,21 @@ def _wanted(
             return False
         if matrices["pairing"]["kind"] not in constants.get("PAIRINGS", ("matched",)):
             return False
-    if node.stage == "maps" and spec["of"] not in constants.get("MAPS_OF", ("essential", "adversarial")):
+    if node.stage == "maps" and node.names["images"] not in constants.get("MAPS_OF", (ESSENTIAL, ADVERSARIAL)):
         return False
     if node.stage == "maps" and spec["basis"]["kind"] not in constants.get("BASES", (spec["basis"]["kind"],)):
         return False
     if node.stage == "evaluation" and spec["evaluation"]["kind"] not in constants.get("EVALUATIONS", ()):
         return False
-    if any(node.names.get(kind, names[0]) not in names for kind, names in select.items()):
+    clean = node.names.get("images") == ESSENTIAL  # what is made of clean images belongs to every attack
+    if any(node.names.get(k, names[0]) not in names for k, names in select.items() if not (clean and k == "attack")):
         return False
     for name in ("dataset", "model", "training", "seed", "maps"):
         if parameters.get(name) is not None and node.names.get(name) not in (None, str(parameters[name])):
             return False
     attacks = _attacks(parameters)
-    attack = node.names.get("attack") or node.names.get("of")
     # Maps of clean images, and comparisons of two networks on them, belong to every attack.
-    return not attacks or attack in (None, "essential", "none") or attack in attacks
+    return not attacks or node.names.get("attack", NO_ATTACK) in (NO_ATTACK, *attacks)
 
 
 def _used(nodes: list[Node]) -> list[Node]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, nearest
+from freqmaps.core.images import ADVERSARIAL, ESSENTIAL, NO_ATTACK, NOISE, TRANSFERRED, images_of
 from freqmaps.provenance import code, keys
 from freqmaps.study import precheck
-from freqmaps.study.graph import Graph, Node, entry, ranges
+from freqmaps.study.graph import Graph, Node, entry
 from freqmaps.study.networks import GIVEN, Networks, options, split_kind
 
 DECIDES_NUMBERS = False
 
-ESSENTIAL = "essential"
 _SECTIONS = ("datasets", "models", "trainings", "attacks", "maps", "group_maps", "metrics", "pairings", "evaluations")
 
-Shards = list[tuple[str, int, int]]
+#: The first so many samples of a split.
+Part = tuple[str, int]
 Place = dict[str, str]
 
 
@@ -34,9 +36,10 @@ class Made:
         """Note some results."""
         self.nodes.setdefault(stage, []).extend(nodes)
 
-    def maps(self, setting: str, of: str) -> list[Node]:
+    def maps(self, setting: str, images: str, attack: str = NO_ATTACK) -> list[Node]:
         """Return the maps of a setting and of some images, all ranges."""
-        return [n for n in self.nodes.get("maps", []) if (n.names["maps"], n.names["of"]) == (setting, of)]
+        wanted = {"maps": setting, "images": images, "attack": attack}
+        return [n for n in self.nodes.get("maps", []) if wanted.items() <= n.names.items()]
 
 
 class Run:
@@ -59,40 +62,66 @@ class Run:
                 if (section, name) != ("trainings", GIVEN):
                     entry(config.get(section, {}), name, f"{where}.{section}", section.rstrip("s").replace("_", " "))
 
+        self.datasets = {name: self.networks.dataset(name) for name in run["datasets"]}
+        for names in self._places():
+            self._ask_samples(names)
+
+    def _places(self) -> list[Place]:
+        fields = ("dataset", "model", "training", "seed")
+        chosen = (self.run[section] for section in ("datasets", "models", "trainings", "seeds"))
+        return [dict(zip(fields, map(str, place), strict=True)) for place in itertools.product(*chosen)]
+
+    def _ask_samples(self, names: Place) -> None:
+        """Note the samples that the run attacks and maps; ranges are cut once all runs have been asked."""
+        description = self.datasets[names["dataset"]][1]
+        if self._looks:
+            part = self._part(description, self.run["samples"], f"{self.where}.samples")
+            for attack in self.run["attacks"]:
+                self.graph.extents.ask(_attack_of(self._target(names), attack), *part)
+            for setting in self.run["maps"]:
+                for images in self._images():
+                    self.graph.extents.ask(_maps_of(names, setting, images), *part)
+        for setting in self.run["group_maps"]:
+            if ADVERSARIAL in self.config["group_maps"][setting]["of"]:
+                part = self._group_part(description, setting)
+                for attack in self.run["attacks"]:
+                    self.graph.extents.ask(_attack_of(names, attack), *part)
+
+    @property
+    def _looks(self) -> bool:
+        """Whether the run looks at samples one by one."""
+        return any(self.run[wanted] for wanted in ("attacks", "maps", "evaluations"))
+
     def add_maps(self) -> None:
-        """Add datasets, networks, attacks and maps."""
-        for dataset in self.run["datasets"]:
-            node, description = self.networks.dataset(dataset)
-            for model in self.run["models"]:
-                for training in self.run["trainings"]:
-                    for seed in self.run["seeds"]:
-                        names = {"dataset": dataset, "model": model, "training": training, "seed": str(seed)}
-                        self._network(node, description, names)
+        """Add networks, attacks and maps."""
+        for names in self._places():
+            self._network(*self.datasets[names["dataset"]], names)
+
+    def _target(self, names: Place) -> Place:
+        """Return the network that is attacked: the run's own, or another one."""
+        return names | ({"training": self.run["against"]} if self.run["against"] else {})
 
     def _network(self, dataset: Node, description: Any, names: Place) -> None:
         checkpoint = self.networks.training(dataset, description, names)
         made = Made(names, {"datasets": [dataset], "training": [checkpoint]})
         self.made.append(made)
-        if any(self.run[wanted] for wanted in ("attacks", "maps", "evaluations")):
-            shards = self._shards(description, self.run["samples"], f"{self.where}.samples")
-            made.samples.update({"split": self.run["samples"]["split"], "start": 0, "stop": shards[-1][2]})
-            self._attacks_and_maps(made, description, shards)
+        if self._looks:
+            split, stop = self._part(description, self.run["samples"], f"{self.where}.samples")
+            made.samples.update({"split": split, "start": 0, "stop": stop})
+            self._attacks_and_maps(made, description, (split, stop))
             self._ask_networks(made, description)
         for setting in self.run["group_maps"]:
             made.add("group_maps", self._group_maps(made, description, setting))
 
-    def _attacks_and_maps(self, made: Made, description: Any, shards: Shards) -> None:
+    def _attacks_and_maps(self, made: Made, description: Any, part: Part) -> None:
         attacked: dict[str, list[Node]] = {}
-        target = made.names | ({"training": self.run["against"]} if self.run["against"] else {})
+        target = self._target(made.names)
         for attack in self.run["attacks"]:
-            attacked[attack] = self._attack(made.nodes["datasets"][0], description, target, attack, shards)
+            attacked[attack] = self._attack(made.nodes["datasets"][0], description, target, attack, part)
             made.add("attacks", attacked[attack])
         for setting in self.run["maps"]:
-            if ESSENTIAL in self.run["maps_of"]:
-                made.add("maps", self._maps(made, setting, ESSENTIAL, ESSENTIAL, shards, None))
-            for attack, stores in attacked.items():
-                for kind, of in self._maps_of(attack):
-                    made.add("maps", self._maps(made, setting, kind, of, shards, stores))
+            for images in self._images():
+                made.add("maps", self._maps(made, setting, images, part, attacked.get(images["attack"])))
 
     def _ask_networks(self, made: Made, description: Any) -> None:
         """Check each basis that looks into the network, once the network is known."""
@@ -107,29 +136,34 @@ class Run:
                 digest = code.stage_digest([component.path, *(part.path for part in parts)])
                 precheck.basis(basis, model, shape, digest, f"maps.{setting}.basis")
 
-    def _maps_of(self, attack: str) -> list[tuple[str, str]]:
-        """Return kind and name of the maps that belong to an attack."""
-        found = []
-        if "adversarial" in self.run["maps_of"]:
-            found.append(("transferred" if self.run["against"] else "adversarial", self.adversarial(attack)))
-        if "noise" in self.run["maps_of"]:
-            found.append(("noise", f"noise-{attack}"))
-        return found
+    def _images(self) -> list[Place]:
+        """Return the names of the images that are mapped: clean ones, and those of each attack."""
+        found = [images_of(ESSENTIAL)] if ESSENTIAL in self.run["maps_of"] else []
+        kinds = {ADVERSARIAL: self.adversarial, NOISE: NOISE}
+        wanted = [kind for name, kind in kinds.items() if name in self.run["maps_of"]]
+        return [*found, *(images_of(k, attack, self.run["against"]) for attack in self.run["attacks"] for k in wanted)]
 
-    def adversarial(self, attack: str) -> str:
-        """Return the name of the maps of an attack's images: it tells which network they were made against."""
-        return f"{attack}@{self.run['against']}" if self.run["against"] else attack
+    @property
+    def adversarial(self) -> str:
+        """What this run's adversarial images are: made against the mapped network, or against another."""
+        return TRANSFERRED if self.run["against"] else ADVERSARIAL
 
-    def _shards(self, description: Any, samples: Mapping[str, Any], place: str) -> Shards:
+    def _part(self, description: Any, samples: Mapping[str, Any], place: str) -> Part:
         split, first = samples["split"], samples["first"]
         there = sum(description.splits.values()) if split == "all" else description.splits.get(split, 0)
         if there == 0:
             raise ConfigError(f"{place}.split: the dataset has no '{split}' samples")
         if first is not None and first > there:
             raise ConfigError(f"{place}.first: {first} asked for, but '{split}' has {there} samples")
-        return ranges(split, first or there, self.config["shard"])
+        return split, first or there
 
-    def _attack(self, dataset: Node, description: Any, names: Place, name: str, shards: Shards) -> list[Node]:
+    def _group_part(self, description: Any, setting: str) -> Part:
+        """Return the samples that group maps are made from: their own, or the run's."""
+        own = self.config["group_maps"][setting]["samples"]
+        place = f"{self.where}.samples" if own is None else f"group_maps.{setting}"
+        return self._part(description, self.run["samples"] if own is None else own, place)
+
+    def _attack(self, dataset: Node, description: Any, names: Place, name: str, part: Part) -> list[Node]:
         """Add an attack on a network, which may be another than the run's own (``against``)."""
         checkpoint = self.networks.training(dataset, description, names)
         given = entry(self.config["attacks"], name, self.where, "attack")
@@ -145,24 +179,24 @@ class Run:
                 parts=[component, *self.networks.model_parts(names["model"])], seed=seed,
                 options=options(self.config, "attacks"),
             )
-            for shard, start, stop in shards
+            for shard, start, stop in self.graph.extents.shards(_attack_of(names, name), *part, self.config["shard"])
         ]  # fmt: skip
 
-    def _maps(
-        self, made: Made, setting: str, kind: str, of: str, shards: Shards, attacked: list[Node] | None
-    ) -> list[Node]:
+    def _maps(self, made: Made, setting: str, images: Place, part: Part, attacked: list[Node] | None) -> list[Node]:
         spec, parts = self._setting("maps", setting, "freqmaps.maps.settings", "MapSettings")
         spec["basis"], basis = self._basis(setting)
-        noise = keys.seed(self.config["seed"], "maps", *made.names.values(), of) if kind == "noise" else None
+        drawn = [*made.names.values(), f"noise-{images['attack']}"]
+        noise = keys.seed(self.config["seed"], "maps", *drawn) if images["images"] == NOISE else None
         nodes = []
+        shards = self.graph.extents.shards(_maps_of(made.names, setting, images), *part, self.config["shard"])
         for number, (shard, start, stop) in enumerate(shards):
             inputs = self._network_inputs(made)
             if attacked is not None:
                 inputs["adversarial"] = attacked[number]
             nodes.append(
                 self.graph.add(
-                    "maps", made.names | {"maps": setting, "of": of, "range": shard},
-                    spec | {"of": kind, "samples": _samples(shard, start, stop)}, inputs,
+                    "maps", made.names | {"maps": setting} | images | {"range": shard},
+                    spec | {"images": images["images"], "samples": _samples(shard, start, stop)}, inputs,
                     parts=[*parts, basis, *self.networks.model_parts(made.names["model"])], seed=noise,
                     options=options(self.config, "maps"),
                 )
@@ -175,25 +209,23 @@ class Run:
 
     def _group_maps(self, made: Made, description: Any, setting: str) -> list[Node]:
         given = self.config["group_maps"][setting]
-        own = given["samples"] is not None
-        samples = given["samples"] if own else self.run["samples"]
-        shards = self._shards(description, samples, f"group_maps.{setting}" if own else f"{self.where}.samples")
+        split, stop = self._group_part(description, setting)
         spec, parts = self._setting("group_maps", setting, "freqmaps.group_maps.settings", "GroupMapSettings")
-        spec["samples"] = {"split": samples["split"], "start": 0, "stop": shards[-1][2]}
-        of: dict[str, list[Node]] = {ESSENTIAL: []} if ESSENTIAL in given["of"] else {}
-        if "adversarial" in given["of"]:
+        spec["samples"] = {"split": split, "start": 0, "stop": stop}
+        of: dict[str, list[Node]] = {NO_ATTACK: []} if ESSENTIAL in given["of"] else {}
+        if ADVERSARIAL in given["of"]:
             dataset = made.nodes["datasets"][0]
-            of |= {a: self._attack(dataset, description, made.names, a, shards) for a in self.run["attacks"]}
+            of |= {a: self._attack(dataset, description, made.names, a, (split, stop)) for a in self.run["attacks"]}
         return [
             self.graph.add(
-                "group_maps", made.names | {"group_maps": setting, "of": name},
-                spec | {"of": "adversarial" if attacked else ESSENTIAL},
+                "group_maps", made.names | {"group_maps": setting, "images": _kind(attacked), "attack": attack},
+                spec | {"images": _kind(attacked)},
                 self._network_inputs(made) | ({"adversarial": attacked} if attacked else {}),
                 parts=[*parts, *self.networks.model_parts(made.names["model"])],
                 seed=keys.seed(self.config["seed"], "group_maps", *made.names.values(), setting),
                 options=options(self.config, "group_maps"),
             )
-            for name, attacked in of.items()
+            for attack, attacked in of.items()
         ]  # fmt: skip
 
     def _setting(
@@ -228,6 +260,18 @@ class Run:
 
 #: Keys of a section that are not the optimisation's.
 _OWN = (("maps", "basis"), ("group_maps", "of"), ("group_maps", "samples"))
+
+
+def _attack_of(names: Place, attack: str) -> tuple[str, ...]:
+    return ("attacks", *names.values(), attack)
+
+
+def _maps_of(names: Place, setting: str, images: Place) -> tuple[str, ...]:
+    return ("maps", *names.values(), setting, *images.values())
+
+
+def _kind(attacked: list[Node]) -> str:
+    return ADVERSARIAL if attacked else ESSENTIAL
 
 
 def _samples(name: str, start: int, stop: int) -> dict[str, Any]:

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.images import ADVERSARIAL, ESSENTIAL
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.pairings import difference, per_image
 from freqmaps.publish.tables import NAMES, NAN, naming_columns, settings
-from freqmaps.results.reader import ESSENTIAL, Inputs, Result
+from freqmaps.results.reader import Inputs, Result
 
 TITLE = "Correlation between essential and adversarial maps, by the basis that maps multiply (not in the paper)"
 CAPTION = (
@@ -37,7 +38,7 @@ _COLUMNS = (
     Column("entries", "Entries", "", "d"),
     *(
         Column(f"{side}_{name}", label, f"{side.capitalize()} maps", form, scale=scale)
-        for side in (ESSENTIAL, "adversarial")
+        for side in (ESSENTIAL, ADVERSARIAL)
         for name, label, form, scale in (
             ("kept", "kept, %", ".0f", 100),
             ("size", "size, %", ".2f", 100),
@@ -93,7 +94,7 @@ def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
 
 
 def _row(inputs: Inputs, record: Mapping[str, Any]) -> dict[str, Any]:
-    sides = {ESSENTIAL: _maps(inputs, record, ESSENTIAL), "adversarial": _maps(inputs, record, str(record["attack"]))}
+    sides = {images: _maps(inputs, record, images) for images in (ESSENTIAL, ADVERSARIAL)}
     kind, parameters = sides[ESSENTIAL][0].component("basis") or ("fourier", {})
     told = ", ".join(str(value) for value in parameters.values())
     row = {key: record[key] for key in NAMES}
@@ -109,11 +110,11 @@ def _row(inputs: Inputs, record: Mapping[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _maps(inputs: Inputs, record: Mapping[str, Any], of: str) -> list[Result]:
-    names = {key: str(record[key]) for key in NAMES if key != "attack" and record[key]}
-    found = inputs.select("maps", **names, of=of)
+def _maps(inputs: Inputs, record: Mapping[str, Any], images: str) -> list[Result]:
+    names = {key: str(record[key]) for key in NAMES if (key != "attack" or images != ESSENTIAL) and record[key]}
+    found = inputs.select("maps", **names, images=images)
     if not found:
-        raise FreqmapsError(f"no maps of {of} with setting '{record['maps']}'; run the target that makes them")
+        raise FreqmapsError(f"no maps of {images} with setting '{record['maps']}'; run the target that makes them")
     return found
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from freqmaps.core.images import ESSENTIAL
 from freqmaps.inference.intervals import PairedChange, paired_change
 from freqmaps.publish.published import difference, published
-from freqmaps.results.reader import ESSENTIAL, Inputs, Result
+from freqmaps.results.reader import Inputs, Result
 
 ITEM = "B25-T4"
 PLACE = ("dataset", "model", "training", "seed")

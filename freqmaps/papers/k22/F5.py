@@ -13,6 +13,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.images import ESSENTIAL
 from freqmaps.papers.k22._regimes import TRAINED
 from freqmaps.papers.k22._single import (
     Evaluation,
@@ -30,7 +31,7 @@ from freqmaps.papers.k22._single import (
 )
 from freqmaps.publish.api import Figure
 from freqmaps.publish.style import MUTED, STYLE, frequency_axes, new_figure, plain
-from freqmaps.results.reader import ESSENTIAL, Inputs
+from freqmaps.results.reader import Inputs
 from freqmaps.spectra.masks import complement_mask
 from freqmaps.spectra.transforms import filter_image
 from freqmaps.stores.selection import to_unit
@@ -107,7 +108,7 @@ def _read(inputs: Inputs, masks: int, classes: int, draw: int) -> _Shown:
     labels = sorted({int(c) for c in told["label"]})[:classes]
     ids = {c: drawn(sorted(set(told.loc[told["label"] == c, "sample"])), masks, draw) for c in labels}
     wanted = [s for c in labels for s in ids[c]]
-    store = inputs.maps(**e.place, maps=str(e.parameters["maps"]), of=ESSENTIAL, samples=wanted, variables=["map"])
+    store = inputs.maps(**e.place, maps=str(e.parameters["maps"]), images=ESSENTIAL, samples=wanted, variables=["map"])
     first = [ids[c][0] for c in labels]
     data = inputs.dataset(e.names["dataset"], samples=first)
     return _Shown(
@@ -125,7 +126,7 @@ def _read(inputs: Inputs, masks: int, classes: int, draw: int) -> _Shown:
 
 def _class_masks(inputs: Inputs, e: Evaluation) -> dict[int, NDArray[np.float32]]:
     """Return the masks of classes of the same network, each class's first; none if it has none."""
-    for result in inputs.select("group_maps", **e.place, of=ESSENTIAL):
+    for result in inputs.select("group_maps", **e.place, images=ESSENTIAL):
         store = inputs.group_maps(**result.names)
         found: dict[int, NDArray[np.float32]] = {}
         for label, values in zip(store["label"].values.tolist(), store["map"].values, strict=True):

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.images import ESSENTIAL
 from freqmaps.papers.k22._regimes import described
 from freqmaps.papers.k22._single import (
     Evaluation,
@@ -22,14 +23,14 @@ from freqmaps.papers.k22._single import (
     evaluations,
     head,
     keyed,
-    map_name,
+    map_names,
     side,
     under,
 )
 from freqmaps.publish.api import Figure
 from freqmaps.publish.examples import first_per_class
 from freqmaps.publish.style import MUTED, STYLE, frequency_axes, new_figure, plain
-from freqmaps.results.reader import ESSENTIAL, Inputs
+from freqmaps.results.reader import Inputs
 from freqmaps.spectra.masks import complement_mask
 from freqmaps.spectra.transforms import filter_image
 from freqmaps.stores.selection import to_unit
@@ -94,12 +95,12 @@ class _Row:
     answers: Keyed  # by sample, data and filter
 
     @property
-    def maps(self) -> str:
-        return map_name(self.evaluation, self.attack, self.against)
+    def maps(self) -> dict[str, str]:
+        return map_names(self.evaluation, self.attack, self.against)
 
     @property
     def mask(self) -> str:
-        return "mask of $x$" if self.maps == ESSENTIAL else "mask of $x_A$"
+        return "mask of $x$" if self.maps["images"] == ESSENTIAL else "mask of $x_A$"
 
 
 def _rows(inputs: Inputs) -> list[_Row]:
@@ -121,7 +122,7 @@ def _rows(inputs: Inputs) -> list[_Row]:
         and all(row.evaluation.names[k] == first.evaluation.names[k] for k in ("dataset", "model", "seed"))
     ]
     # Masks of x before masks of x_A.
-    return sorted(alike, key=lambda row: (row.evaluation.regime.rank, row.maps != ESSENTIAL))
+    return sorted(alike, key=lambda row: (row.evaluation.regime.rank, row.maps["images"] != ESSENTIAL))
 
 
 def _choose(rows: list[_Row], images: int) -> tuple[list[str], list[int]]:
@@ -150,7 +151,7 @@ class _Pictures:
             **{**place, "training": row.against}, attack=row.attack, samples=ids, variables=["adversarial"]
         )
         setting = str(row.evaluation.parameters["maps"])
-        maps = inputs.maps(**place, maps=setting, of=row.maps, samples=ids, variables=["map"])
+        maps = inputs.maps(**place, maps=setting, **row.maps, samples=ids, variables=["map"])
         return _Pictures(to_unit(clean["image"].values), attack["adversarial"].values, maps["map"].values)
 
 

@@ -11,12 +11,13 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.images import ESSENTIAL, images_of
 from freqmaps.inference.verdicts import trend
 from freqmaps.papers.k22._regimes import Regime, described, regime
 from freqmaps.papers.k22._single import PLACE, maps_of
 from freqmaps.publish.api import Figure
 from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, quiet
-from freqmaps.results.reader import ESSENTIAL, Inputs, Result
+from freqmaps.results.reader import Inputs, Result
 from freqmaps.spectra.bands import band_energy, ring_edges, rings, sector_angles, sectors, shares
 from freqmaps.spectra.exceedance import Exceedance, band_exceedance
 
@@ -97,15 +98,15 @@ def _read(inputs: Inputs) -> _Case:
     robust, natural, attack = _pair(inputs)
     setting = robust.names["maps"]
     wanted = (
-        ({k: natural[k] for k in PLACE}, ESSENTIAL),
-        ({k: robust.names[k] for k in PLACE}, robust.names["of"]),
-        ({k: robust.names[k] for k in PLACE}, ESSENTIAL),
+        ({k: natural[k] for k in PLACE}, images_of(ESSENTIAL)),
+        ({k: robust.names[k] for k in PLACE}, {k: robust.names[k] for k in images_of(ESSENTIAL)}),
+        ({k: robust.names[k] for k in PLACE}, images_of(ESSENTIAL)),
     )
-    ids = [inputs.maps(**p, maps=setting, of=of, variables=["label"])["sample"].values.tolist() for p, of in wanted]
+    ids = [inputs.maps(**p, maps=setting, **of, variables=["label"])["sample"].values.tolist() for p, of in wanted]
     common = [s for s in ids[0] if s in set(ids[1]) & set(ids[2])]
     energies = []
     for place, of in wanted:
-        maps = inputs.maps(**place, maps=setting, of=of, samples=common, variables=["map"])["map"].values
+        maps = inputs.maps(**place, maps=setting, **of, samples=common, variables=["map"])["map"].values
         energies.append(np.square(maps.astype(np.float64)).sum(axis=1))
     names = {**{k: robust.names[k] for k in ("dataset", "model", "seed")}, "maps": setting, "attack": attack}
     regimes = {p["training"]: regime(inputs, p) for p, _ in wanted[:2]}
@@ -115,13 +116,12 @@ def _read(inputs: Inputs) -> _Case:
 def _pair(inputs: Inputs) -> tuple[Result, dict[str, str], str]:
     """Return the first masks of attacked images of a network trained on such, and the natural network attacked."""
     for result in inputs.select("maps"):
-        attack, _, against = result.names["of"].partition("@")
-        natural = {**{k: result.names[k] for k in PLACE}, "training": against}
+        natural = {**{k: result.names[k] for k in PLACE}, "training": result.names["against"]}
         if maps_of(result) != "transferred" or regime(inputs, result.names).letter != "A":
             continue
-        there = inputs.select("maps", **natural, maps=result.names["maps"], of=ESSENTIAL)
+        there = inputs.select("maps", **natural, maps=result.names["maps"], images=ESSENTIAL)
         if there and regime(inputs, natural).letter == "N":
-            return result, natural, attack
+            return result, natural, result.names["attack"]
     raise FreqmapsError(
         "no adversarially trained network has maps of images attacked on a natural one; add a run with 'against'"
     )

@@ -88,7 +88,7 @@ def _row(inputs: Inputs, study: Study, name: str) -> dict[str, Any]:
     values |= {"change": changed.change, "change_low": changed.low, "change_high": changed.high}
     values |= {"networks_changed": networks, "seeds": len(own["accuracy"])}
     values |= _masks(inputs, study, name) | {"n": int(own["accuracy"]["n"].min())}
-    names = {**study.place, "training": name, "of": "essential"}
+    names = {**study.place, "training": name, "images": "essential"}
     place = {**study.place, "training": name, "regime": study.labels[name]}
     return place | values | beside("K22-T1", inputs, names, values, row=study.regimes[name].letter)
 
@@ -97,7 +97,7 @@ def _masks(inputs: Inputs, study: Study, name: str) -> dict[str, float]:
     """Return what the group map stores say of a training's masks, means over seeds."""
     keys = ("mean_of_map", "share_of_zeros", "epochs", "converged")
     found: dict[str, list[float]] = {key: [] for key in keys}
-    for result in inputs.select("group_maps", **study.place, training=name, of="essential"):
+    for result in inputs.select("group_maps", **study.place, training=name, images="essential"):
         store = inputs.group_maps(**result.names)
         first = store.isel(group=[int(i) for i in (store["start"].values == 0).nonzero()[0][:1]])
         for key in keys:

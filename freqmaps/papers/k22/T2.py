@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from freqmaps.core.images import called
 from freqmaps.inference.intervals import paired_change
 from freqmaps.inference.verdicts import trend
 from freqmaps.papers.k22._regimes import described
-from freqmaps.papers.k22._single import Evaluation, Keyed, Row, evaluations, keyed, map_name, naming
+from freqmaps.papers.k22._single import Evaluation, Keyed, Row, evaluations, keyed, map_names, naming
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.published import beside, published
 from freqmaps.results.reader import Inputs
@@ -63,18 +64,19 @@ def build(inputs: Inputs) -> Table:
 def _records(inputs: Inputs, e: Evaluation, attack: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
     by = keyed(rows, "filter", "data")
     against = str(rows["against"].iloc[0])
-    of = map_name(e, attack, against)
+    images = map_names(e, attack, against)
+    of = called(images)
     ours = {
         key: float(by[name, data]["value"])
         for name, keys in _PUBLISHED.items()
         for key, data in zip(keys, ("x", "x_A"), strict=True)
         if key
     }
-    names = {**e.place, "maps": str(e.parameters["maps"]), "of": of, "attack": attack}
+    names = {**e.place, "maps": str(e.parameters["maps"]), **images, "attack": attack}
     row = e.regime.letter if of == "essential" else ""
     columns = beside("K22-T2", inputs, names, ours | {"n": float(by["none", "x"]["n"])}, row=row)
     scope = columns["scope"] if row == "N" else ""
-    place = {**names, "against": against, "network": e.label, "maps_of": "x" if of == "essential" else "x_A"}
+    place = {**names, "of": of, "against": against, "network": e.label, "maps_of": "x" if of == "essential" else "x_A"}
     return [
         place | {"filter": name} | _values(by, name, columns) | {"scope": f"{e.label}: {scope}" if scope else ""}
         for name in _FILTERS

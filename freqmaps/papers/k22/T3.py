@@ -65,9 +65,11 @@ def _record(inputs: Inputs, e: Evaluation, of: str, rows: pd.DataFrame) -> dict[
     values |= {key: "" if pd.isna(one[key]) else str(one[key]) for key in ("left_out", "reason")}
     names = {**e.place, "maps": str(e.parameters["maps"]), "of": of}
     letter = e.regime.letter if of == "essential" else ""
+    images = {} if of != "essential" else {"images": "essential"}
     maps_of = "x" if of == "essential" else of
     told = {"network": e.label, "letter": e.regime.letter, "maps_of": maps_of, "published": letter == "N"}
-    return {**names, **told, **values, **beside("K22-T3", inputs, names, values, row=letter)}
+    place = {**e.place, "maps": names["maps"], **images}
+    return {**names, **told, **values, **beside("K22-T3", inputs, place, values, row=letter)}
 
 
 def _notes(record: dict[str, Any]) -> list[str]:

@@ -106,7 +106,7 @@ def global_masks(
     """
     wanted = {"dataset": dataset, "model": model, "group_maps": group_maps}
     asked = {k: v for k, v in wanted.items() if v is not None}
-    found = [r for r in inputs.select("group_maps", **asked, of="essential") if _of_all(r)]
+    found = [r for r in inputs.select("group_maps", **asked, images="essential") if _of_all(r)]
     if not found:
         told = ", ".join(f"{k} '{v}'" for k, v in asked.items()) or "any name"
         raise FreqmapsError(f"no group map of all clean images for {told}; add a setting with 'groups: all' to a run")

@@ -11,9 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from freqmaps.core.images import ESSENTIAL, TRANSFERRED, images_of
 from freqmaps.papers.k22._regimes import Regime, labels, regime
 from freqmaps.publish.style import BLUE, INK, MUTED, SPECTRUM_COLOURS, VERMILION, picture, plain
-from freqmaps.results.reader import ESSENTIAL, Inputs, Result
+from freqmaps.results.reader import Inputs, Result
 
 PLACE = ("dataset", "model", "training", "seed")
 Values = NDArray[Any]
@@ -81,9 +82,12 @@ def keyed(rows: pd.DataFrame, *columns: str) -> Keyed:
     return {tuple(str(row[column]) for column in columns): row for row in records}
 
 
-def map_name(evaluation: Evaluation, attack: str, against: str) -> str:
-    """Return the config's name of the maps that filter: of clean images, or of those attacked on another network."""
-    return ESSENTIAL if evaluation.parameters.get("of", ESSENTIAL) == ESSENTIAL else f"{attack}@{against}"
+def map_names(evaluation: Evaluation, attack: str, against: str) -> dict[str, str]:
+    """Return the names of the maps that filter: of clean images, or of those attacked on this or another network."""
+    kind = str(evaluation.parameters.get("of", ESSENTIAL))
+    if kind == ESSENTIAL:
+        return images_of(ESSENTIAL)
+    return images_of(kind, attack, against if kind == TRANSFERRED else None)
 
 
 def naming(rows: Sequence[Mapping[str, Any]], also: Sequence[str] = ()) -> tuple[list[str], list[str]]:
@@ -96,7 +100,7 @@ def naming(rows: Sequence[Mapping[str, Any]], also: Sequence[str] = ()) -> tuple
 
 def maps_of(result: Result) -> str:
     """Return the kind of a result's maps: ``essential``, ``adversarial``, ``transferred``, …."""
-    return str(result.manifest.get("spec", {}).get("parameters", {}).get("of", ""))
+    return result.names["images"]
 
 
 def drawn(ids: Sequence[str], wanted: int, draw: int) -> list[str]:

@@ -1,0 +1,128 @@
+"""Which results belong to one setting: those that differ in their range of samples alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from freqmaps.core.errors import FreqmapsError
+
+#: Inputs that all ranges of a setting share.
+_SHARED = ("dataset", "checkpoint")
+#: So many differences, and values of each, are named in a message.
+_TOLD = 6
+
+
+class Made(Protocol):
+    """A finished result: its names, its folder and its manifest."""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The names of its place."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Its keyed folder."""
+        ...
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What its manifest says."""
+        ...
+
+
+def ranged_start(names: Mapping[str, str]) -> int:
+    """Return where the range of a result starts, 0 without one.
+
+    >>> ranged_start({"range": "test-1024-2048"})
+    1024
+    """
+    return int(names.get("range", "0-0").split("-")[-2])
+
+
+def split_of(result: Made) -> str | None:
+    """Return the split whose samples a result is about, None where it is about no samples."""
+    if "range" in result.names:
+        return result.names["range"].split("-")[0]
+    samples = result.manifest.get("spec", {}).get("parameters", {}).get("samples")
+    return samples.get("split") if isinstance(samples, Mapping) else None
+
+
+def refuse_mixed(results: Sequence[Made], scope: Sequence[Made], asked: str, *, parts: bool = False) -> None:
+    """Refuse to join results that differ in more than their range of samples.
+
+    Parameters
+    ----------
+    results
+        Results of one stage.
+    scope
+        All results that are known: what the inputs of those were made from is looked up among them.
+    asked
+        The names that were asked for, for the message.
+    parts
+        Whether the results are rows about samples, so that two of the same setting may be of some of the same.
+
+    Raises
+    ------
+    FreqmapsError
+        They differ; the message says in what.
+    """
+    known = {one.folder.name: one for one in scope}
+    # Names that differ explain what else differs.
+    apart = _apart([_named(one) for one in results]) or _apart([dict(_made(one, known)) for one in results])
+    if not apart and not parts:
+        ranges: dict[str, set[str]] = {}
+        for one in results:
+            ranges.setdefault(one.names.get("range", ""), set()).add(one.folder.name)
+        keys = next((sorted(found) for found in ranges.values() if len(found) > 1), [])
+        apart = {"key": keys} if keys else {}
+    if apart:
+        told = [f"{field} ({_some(found)})" for field, found in apart.items()]
+        raise FreqmapsError(
+            f"{asked}: fits results that differ in {_some(told)}; name one of them, give key=..., or open one study "
+            "with freqmaps.open(root, study=...)"
+        )
+
+
+def _apart(settings: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
+    fields = dict.fromkeys(name for setting in settings for name in setting)
+    values = {field: list(dict.fromkeys(setting.get(field, "none") for setting in settings)) for field in fields}
+    return {field: found for field, found in values.items() if len(found) > 1}
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join([*texts[:_TOLD], *([f"{len(texts) - _TOLD} more"] if len(texts) > _TOLD else [])])
+
+
+def _named(result: Made) -> dict[str, str]:
+    names = {name: value for name, value in result.names.items() if name != "range"}
+    return names | ({"split": str(split_of(result))} if "range" in result.names else {})
+
+
+def _made(result: Made, known: Mapping[str, Made]) -> Iterator[tuple[str, str]]:
+    """Yield what all ranges of a setting were made with, flat."""
+    spec = result.manifest.get("spec", {})
+    rest = {name: value for name, value in spec.items() if name not in ("stage", "names", "inputs")}
+    if "range" in result.names or spec.get("stage") == "matrices":
+        parameters = spec.get("parameters", {})
+        rest["parameters"] = {name: value for name, value in parameters.items() if name != "samples"}
+    yield from _flat(rest)
+    for role, keys in spec.get("inputs", {}).items():
+        one = keys if isinstance(keys, str) else next(iter(keys), "")  # several are ranges of one setting
+        if role in _SHARED and spec.get("stage") != "matrices":
+            yield f"inputs.{role}", json.dumps(keys)
+        elif one in known:
+            source = known[one]
+            yield from ((f"inputs.{role}.{name}", value) for name, value in _named(source).items())
+            yield from ((f"inputs.{role}.{name}", value) for name, value in _made(source, known))
+
+
+def _flat(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        for name, one in value.items():
+            yield from _flat(one, f"{place}.{name}" if place else str(name))
+    else:
+        yield place, json.dumps(value)
