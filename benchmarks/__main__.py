@@ -33,9 +33,10 @@ BOUNDS = {
     "store_bytes_vs_raw": ("<=", 0.1),
     "store_files_per_10000_maps": ("<=", 20),
     "store_share_of_chunks_read_for_100_of_10000": ("<=", 0.02),
-    "orchestration_startup_share": ("<=", 1 / 3),
+    "orchestration_startup_share": ("<=", 0.25),
     "dry_run_seconds": ("<=", 5.0),
-    "default_study_seconds": ("<=", 480.0),
+    "default_study_jobs": ("<=", 90),
+    "default_study_seconds": ("<=", 360.0),
 }
 
 RESULTS = Path(__file__).with_name("results.json")

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freqmaps.core.version import __version__
+
 DECIDES_NUMBERS = False
 
-__version__ = "0.1.0"
+
 __all__ = ["__version__", "open"]
 
 if TYPE_CHECKING:

@@ -15,6 +15,10 @@ def wanted(names):
     ]
 
 
+def absent(item):
+    return f"the config lists no item '{item}': add it to 'items', with a run that makes what it reads (docs/config.md)"
+
+
 for TARGET, NAMES in STUDY.targets().items():
     NODES = [STUDY.published[name] for name in NAMES]
     if all(
@@ -47,6 +51,18 @@ for TARGET, NAMES in STUDY.targets().items():
                 f"{TARGET}: lay tables, figures and pages in {SHOWN}/"
             shell:
                 f"python {script('lay')} --root {{params.root:q}} --shown {SHOWN} --results {{params.results:q}}"
+
+
+for ITEM in set(components.names("item")) - set(STUDY.items):
+
+    rule:
+        name:
+            ITEM
+        localrule: True
+        message:
+            f"{ITEM}: not in this config"
+        shell:
+            f"echo {shlex.quote(absent(ITEM))} >&2; exit 1"
 
 
 rule stores:

@@ -60,3 +60,28 @@ def test_the_check_sees_every_way_to_import(tmp_path, monkeypatch):
     assert imported(path) == {
         "freqmaps.papers.b.T2", "freqmaps.papers.a.T3", "freqmaps.papers.c.T4", "freqmaps.maps",
     }  # fmt: skip
+
+
+#: The floors of the house as docs/architecture.md draws it: a package imports from floors below its own, no circles.
+FLOORS = (
+    {"core"},
+    {"provenance", "spectra"},
+    {"stages", "inference", "simulation"},
+    {"stores", "study", "correlation", "matrices", "analysis"},
+    {"datasets", "models", "results"},
+    {"training", "attacks", "maps", "job", "archive", "plan"},
+    {"group_maps", "atlas", "publish"},
+    {"evaluation", "papers"},
+    {"cli"},
+)
+
+
+def test_every_package_has_its_floor_and_imports_from_below():
+    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
+    there = {p.name.removesuffix(".py") for p in PACKAGE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    assert there - {"__init__"} == set(floor)
+    for path in PACKAGE.rglob("*.py"):
+        own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for name in imported(path) if own != "__init__" else ():
+            other = room(name)
+            assert other == own or other == "" or floor[other] < floor[own], f"{path} imports {name}"

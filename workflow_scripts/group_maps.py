@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from freqmaps.core import components
 from freqmaps.core.device import pick
 from freqmaps.group_maps import (
     GroupMapSettings,
@@ -23,7 +24,7 @@ def run(job: Job) -> dict[str, object]:
     device = pick(job.options["device"])
     job.options["device_used"] = str(device)
     classifier = load_classifier(job.input("checkpoint"), device)
-    settings = GroupMapSettings(**job.parameters["settings"])
+    settings = components.make_settings(GroupMapSettings, job.parameters["settings"])
     objective = job.parameters["objective"]
     samples = select(job.input("dataset"), **job.parameters["samples"], unit=False)
     result = compute_group_maps(

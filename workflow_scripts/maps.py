@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from freqmaps.core import components
 from freqmaps.core.device import pick
 from freqmaps.core.errors import StoreError
 from freqmaps.job import Job, Progress, main
@@ -29,7 +30,7 @@ def run(job: Job) -> dict[str, object]:
         targets,
         objective["kind"],
         objective["parameters"],
-        MapSettings(**job.parameters["settings"]),
+        components.make_settings(MapSettings, job.parameters["settings"]),
         basis_name=basis["kind"],
         basis_params=basis["parameters"],
         device=device,

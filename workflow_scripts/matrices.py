@@ -15,7 +15,7 @@ from freqmaps.stores.selection import select
 
 def run(job: Job) -> dict[str, object]:
     """Give each map its partner and pool both; count the samples that only one of the two sets has."""
-    settings, pairing = MatrixSettings(**job.parameters["settings"]), job.parameters["pairing"]
+    settings, pairing = components.make_settings(MatrixSettings, job.parameters["settings"]), job.parameters["pairing"]
     pair = components.load("pairing", pairing["kind"])(**pairing["parameters"])
     reads_entries = "BASES" in components.find("pairing", pairing["kind"]).constants
     generator = np.random.default_rng(job.seed)

@@ -41,7 +41,7 @@ def run(job: Job) -> dict[str, object]:
         load_foreign(job.options["checkpoint"], classifier)
     else:
         check_classifier(classifier, images[:4], where=where, untrained=True)  # now, not after hours of training
-        settings = TrainingSettings(**job.parameters["settings"])
+        settings = components.make_settings(TrainingSettings, job.parameters["settings"])
         regime = job.parameters["regime"]
         history = train(
             classifier, images, labels, test_images, test_labels,

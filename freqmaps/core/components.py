@@ -15,7 +15,7 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from freqmaps.core import limits
 from freqmaps.core.errors import ConfigError, nearest
@@ -364,15 +364,9 @@ def load(kind: str, name: str, function: str | None = None) -> Callable[..., Any
     return found  # type: ignore[no-any-return]
 
 
-def load_settings(module_name: str, name: str, spec: Mapping[str, Any]) -> Any:
-    """Build a settings dataclass of the package from what a spec holds of it.
+Settings = TypeVar("Settings")
 
-    Parameters
-    ----------
-    module_name, name
-        ``freqmaps.maps.settings`` and ``MapSettings``, say.
-    spec
-        Its fields as specs hold them; those left out have their defaults.
-    """
-    component = settings(module_name, name)
-    return getattr(module(component), name)(**current(component, spec))
+
+def make_settings(kind: type[Settings], spec: Mapping[str, Any]) -> Settings:
+    """Build a settings dataclass of the package from what a spec holds of it; what it leaves out has its default."""
+    return kind(**current(settings(kind.__module__, kind.__name__), spec))

@@ -17,8 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import freqmaps
+from freqmaps.core.components import PACKAGE
 from freqmaps.core.errors import StoreError
+from freqmaps.core.version import __version__
 from freqmaps.provenance import keys
 
 DECIDES_NUMBERS = False
@@ -40,7 +41,7 @@ def sha256(path: Path) -> str:
 @cache
 def origin() -> dict[str, Any]:
     """Return what made a result: package version, git commit, whether the tree was dirty."""
-    root = Path(freqmaps.__file__).resolve().parent.parent
+    root = PACKAGE.resolve().parent
 
     def git(*words: str) -> str | None:
         try:
@@ -51,7 +52,7 @@ def origin() -> dict[str, Any]:
 
     commit = git("rev-parse", "HEAD")
     dirty = bool(git("status", "--porcelain", "--untracked-files=no")) if commit else None
-    return {"freqmaps": freqmaps.__version__, "commit": commit or "unknown", "dirty": bool(dirty)}
+    return {"freqmaps": __version__, "commit": commit or "unknown", "dirty": bool(dirty)}
 
 
 @cache

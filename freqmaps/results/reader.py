@@ -275,6 +275,14 @@ class Results:
             raise FreqmapsError(f"there are no evaluations of kind '{kind}'; add one to the config")
         return pd.concat(frames, ignore_index=True)
 
+    def simulations(self, kind: str) -> pd.DataFrame:
+        """Return the rows of every simulation of a kind, with its name; empty if there is none."""
+        frames = []
+        for result in self.select("simulation"):
+            if (result.component("simulation") or ("",))[0] == kind:
+                frames.append(_csv(result.folder / "simulation.csv").assign(simulation=result.names["simulation"]))
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
     def arrays(self, **names: str) -> xr.Dataset:
         """Read the labelled arrays of one evaluation of one network; empty if its kind returns none."""
         found = self.select("evaluation", **names)

@@ -21,6 +21,8 @@ CAPTION = (
 )
 KIND = "figure"
 NEEDS = ()
+USES = ("simulation",)
+SIMULATIONS = ("blue_shift",)
 RANGES = {"highest": "[1, 100)", "amplitude": "(0, 1000)", "limit": "(0, 1000)"}
 
 _FLOOR = 1e-5
@@ -28,12 +30,12 @@ _SINE = "sine"
 
 
 def build(inputs: Inputs, *, highest: int = 9, amplitude: float = 1.0, limit: float = 0.3) -> Figure:
-    """Draw ``σ(a sin(2 π t))`` and its spectrum for the four σ of the paper; no result of the study is read.
+    """Draw ``σ(a sin(2 π t))`` and its spectrum for the four σ of the paper.
 
     Parameters
     ----------
     inputs
-        Not looked at.
+        The study's results: a simulation of random signals is told in a note, if there is one.
     highest
         The highest frequency shown, in cycles per period.
     amplitude
@@ -54,7 +56,7 @@ def build(inputs: Inputs, *, highest: int = 9, amplitude: float = 1.0, limit: fl
         panels[1, 0].set_ylabel("modulus of coefficient", color=MUTED)
         _label(figure, panels[0, 2], panels[1, 2])
     alt = f"Ten panels: five signals, the sine and {', '.join(ACTIVATIONS)} of it, above their spectra."
-    return Figure(figure, _notes(signals, amplitude, limit), alt)
+    return Figure(figure, [*_notes(signals, amplitude, limit), *_moved(inputs)], alt)
 
 
 def _notes(signals: dict[str, Signal], amplitude: float, limit: float) -> list[str]:
@@ -71,6 +73,25 @@ def _notes(signals: dict[str, Signal], amplitude: float, limit: float) -> list[s
         notes.append(f"Cut off at ±{limit:g}, hardtanh leaves a sine of amplitude {amplitude:g} unchanged.")
     elif limit == LIMIT:
         notes.append(f"hardtanh is cut off at ±{limit:g}, as in the paper's released code; the text does not say.")
+    return notes
+
+
+def _moved(inputs: Inputs) -> list[str]:
+    """Return a sentence on where random signals' energy goes: computed from the simulation's intervals."""
+    rows = inputs.simulations("blue_shift")
+    notes = []
+    for name, group in rows.groupby("simulation") if len(rows) else ():
+        parts = []
+        for activation, own in group.groupby("activation", sort=False):
+            by = own.set_index("measure")
+            more = by.loc["above - below"]
+            finding = "more above" if more["low"] > 0 else "more below" if more["high"] < 0 else "cannot be told apart"
+            above, below = (100 * float(by.loc[side, "value"]) for side in ("above", "below"))
+            parts.append(f"{activation} {above:.2f} % above, {below:.2f} % below ({finding})")
+        notes.append(
+            f"Simulation {name}, {int(group['n'].iloc[0])} random signals of several sines: share of the energy that "
+            f"leaves the band they lie in: {'; '.join(parts)}. The shift is blue where more of it goes above."
+        )
     return notes
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 from markupsafe import Markup
 
-from freqmaps import __version__
+from freqmaps.core.version import __version__
 from freqmaps.publish.api import MISSING, Column, Table
 from freqmaps.publish.report._items import ReportItem
 from freqmaps.publish.report._key_figures import attack_table, cards, map_table
