@@ -107,5 +107,4 @@ def growing(first):
 
 def script(name):
     """A script of this clone, wherever that lies, for a command line."""
-    path = shlex.quote(f"{workflow.basedir}/workflow_scripts/{name}.py")
-    return path.replace("{", "{{").replace("}", "}}")
+    return shlex.quote(f"{workflow.basedir}/workflow_scripts/{name}.py")

@@ -33,6 +33,8 @@ for BATCH in STUDY.batches:
             gpu=gpus if jobs.on_device(BATCH) else 0,
             gpu_model=gpu_model if jobs.on_device(BATCH) else None,
         params:
+            # Snakemake evaluates a shell command when the job runs, and then BATCH is the last one: so no {BATCH} there.
+            script=script(BATCH.stage),
             results=json.dumps(BATCH.results, sort_keys=True),
             root=lambda wildcards, output, first=BATCH.nodes[0]: root_above(
                 output, first
@@ -41,5 +43,5 @@ for BATCH in STUDY.batches:
         message:
             BATCH.message
         shell:
-            f"python {script(BATCH.stage)} --root {{params.root:q}} --results {{params.results:q}}"
+            "python {params.script} --root {params.root:q} --results {params.results:q}"
             " --inputs {params.inputs:q} --logs {log:q}"

@@ -45,12 +45,14 @@ for TARGET, NAMES in STUDY.targets().items():
             conda:
                 "../envs/cpu.yaml"
             params:
+                script=script("lay"),
+                shown=SHOWN,
                 results=json.dumps(wanted(NAMES), sort_keys=True),
                 root=lambda wildcards, input, first=NODES[0]: root_above(input, first),
             message:
                 f"{TARGET}: lay tables, figures and pages in {SHOWN}/"
             shell:
-                f"python {script('lay')} --root {{params.root:q}} --shown {SHOWN} --results {{params.results:q}}"
+                "python {params.script} --root {params.root:q} --shown {params.shown} --results {params.results:q}"
 
 
 for ITEM in set(components.names("item")) - set(STUDY.items):
@@ -59,10 +61,12 @@ for ITEM in set(components.names("item")) - set(STUDY.items):
         name:
             ITEM
         localrule: True
+        params:
+            sentence=absent(ITEM),
         message:
             f"{ITEM}: not in this config"
         shell:
-            f"echo {shlex.quote(absent(ITEM))} >&2; exit 1"
+            "echo {params.sentence:q} >&2; exit 1"
 
 
 rule stores:

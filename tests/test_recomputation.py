@@ -7,6 +7,8 @@ not Snakemake's records, with scrambled file times; both must find the same jobs
 from __future__ import annotations
 
 import itertools
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -201,6 +203,13 @@ def finished(tmp_path_factory):
     folder = clone(tmp_path_factory.mktemp("finished"))
     snakemake(folder, "-c2", "all", *TINY)
     return folder
+
+
+def test_each_job_runs_the_script_of_its_stage(finished):
+    for path in (finished / "results").rglob("manifest.json"):
+        script = re.search(r"command: python \S*/(\w+)\.py ", path.with_name("log.txt").read_text())[1]
+        stage = json.loads(path.read_text())["stage"]
+        assert script == {"matrices": "correlation"}.get(stage, stage), path
 
 
 def test_a_second_run_finds_nothing_to_do(finished):

@@ -83,10 +83,10 @@ def _moved(inputs: Inputs) -> list[str]:
     for name, group in rows.groupby("simulation") if len(rows) else ():
         parts = []
         for activation, own in group.groupby("activation", sort=False):
-            by = own.set_index("measure")
-            more = by.loc["above - below"]
+            by = {row["measure"]: row for row in own.to_dict("records")}
+            more = by["above - below"]
             finding = "more above" if more["low"] > 0 else "more below" if more["high"] < 0 else "cannot be told apart"
-            above, below = (100 * float(by.loc[side, "value"]) for side in ("above", "below"))
+            above, below = (100 * by[side]["value"] for side in ("above", "below"))
             parts.append(f"{activation} {above:.2f} % above, {below:.2f} % below ({finding})")
         notes.append(
             f"Simulation {name}, {int(group['n'].iloc[0])} random signals of several sines: share of the energy that "
