@@ -21,12 +21,12 @@ DECIDES_NUMBERS = False
 #: ASSUME: Python's start, imports, and Snakemake's share of a job; jobs without torch take less.
 START_SECONDS = 3.0
 #: ASSUME: a table or figure, and the report.
-SHOWN_SECONDS, SHOWN_BYTES = 5.0, 5e5
+SHOWN_SECONDS, SHOWN_BYTES = 2.0, 5e5
 
 
 @dataclass(frozen=True)
 class Line:
-    """One job.
+    """One result.
 
     Attributes
     ----------
@@ -38,6 +38,8 @@ class Line:
         Estimated wall time, start-up included; within which factor; what it rests on.
     gpus, threads
         What it occupies meanwhile.
+    starts
+        1 for the result that a job is called by, 0 for those that it makes beside it.
     bytes, bytes_factor, bytes_source
         On disk; exact where it is made.
     """
@@ -53,11 +55,12 @@ class Line:
     bytes: float
     bytes_factor: float
     bytes_source: str
+    starts: int = 1
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a study, and the device that they are estimated for."""
+    """All results of a study, and the device that they are estimated for."""
 
     study: str
     root: str
@@ -80,10 +83,13 @@ def plan(study: Study, *, device: str | None = None) -> Plan:
     where = _here() if where == "auto" else where
     found = {one.path: one for one in scan(study.root)} if study.root.is_dir() else {}
     estimator = _Estimator(Rates(made.read(list(found.values()))), where)
+    beside = {node for batch in study.batches for node in batch.nodes[:-1]}
     lines = []
     for node in study.graph.nodes.values():
         there = found.get(node.path)
         line = estimator.line(node)
+        if node in beside:
+            line = replace(line, seconds=line.seconds - START_SECONDS, starts=0)
         if there is not None and there.complete:
             line = replace(line, made=True, bytes=float(sum(there.sizes.values())), bytes_factor=1.0)
         lines.append(line)
@@ -104,7 +110,8 @@ class _Estimator:
     def line(self, node: Node) -> Line:
         if node.stage in PUBLISHED:
             return Line(
-                node.stage, node.path, False, SHOWN_SECONDS, 3.0, "default", 0, 1, SHOWN_BYTES, 4.0, "default",
+                node.stage, node.path, False, SHOWN_SECONDS + START_SECONDS, 3.0, "default", 0, 1,
+                SHOWN_BYTES, 4.0, "default",
             )  # fmt: skip
         case = self.case(node)
         seconds, size = self.rates.seconds(case), self.rates.bytes(case)

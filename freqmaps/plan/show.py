@@ -19,8 +19,9 @@ HOUR = 3600.0
 def rows(plan: Plan) -> list[dict[str, Any]]:
     """Return a row per stage, in the study's order, and the totals as a last row.
 
-    Hours and ``bytes_due`` are those of jobs that are due; ``bytes`` those of all. ``low`` and ``high`` bound
-    GPU-hours plus CPU-hours as a factor of the estimate. ``unknown`` counts due jobs that rest on a guess.
+    Hours and ``bytes_due`` are those of results that are due; ``bytes`` those of all. ``jobs`` counts the jobs that
+    make them. ``low`` and ``high`` bound GPU-hours plus CPU-hours as a factor of the estimate. ``unknown`` counts due
+    results that rest on a guess.
     """
     stages = list(dict.fromkeys(line.stage for line in plan.lines))
     listed = [_row(stage, [line for line in plan.lines if line.stage == stage]) for stage in stages]
@@ -33,7 +34,8 @@ def _row(stage: str, lines: Sequence[Line]) -> dict[str, Any]:
     low, high = (sum(line.seconds * line.threads * line.factor**way for line in due) for way in (-1, 1))
     return {
         "stage": stage,
-        "jobs": len(lines),
+        "results": len(lines),
+        "jobs": sum(line.starts for line in lines if not line.made),
         "made": len(lines) - len(due),
         "due": len(due),
         "gpu_hours": sum(line.seconds * line.gpus for line in due) / HOUR,
@@ -60,15 +62,15 @@ def csv_text(plan: Plan) -> str:
 
 
 def json_text(plan: Plan) -> str:
-    """Return study, device, rows and every single job as JSON."""
+    """Return study, device, rows and every single result as JSON."""
     whole = {"study": plan.study, "root": plan.root, "device": plan.device, "stages": rows(plan)}
-    return json.dumps(whole | {"jobs": [asdict(line) for line in plan.lines]}, indent=1) + "\n"
+    return json.dumps(whole | {"results": [asdict(line) for line in plan.lines]}, indent=1) + "\n"
 
 
 def text(plan: Plan) -> str:
     """Return the table for a terminal, with what its lines rest on."""
     listed = rows(plan)
-    head = ["", "jobs", "made", "due", "GPU h", "CPU h", "longest job", "disk, due", "disk, all", "time within"]
+    head = ["", "results", "made", "due", "jobs", "GPU h", "CPU h", "longest", "disk, due", "disk, all", "time within"]
     table = [head, *(_cells(row) for row in listed)]
     widths = [max(len(line[i]) for line in table) for i in range(len(head))]
     drawn = ["  ".join(_fit(cell, width, i) for i, (cell, width) in enumerate(zip(line, widths, strict=True))).rstrip()
@@ -86,18 +88,18 @@ def _cells(row: dict[str, Any]) -> list[str]:
     within = f"{row['low']:.2g} to {row['high']:.2g} x" if row["due"] else ""
     hours = [_hours(row["gpu_hours"]), _hours(row["cpu_hours"]), _duration(row["longest_hours"])]
     sizes = [_size(row["bytes_due"]), _size(row["bytes"])]
-    return [row["stage"], *(str(row[n]) for n in ("jobs", "made", "due")), *hours, *sizes, within]
+    return [row["stage"], *(str(row[n]) for n in ("results", "made", "due", "jobs")), *hours, *sizes, within]
 
 
 def _notes(listed: Sequence[dict[str, Any]]) -> list[str]:
     due = [row for row in listed[:-1] if row["due"]]
     if not due:
         return ["Everything is made."]
-    lines = ["Time rests on (jobs):", *(f"  {row['stage']}: {row['time_from']}" for row in due)]
-    lines += ["Disk rests on (jobs):", *(f"  {row['stage']}: {row['bytes_from']}" for row in due)]
+    lines = ["Time rests on (results):", *(f"  {row['stage']}: {row['time_from']}" for row in due)]
+    lines += ["Disk rests on (results):", *(f"  {row['stage']}: {row['bytes_from']}" for row in due)]
     if listed[-1]["unknown"]:
         lines.append(
-            f"{listed[-1]['unknown']} of {listed[-1]['due']} due jobs rest on a guess: make one result of each kind, "
+            f"{listed[-1]['unknown']} of {listed[-1]['due']} due results rest on a guess: make one of each kind, "
             "say with a smaller `samples: first`, and ask again."
         )
     lines.append(
