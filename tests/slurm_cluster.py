@@ -19,6 +19,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from freqmaps.stages import STAGES
+
 CONFIG = Path("/etc/slurm")
 MARK = "# Written by the tests of freqmaps.\n"
 OURS = ("slurm.conf", "gres.conf", "slurmdbd.conf")
@@ -80,7 +82,7 @@ def jobs(**wanted: str) -> list[dict[str, str]]:
     found = []
     for line in slurm("scontrol", "--oneliner", "show", "job").splitlines():
         fields = dict(word.split("=", 1) for word in line.split() if "=" in word)
-        named = re.match(r"rule_([a-z_]+?)(_wildcards_|$)", fields.get("Comment", ""))
+        named = re.match(rf"rule_({'|'.join(sorted(STAGES, reverse=True))})_", fields.get("Comment", ""))
         fields["Stage"] = named[1] if named else ""
         if named and all(fields.get(name) == value for name, value in wanted.items()):
             found.append(fields)

@@ -25,6 +25,7 @@ import freqmaps
 from freqmaps.stores import MAPS, read
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
+from freqmaps.study.jobs import is_light
 from tests.slurm_cluster import Cluster, jobs, needed, slurm, wait_for, working
 from tests.workflow import REPOSITORY, SNAKEMAKE, clone, due, snakemake
 
@@ -34,7 +35,7 @@ STUDY = ("--configfile", "tests/slurm.yaml")
 # Looks at jobs suited to jobs of seconds; everything else is the profile's.
 QUICK = ("--slurm-init-seconds-before-status-checks", "8")
 ON_GPUS = {"training", "attacks", "maps", "group_maps", "evaluation", "atlas"}
-ON_CPUS = {"datasets", "matrices", "correlation"}
+ON_CPUS = {"datasets", "matrices", "correlation", "items"}
 LENGTH = os.environ.get("FREQMAPS_DEFAULT_STUDY", "")
 PATIENCE = 900.0  # seconds, for a machine that is busy with other things
 
@@ -50,9 +51,9 @@ FEW = {
 #: Which job meets what: its stage, its place among the stage's results, and what shows that it has something to lose.
 DISTURBED = {
     "cancelled": ("training", "", "partial/state.pt"),
-    "requeued": ("maps", "ce/essential/test-0-32", "log.txt"),
-    "killed": ("maps", "ce/essential/test-32-60", "log.txt"),
-    "late": ("maps", "ce/fgsm/test-0-32", "log.txt"),
+    "requeued": ("maps", "ce/essential/none/self/test-0-32", "log.txt"),
+    "killed": ("maps", "ce/essential/none/self/test-32-60", "log.txt"),
+    "late": ("maps", "ce/adversarial/fgsm/self/test-0-32", "log.txt"),
 }
 #: What a site puts into the first lines of the profile.
 SITE = {
@@ -173,7 +174,7 @@ def test_the_literal_command_makes_everything_from_a_clone(disturbed):
     folder, records = disturbed
     assert (folder / "results" / "report.html").stat().st_size > 10_000
     assert freqmaps.open(folder / "results").problems() == []
-    assert {j["Stage"] for j in records} == ON_GPUS | ON_CPUS  # tables, figures and the report are made locally
+    assert {j["Stage"] for j in records} == ON_GPUS | ON_CPUS  # the report is made locally
 
 
 def test_gpu_jobs_held_a_gpu_in_the_gpu_partition_and_the_others_did_not(disturbed):
@@ -206,7 +207,7 @@ def test_cancelled_killed_and_late_jobs_were_tried_again_with_more_time_and_memo
 def test_a_preempted_job_goes_back_into_the_queue(disturbed):
     restarted = [j for j in disturbed[1] if j["Restarts"] != "0"]
     assert [j["JobState"] for j in restarted] == ["COMPLETED"]
-    assert "essential_test-0-32" in restarted[0]["Comment"]
+    assert "essential_none_self_test-0-32" in restarted[0]["Comment"]
 
 
 @pytest.mark.parametrize("how", ["cancelled", "requeued", "late"])
@@ -232,7 +233,7 @@ def test_an_edit_of_the_first_lines_of_the_profile_is_all_that_a_site_needs(at_a
 
 def test_the_whole_default_study_is_made_by_the_literal_command(default_study):
     folder, records, overlay, made = default_study
-    wanted = Counter(node.stage for node in made.graph.nodes.values()) + Counter(["atlas"])
+    wanted = Counter(batch.stage for batch in made.batches if not is_light(batch))
     assert Counter(job["Stage"] for job in records) == wanted
     assert {job["JobState"] for job in records} == {"COMPLETED"}
     for job in records:
