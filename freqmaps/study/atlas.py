@@ -53,7 +53,10 @@ def resolve(study: str, given: Mapping[str, Any], graph: Graph) -> Atlas | None:
         return None
     names = _fitting(settings, wanted)
     attacks = _attacks(given["attacks"], [n for n in graph.nodes.values() if _at(n, names)])
-    nodes = tuple(node for node in graph.nodes.values() if _shown(node, names, attacks))
+    shown = [node for node in graph.nodes.values() if _shown(node, names, attacks)]
+    # Of the attacks those that the maps are made from: others may have attacked another split.
+    mapped = {source for node in shown if node.stage == "maps" for source in node.inputs}
+    nodes = tuple(node for node in shown if node.stage != "attacks" or node in mapped)
     limits = {name: given[name] for name in ("samples", "megabytes")}
     return Atlas({"study": study, "names": names, "attacks": attacks, **limits}, nodes)
 
