@@ -12,6 +12,7 @@ import zarr
 from zarr.storage import ZipStore
 
 from freqmaps.provenance import manifest
+from freqmaps.stages.places import is_key
 
 #: What says when, where and how long, and no number of the study's.
 NOT_NUMBERS = {"log.txt", ".lock", "benchmark.tsv", ".output"}
@@ -21,9 +22,9 @@ _ORIGIN = ("freqmaps", "commit", "dirty")
 
 
 def numbers(folder: Path) -> dict[str, object]:
-    """Return the content of each file below a folder, by its name."""
-    files = (p for p in folder.rglob("*") if p.is_file())
-    kept = [p for p in files if p.name not in NOT_NUMBERS and p.parent.name != "logs"]
+    """Return the content of each file of a result below a folder, by its name; what is laid at plain names is a copy."""
+    files = (p for p in folder.rglob("*") if p.is_file() and any(is_key(part) for part in p.parts))
+    kept = [p for p in files if p.name not in NOT_NUMBERS]
     return {str(p.relative_to(folder.parent)): content(p) for p in sorted(kept)}
 
 

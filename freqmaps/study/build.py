@@ -56,8 +56,8 @@ class Study:
 
     @cached_property
     def batches(self) -> list[Batch]:
-        """The jobs that make the study's results."""
-        return batches(self.graph, self.config["together"])
+        """The jobs that make the study's results; on object storage one for each, since what stands is not fetched."""
+        return batches(self.graph, 0 if self.remote else self.config["together"])
 
     @property
     def published(self) -> dict[str, Node]:
