@@ -22,7 +22,7 @@ _ORIGIN = ("freqmaps", "commit", "dirty")
 
 
 def numbers(folder: Path) -> dict[str, object]:
-    """Return the content of each file of a result below a folder, by its name; what is laid at plain names is a copy."""
+    """Return the content of each file of each result below a folder, by name; plain names hold copies."""
     files = (p for p in folder.rglob("*") if p.is_file() and any(is_key(part) for part in p.parts))
     kept = [p for p in files if p.name not in NOT_NUMBERS]
     return {str(p.relative_to(folder.parent)): content(p) for p in sorted(kept)}

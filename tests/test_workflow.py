@@ -109,7 +109,7 @@ def test_results_of_one_study_are_told_from_those_of_another(lab, tmp_path, monk
     folder = clone(tmp_path / "c", of=lab, results=True)
     snakemake(folder, "-c2", "stores", "--configfile", "ours.yaml", "--config", 'maps={"ce": {"penalty": 0.02}}')
     monkeypatch.chdir(folder)
-    with pytest.raises(FreqmapsError, match="fits results that differ in parameters.objective.parameters.penalty"):
+    with pytest.raises(FreqmapsError, match=r"fits results that differ in parameters\.objective\.parameters\.penalty"):
         freqmaps.open("results").maps(images="essential")
     chosen = freqmaps.open("results", study=["config.yaml", "ours.yaml"])
     assert '"penalty": 0.01' in chosen.maps(images="essential").attrs["spec"]
