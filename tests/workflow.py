@@ -27,8 +27,12 @@ def clone(target: Path, *, of: Path = REPOSITORY, results: bool = False, metadat
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(of / name, target / name)
         return target
-    left_out = ["__pycache__", *([] if results else ["results"]), *([] if metadata else [".snakemake"])]
-    shutil.copytree(of, target, ignore=shutil.ignore_patterns(*left_out), dirs_exist_ok=True)
+    left_out = {"__pycache__", *(() if results else ("results",)), *(() if metadata else (".snakemake",))}
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        return left_out & set(names) if Path(folder) == of else {"__pycache__"}
+
+    shutil.copytree(of, target, ignore=ignored, dirs_exist_ok=True)
     return target
 
 
