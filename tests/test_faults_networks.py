@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import shutil
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ from tests import fault_injections as injections
 from tests.fault_numbers import same
 from tests.fault_tally import survived
 from tests.faults import STUDY, main_file, undo
-from tests.workflow import snakemake
+from tests.workflow import clone, snakemake
 
 #: Stages that ask a network and choose their batches themselves.
 ASKING = ("attacks", "maps", "group_maps", "evaluation")
@@ -95,7 +94,7 @@ def test_weights_of_such_a_network_are_refused_before_any_work(undisturbed, tmp_
     done, _, _ = undisturbed
     kind = "returns probabilities"
     folder = tmp_path / "lab"
-    shutil.copytree(done.folder, folder, ignore=shutil.ignore_patterns("results", ".cache", ".snakemake"))
+    clone(folder, of=done.folder)
     forward, more, message = NETWORKS[kind]
     code = BODY.replace("{forward}", forward).replace("{more}", more)
     (folder / "mylab" / "nets.py").write_text(code)
