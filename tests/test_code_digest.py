@@ -86,9 +86,9 @@ DECIDING = {
     "attacks": {"attacks", "models", "stores", "core"},
     "maps": {"maps", "models", "spectra", "stores", "core"},
     "group_maps": {"group_maps", "maps", "models", "spectra", "stores", "core"},
-    "matrices": {"matrices"},
+    "matrices": {"matrices", "stores"},
     "correlation": {"correlation", "inference"},
-    "simulation": set(),
+    "simulation": {"simulation", "spectra"},
 }
 
 

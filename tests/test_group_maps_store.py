@@ -264,7 +264,7 @@ def job(study, of, stop, name):
         "parameters": {
             "objective": {"kind": "cross_entropy", "parameters": {"penalty": 0.01}},
             "settings": OPTIMISATION,
-            "of": of,
+            "images": of,
             "samples": {"split": "test", "start": 0, "stop": stop},
         },
     }

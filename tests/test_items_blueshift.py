@@ -54,13 +54,15 @@ def test_a_wide_hardtanh_is_said_to_do_nothing():
     assert shown["hardtanh"] == pytest.approx(shown["sine"])
 
 
-def test_it_is_made_without_any_result(tmp_path):
+def test_it_is_made_with_a_simulation_alone(tmp_path):
     folder = clone(tmp_path / "clone")
     overlay = folder / "overlay.yaml"
     overlay.write_text("items: [K22-F1]\n")
     words = ("K22-F1", "--cores", "1", "--configfile", "config.yaml", "overlay.yaml")
     snakemake(folder, *words)
     about = json.loads((folder / "results" / "figures" / "K22-F1.json").read_text())
-    assert about["kind"] == "figure" and about["provenance"]["results"] == []
+    assert about["kind"] == "figure"
+    assert [result["stage"] for result in about["provenance"]["results"]] == ["simulation"]
+    assert "2000 random signals" in about["notes"][-1] and "ReLU" in about["notes"][-1]
     assert (folder / "results" / "figures" / "K22-F1.png").stat().st_size > 5000
     assert due(folder, *words) == set()

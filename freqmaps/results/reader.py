@@ -253,7 +253,9 @@ class Results:
                 [r for r in results if tuple(sorted(r.names.items())) == place], self.results, _shown(names), parts=True
             )
         for result in results:
-            frame = _csv(result.folder / "per_sample.csv")
+            path = result.folder / "per_sample.csv"
+            none = path.is_file() and not path.stat().st_size and not result.manifest.get("headline", {}).get("n")
+            frame = pd.DataFrame({"sample": [], "value": []}) if none else _csv(path)
             frames.append(frame.assign(**{k: v for k, v in result.names.items() if k not in ("sample", "value")}))
         if not frames:
             raise FreqmapsError(f"no per-sample values of metric '{metric}' for {_shown(names)}; add it to the config")
