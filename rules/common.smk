@@ -39,7 +39,8 @@ SHOWN = "results"  # tables, figures and the report follow the current config, i
 
 
 onstart:
-    if workflow.dag_settings.forceall or workflow.dag_settings.forcerun:
+    forced = workflow.dag_settings
+    if forced.forceall or forced.forcetargets or forced.forcerun:
         os.environ[job.FORCED] = "1"
     due = list(workflow.dag.needrun_jobs())
     try:
@@ -106,5 +107,5 @@ def growing(first):
 
 
 def script(name):
-    """A script of this clone, wherever that lies, for a command line."""
-    return shlex.quote(f"{workflow.basedir}/workflow_scripts/{name}.py")
+    """A script of this clone, wherever that lies."""
+    return f"{workflow.basedir}/workflow_scripts/{name}.py"

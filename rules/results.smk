@@ -43,5 +43,5 @@ for BATCH in STUDY.batches:
         message:
             BATCH.message
         shell:
-            "python {params.script} --root {params.root:q} --results {params.results:q}"
+            "python {params.script:q} --root {params.root:q} --results {params.results:q}"
             " --inputs {params.inputs:q} --logs {log:q}"

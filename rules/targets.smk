@@ -52,7 +52,7 @@ for TARGET, NAMES in STUDY.targets().items():
             message:
                 f"{TARGET}: lay tables, figures and pages in {SHOWN}/"
             shell:
-                "python {params.script} --root {params.root:q} --shown {params.shown} --results {params.results:q}"
+                "python {params.script:q} --root {params.root:q} --shown {params.shown:q} --results {params.results:q}"
 
 
 for ITEM in set(components.names("item")) - set(STUDY.items):

@@ -40,7 +40,9 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("stage", [s for s in STAGES if s not in ("correlation", "evaluation", "simulation", *PUBLISHED)])
+@pytest.mark.parametrize(
+    "stage", [s for s in STAGES if s not in ("correlation", "evaluation", "simulation", *PUBLISHED)]
+)
 def test_damaged_results_are_not_read(undisturbed, tmp_path, stage):
     """Every kind of reader refuses a damaged result with its name; made again, the numbers are the same."""
     done, _, numbers = undisturbed

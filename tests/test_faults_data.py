@@ -216,9 +216,10 @@ def check_end(shop, n):
     correlations = freqmaps.open(shop.folder / "results").correlations()
     assert set(correlations["metric"]) == set(METRICS)
     assert (correlations["n"] == n).all()
-    table = pd.read_csv(shop.folder / "results" / "tables" / "B25-T1.csv")
-    assert len(table) == 1
-    assert "B25-T1" in (shop.folder / "results" / "report.html").read_text()
+    (table,) = (shop.folder / "results" / "_items" / "B25-T1").glob("*/B25-T1.csv")
+    assert len(pd.read_csv(table)) == 1
+    (report,) = (shop.folder / "results" / "_report").glob("*/*/report.html")
+    assert "B25-T1" in report.read_text()
     assert freqmaps.open(shop.folder / "results").problems() == []
 
 

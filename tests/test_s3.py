@@ -61,7 +61,7 @@ def test_every_file_of_every_result_is_an_object(server, first):
 
 def test_a_second_run_and_a_second_clone_make_nothing_again(first, second):
     assert due(first, "all", "--configfile", "small.yaml", *ROOT) == set()
-    assert due(second, "all", "--configfile", "small.yaml", *ROOT) == SHOWN
+    assert due(second, "all", "--configfile", "small.yaml", *ROOT) == set()
 
 
 def test_an_edit_makes_exactly_what_it_touches(second):
@@ -75,7 +75,7 @@ def test_a_copy_of_the_bucket_is_an_ordinary_root(server, second):
     results = freqmaps.open(second / "copied")
     assert results.problems() == []
     assert results.maps(images="essential").sizes["sample"] > 0
-    assert due(second, "all", "--configfile", "small.yaml", "--config", "results=copied") == SHOWN
+    assert due(second, "all", "--configfile", "small.yaml", "--config", "results=copied") == set()
 
 
 def test_a_lost_object_is_made_again_and_the_rest_is_fetched(server, second):
@@ -88,8 +88,8 @@ def test_a_lost_object_is_made_again_and_the_rest_is_fetched(server, second):
     server.bucket("lab").Object(key).delete()
     # What reads it directly is made again with it, though it need not be.
     expected = {"maps/0/essential", "matrices/0/fgsm"}
-    assert due(second, "all", "--configfile", "small.yaml", *ROOT) == expected | SHOWN
-    snakemake(second, "-c2", "all", "--configfile", "small.yaml", *ROOT)
+    assert due(second, "stores", "--configfile", "small.yaml", *ROOT) == expected
+    snakemake(second, "-c2", "stores", "--configfile", "small.yaml", *ROOT)
     after = server.objects("lab")
     assert json.loads(after[manifest])["headline"] == before["headline"]
     assert {k: after[k] for k in untouched} == untouched

@@ -288,7 +288,9 @@ def odd(tmp_path_factory):
 
 def test_no_name_reaches_a_shell(odd):
     assert not list(odd.parent.rglob("pwned"))
-    assert len(list((odd / 'Ergebnisse ü \'n "so" $(touch pwned)').rglob("manifest.json"))) == 7
+    root = odd / 'Ergebnisse ü \'n "so" $(touch pwned)'
+    found = [p.relative_to(root).parts[0] for p in root.rglob("manifest.json")]
+    assert sorted(set(found)) == ["_atlas", "_items", "_report", "_simulation", "odd"] and found.count("odd") == 7
     assert "Nothing to be done" in "".join(snakemake(odd, "-n", "all", "--configfile", "odd.yaml").stdout)
 
 

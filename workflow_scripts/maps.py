@@ -38,11 +38,8 @@ def run(job: Job) -> dict[str, object]:
         state=job.partial,
         progress=Progress("maps", len(targets)),
     )
-    attributes = {
-        "of": job.parameters["images"],
-        "objective": objective["kind"],
-        "parameters": job.parameters["settings"],
-    }
+    settings = job.parameters["settings"]
+    attributes = {"of": job.parameters["images"], "objective": objective["kind"], "parameters": settings}
     attributes |= {"basis": basis["kind"], "basis_parameters": basis["parameters"]}
     store = to_dataset(result, samples.ids, samples.labels, targets, attributes | job.attributes())
     write(job.folder / "store.zarr.zip", store, MAPS)
