@@ -31,7 +31,7 @@ def test_every_rule_has_one_line_that_says_what_it_does():
     assert len(found) == 5
     for file, block in found:
         assert re.search(r"^\s+message:", block, flags=re.MULTILINE), file
-        assert "run:" not in block and "script:" not in block
+        assert not re.search(r"^\s+(run|script):", block, flags=re.MULTILINE), file
 
 
 def test_the_rule_of_all_results_is_complete():

@@ -48,7 +48,7 @@ def small_clone(folder):
 
 def planned(folder, **changes):
     config = read_files([folder / "config.yaml", folder / "tests" / "tiny.yaml", folder / "small.yaml"]) | changes
-    return plan(study(config | {"results": str(folder / "results")}), device="cpu", shown=folder / "results")
+    return plan(study(config | {"results": str(folder / "results")}), device="cpu")
 
 
 def command(folder, *words, check=True):

@@ -96,7 +96,8 @@ def test_the_default_peak_is_the_middle_bit_for_bit(steps):
 
 def test_one_cycle_may_only_rise_or_only_fall():
     falling = our_rates(40, schedule="one_cycle", warmup=0.0)
-    assert falling[0] == 0.3 and falling[-1] == pytest.approx(0.3 / 25 / 1e4)
+    # As in torch, a cycle that only falls starts one step after its peak.
+    assert falling[0] == pytest.approx(0.3, rel=0.002) and falling[-1] == pytest.approx(0.3 / 25 / 1e4)
     assert falling == sorted(falling, reverse=True)
     rates = torch.optim.lr_scheduler
     expected = torch_rates(lambda o: rates.OneCycleLR(o, 0.3, total_steps=40, pct_start=1.0), 40)
@@ -107,7 +108,7 @@ def test_one_cycle_may_only_rise_or_only_fall():
 @pytest.mark.parametrize("name", ["peak", "warmup"])
 @pytest.mark.parametrize("value", [-0.01, 1.01])
 def test_shares_lie_from_0_to_1(name, value):
-    with pytest.raises(ConfigError, match=f"{name} {value} lies outside"):
+    with pytest.raises(ConfigError, match=f"{name}: {value} lies outside"):
         TrainingSettings(**{name: value})
 
 
