@@ -91,7 +91,7 @@ def _called(one: dict) -> str:
 
 def _place(stage: str, path: str) -> str:
     """``.../seed0/maps/ce/adversarial/fmn/self/test-0-60/<key>`` is ``maps/0/fmn``."""
-    if stage == "datasets":
+    if stage in ("datasets", "simulation"):
         return stage
     seed, names = re.search(rf"/seed(\d+)/{stage}/(.*)$", path).groups()
     parts = names.split("/")[:-1]
