@@ -109,3 +109,20 @@ def growing(first):
 def script(name):
     """A script of this clone, wherever that lies."""
     return f"{workflow.basedir}/workflow_scripts/{name}.py"
+
+
+def wanted(names):
+    """What to lay: for each item or page its name, the path of its result, and where its files go."""
+    return [
+        {"name": n, "path": STUDY.published[n].path, "files": STUDY.laid(n)}
+        for n in names
+    ]
+
+
+def absent(item):
+    return f"the config lists no item '{item}': add it to 'items', with a run that makes what it reads (docs/config.md)"
+
+
+def record(batch, name):
+    """A job's logs, one for each result, or its benchmark."""
+    return [beside(node, name) for node in batch.nodes]

@@ -3,12 +3,6 @@
 What a job makes, reads and asks for follows from the stages' records (freqmaps/stages) and from the study.
 """
 
-
-def record(batch, name):
-    """A job's logs, one for each result, or its benchmark."""
-    return [beside(node, name) for node in batch.nodes]
-
-
 for BATCH in STUDY.batches:
     MEMORY, MINUTES = jobs.resources(BATCH, STUDY.config)
 

@@ -7,18 +7,6 @@ step at its end. Where they lie there already the target has nothing to do, what
 INDEX = shown.read_index(Path(SHOWN))
 
 
-def wanted(names):
-    """What to lay: for each item or page its name, the path of its result, and where its files go."""
-    return [
-        {"name": n, "path": STUDY.published[n].path, "files": STUDY.laid(n)}
-        for n in names
-    ]
-
-
-def absent(item):
-    return f"the config lists no item '{item}': add it to 'items', with a run that makes what it reads (docs/config.md)"
-
-
 for TARGET, NAMES in STUDY.targets().items():
     NODES = [STUDY.published[name] for name in NAMES]
     if all(
@@ -41,18 +29,20 @@ for TARGET, NAMES in STUDY.targets().items():
                 TARGET
             input:
                 results_of(NODES),
+            log:
+                f"{SHOWN}/logs/{TARGET}.txt",
             localrule: True
             conda:
                 "../envs/cpu.yaml"
             params:
                 script=script("lay"),
-                shown=SHOWN,
                 results=json.dumps(wanted(NAMES), sort_keys=True),
                 root=lambda wildcards, input, first=NODES[0]: root_above(input, first),
             message:
                 f"{TARGET}: lay tables, figures and pages in {SHOWN}/"
             shell:
-                "python {params.script:q} --root {params.root:q} --shown {params.shown:q} --results {params.results:q}"
+                f"python {{params.script:q}} --root {{params.root:q}} --shown {SHOWN} --results {{params.results:q}}"
+                " 2> {log:q}"
 
 
 for ITEM in set(components.names("item")) - set(STUDY.items):
@@ -60,13 +50,15 @@ for ITEM in set(components.names("item")) - set(STUDY.items):
     rule:
         name:
             ITEM
+        log:
+            f"{SHOWN}/logs/{ITEM}.txt",
         localrule: True
         params:
             sentence=absent(ITEM),
         message:
             f"{ITEM}: not in this config"
         shell:
-            "echo {params.sentence:q} >&2; exit 1"
+            "echo {params.sentence:q} | tee {log:q} >&2; exit 1"
 
 
 rule stores:
