@@ -53,6 +53,8 @@ for ITEM in set(components.names("item")) - set(STUDY.items):
         log:
             f"{SHOWN}/logs/{ITEM}.txt",
         localrule: True
+        conda:
+            "../envs/cpu.yaml"
         params:
             sentence=absent(ITEM),
         message:
