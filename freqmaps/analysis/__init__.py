@@ -1,4 +1,4 @@
-"""What can be said of finished maps: band energies, differences, classes, stability. Arrays in, arrays out.
+"""Analyses of finished frequency maps for notebooks: band energies, differences, class separability, stability.
 
 Importing this package imports neither scikit-learn nor umap: its functions are loaded when they are asked for.
 """

@@ -1,4 +1,4 @@
-"""Choose results: by stage, names, keys or items; and everything that they were made from."""
+"""Choose the results that an archive holds, by stage, names, keys or items, with all that they were made from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies where in an archive.
+"""The layout of an archive: which files it holds, under which names and in which order.
 
 An archive is a zip file without compression (stores are compressed already), with fixed dates and in fixed order: the
 same results give the same bytes.

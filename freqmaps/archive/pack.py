@@ -1,4 +1,4 @@
-"""Write an archive."""
+"""Write chosen results, and all that they were made from, into one archive file."""
 
 from __future__ import annotations
 

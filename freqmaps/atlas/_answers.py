@@ -1,4 +1,4 @@
-"""What the network answers to an image and to the image seen through its map."""
+"""The network's predictions and their probabilities for each image, unfiltered and filtered by its frequency map."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from freqmaps.atlas._read import ImageSet
 from freqmaps.models._predict import BATCH, ask
 from freqmaps.spectra import transforms as spectra
 
-#: Classes shown per answer.
+#: Number of most probable classes shown for each image.
 TOP = 5
 
 
@@ -37,7 +37,7 @@ class Answers:
 
 
 def answers(model: nn.Module, images: ImageSet, *, device: str | torch.device = "cpu") -> Answers:
-    """Ask a network about a set's images, and about the same seen through their maps.
+    """Return a network's most probable classes for a set's images, unfiltered and filtered by their maps.
 
     Parameters
     ----------

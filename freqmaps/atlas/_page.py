@@ -1,4 +1,4 @@
-"""Arrays and template to one page."""
+"""Write the atlas: fill the page template with the packed images, spectra, maps and predictions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def set_columns(images: ImageSet, answered: Answers, clean: NDArray[np.float32] 
     Parameters
     ----------
     images, answered
-        The set and the network's answers.
+        The set and the network's predictions.
     clean
         For attacked images, the chosen samples' clean ones, (n, c, h, w).
     """

@@ -1,4 +1,4 @@
-"""What the page gets of images, spectra and maps: few bits each, and small enough to browse.
+"""Images, spectra and maps as the atlas page holds them: quantised to a few bits and reduced to a small size.
 
 Images of up to ``SIDE`` pixels a side are sent whole, and the page computes spectra and filtered images from them.
 Larger ones, and their frequency planes, are averaged over blocks; what cannot be computed from averages (spectra,

@@ -1,4 +1,4 @@
-"""Stores to the arrays that an atlas shows, one set of images at a time."""
+"""Read the images, maps and cosines that an atlas shows from the stores, one set of images at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page without its data."""
+"""The HTML, CSS and JavaScript templates of the atlas page, into which its data are filled."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Attack(Protocol):
     """A function from a batch to its perturbed copy."""
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Perturb images so that the model no longer answers their labels.
+        """Perturb images so that the model no longer predicts their labels.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""A frozen network on a device: its answers, and what happens when memory runs out."""
+"""A frozen network on a device: its predictions, and smaller batches when memory runs out."""
 
 from __future__ import annotations
 

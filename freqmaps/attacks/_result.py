@@ -1,4 +1,4 @@
-"""What came out of an attack: checks after the fact, norms, counts, and the dataset that is stored."""
+"""The result of an attack: checks of its perturbations, their norms, attack success, and the dataset that is stored."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class AttackResult:
         (n, c, h, w) float32 in [0, 1]. Where a minimum-norm attack found nothing: its last attempt, or the clean
         image where it returned none.
     label, prediction, adversarial_prediction
-        (n,) int64: the truth, the answer to the clean image, the answer to ``adversarial`` as stored.
+        (n,) int64: the true class, the prediction for the clean image, the prediction for ``adversarial`` as stored.
     success
         (n,) bool: ``adversarial_prediction != label``. All perturbations keep the budget, or there is no result.
     linf, l2

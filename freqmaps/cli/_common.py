@@ -1,4 +1,4 @@
-"""What the commands share."""
+"""Helpers that the commands share: adding a command to the parser, reading the study, finding the results root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the analyses ask of their arrays."""
+"""Checks that the analyses make on the arrays they are given: finite values, and one label for each row."""
 
 from __future__ import annotations
 

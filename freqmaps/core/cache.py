@@ -1,4 +1,4 @@
-"""Where freqmaps remembers what it can find out again: deleting it costs time, nothing else."""
+"""The user's cache folder, which holds only what can be computed again: deleting it costs time, nothing else."""
 
 from __future__ import annotations
 

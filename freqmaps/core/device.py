@@ -1,4 +1,4 @@
-"""Where to compute, and what running out of memory there looks like."""
+"""The device to compute on (CPU, CUDA or MPS), and how to recognise and survive running out of its memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images maps are made of: the words that names of maps hold, each in a field of its own."""
+"""The kinds of images that maps are made of (clean, adversarial, noisy), as separate fields of a result's names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many images fit together."""
+"""Estimates of how many images can be processed in one batch within the device's memory."""
 
 from __future__ import annotations
 

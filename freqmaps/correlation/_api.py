@@ -1,4 +1,4 @@
-"""What every metric takes and returns."""
+"""The interface of correlation metrics: what each of them takes and returns."""
 
 from __future__ import annotations
 

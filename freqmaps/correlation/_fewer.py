@@ -1,4 +1,4 @@
-"""What a metric would have been on half and on a quarter of the rows.
+"""The value of a metric on random halves and quarters of the rows, which shows how it depends on sample size.
 
 The rows are cut at random into two halves, or four quarters, that have no row in common, several times over. A metric
 with a bias in n (neighbours in many dimensions, canonical correlations of many components) shows it here, and no

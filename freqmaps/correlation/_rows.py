@@ -1,4 +1,4 @@
-"""Rows of a matrix as the metrics see them (centred, scaled), made in float64 a few at a time."""
+"""Centred and scaled rows of a matrix for the metrics, computed in float64 a few rows at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was once found out about files, remembered for as long as they stay as they are.
+"""A cache of digests and properties of dataset files, valid as long as the files do not change.
 
 A dry run asks for the digest of every dataset. Reading sixty thousand files takes half a minute, asking for their
 sizes and times a fraction of a second; so the answer is kept in the user's cache folder under a signature of those.

@@ -1,4 +1,4 @@
-"""What every evaluation is given and what it returns.
+"""The interface of evaluations: the network and samples that each is given, and the rows that it returns.
 
 A component of this folder is a module with
 

@@ -1,4 +1,4 @@
-"""Attacks on a network and on the network that looks twice: who differentiates what, and which images come out."""
+"""Attacks on a plain network and on the two-pass classifier, through the gradients that each attacker can compute."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Target:
     Attributes
     ----------
     judge
-        Whose answers count.
+        The network whose predictions decide attack success.
     gradients
         Models that an attacker may differentiate, by name, and what he does with each.
     """

@@ -1,4 +1,4 @@
-"""Class maps as defences: what the evaluations of the classifier that looks twice share."""
+"""Class maps as a defence: what the evaluations of the two-pass classifier (Basile et al., IV-G) share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images seen through maps, and maps to compare with."""
+"""Images filtered by their frequency maps, and control maps to compare with."""
 
 from __future__ import annotations
 

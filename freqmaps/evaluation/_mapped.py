@@ -1,4 +1,4 @@
-"""The maps that an evaluation of maps alone looks at."""
+"""Reading the frequency maps, with their labels, for evaluations that need maps and no predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adam with numbers of its own for each map, and the learning rate's cycle."""
+"""The Adam optimiser with a step count, learning rate and momentum of its own for each group map."""
 
 from __future__ import annotations
 

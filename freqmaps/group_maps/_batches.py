@@ -1,4 +1,4 @@
-"""In which order a group's images are seen: a function of numbers alone, so that a resumed run needs no state."""
+"""The order of a group's images in its minibatches: it depends on seed and step alone, so resuming needs no state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The maps of all groups, resumable after every epoch."""
+"""Compute the frequency maps of all groups of images, in a run that can resume after every epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maps of groups as a labelled dataset: what the group map store holds."""
+"""Group maps as a labelled xarray dataset, which is the content of the group map store."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ class Run:
         return np.repeat(np.array(share, dtype=np.float64), self.settings.starts)
 
     def epoch(self) -> None:
-        """See all images once, and take stock."""
+        """Make one pass over all images, then record loss, accuracy and sparsity, and check for convergence."""
         running = self.running()
         tally = Tally.start(len(running), self.device)
         for number in range(max(r for g, r in enumerate(self.rounds) if running[self._problems(g)].any())):

@@ -1,4 +1,4 @@
-"""The images of one kind on their way to the network, with what must be known of each but once."""
+"""The clean or the adversarial images of a run, with what the objective needs of each image computed once."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Pool:
     Attributes
     ----------
     context
-        (n, ...) what the objective remembers of each unfiltered image: computed once, not once per epoch.
+        (n, ...) what the objective needs of each unfiltered image: computed once, not once per epoch.
     right
         (n,) bool: whether the network gives the unfiltered image its target.
     """
@@ -79,7 +79,7 @@ class Pool:
     def prepare(
         self, answer: Callable[[Tensor], Tensor], remember: Callable[[Tensor, Tensor], Tensor], chunks: Chunks
     ) -> None:
-        """Ask the network once about every unfiltered image."""
+        """Compute what the objective needs of each unfiltered image, and whether it is classified correctly."""
         found: list[tuple[Tensor, Tensor]] = []
 
         def work(part: slice) -> None:

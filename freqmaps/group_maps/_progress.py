@@ -1,4 +1,4 @@
-"""What goes on from epoch to epoch, and what is counted within one."""
+"""The state of the optimisation between epochs, and the sums of loss and accuracy within one epoch."""
 
 from __future__ import annotations
 

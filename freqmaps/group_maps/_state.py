@@ -1,4 +1,4 @@
-"""A run that was interrupted: its state after each epoch, and whose it is."""
+"""The saved state of an optimisation after each epoch, from which the same run, if interrupted, resumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the maps of groups are finished (Karantzas et al.; the precise rule is their code's)."""
+"""The stopping rule of group maps (Karantzas et al.; the precise rule is that of their code)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images the maps of groups are made from."""
+"""Selection of the clean and the adversarial images from which group maps are computed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def select_clean(
     Parameters
     ----------
     labels, predictions
-        (n,) ground truth, and the network's answers; the answers are only looked at for ``only_correct``.
+        (n,) ground truth, and the network's predictions, which are used for ``only_correct`` alone.
     only_correct
         Leave out what the network does not classify correctly.
     """
@@ -54,14 +54,14 @@ def select_clean(
 def select_misled(
     labels: NDArray[np.int64], predictions: NDArray[np.int64], success: NDArray[np.bool_], *, only_correct: bool
 ) -> NDArray[np.int64]:
-    """Return the positions of the adversarial images to use: those that the attack led astray.
+    """Return the positions of the adversarial images to use: those of successful attacks.
 
     Parameters
     ----------
     labels, predictions
-        (n,) ground truth, and the network's answers to the clean images.
+        (n,) ground truth, and the network's predictions for the clean images.
     success
-        (n,) whether the answer to the adversarial image is wrong, within the attack's budget.
+        (n,) attack success: the adversarial image is misclassified and lies within the attack's budget.
     only_correct
         Leave out what the network does not even classify correctly when it is clean.
     """

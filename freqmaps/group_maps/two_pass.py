@@ -1,4 +1,4 @@
-"""A classifier that looks twice: its first answer picks the map through which it looks again (Basile et al., IV-G)."""
+"""The two-pass classifier: its first prediction picks the map that filters the image (Basile et al., IV-G)."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ class TwoPass(nn.Module):
 
 
 class SoftTwoPass(TwoPass):
-    """The choice made soft: the second looks through all maps, weighted by the first answer's probabilities.
+    """The choice made soft: the second looks through all maps, weighted by the first prediction's probabilities.
 
     Σ_c softmax(net(x) / ``temperature``)_c · net(x filtered by map c). The weights have a gradient, so an attacker can
-    also push the first answer towards a map that suits him; the attack must then be judged by :class:`TwoPass`, which
-    this tends to as the temperature goes to 0 (where the first answer is no tie). Costs one look per class.
+    also push the first prediction towards a map that suits him; the attack must then be judged by :class:`TwoPass`,
+    which this tends to as the temperature goes to 0 (where the first prediction is no tie). Costs one pass per class.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class SoftTwoPass(TwoPass):
         return self._weighted(first, self._looks(x))
 
     def _looks(self, x: Tensor) -> Tensor:
-        """Return what the network answers through each map, (n, maps, classes)."""
+        """Return the network's logits for the images filtered by each map, (n, maps, classes)."""
         return torch.stack([self._second(x, one[None]) for one in self.maps], dim=1)
 
     def _weighted(self, first: Tensor, looks: Tensor) -> Tensor:
@@ -115,7 +115,7 @@ class SoftTwoPass(TwoPass):
 
 
 class ThroughChoice(SoftTwoPass):
-    """The hard choice's answer with the soft choice's gradient: what an attacker of the whole model differentiates.
+    """The hard choice's logits with the soft choice's gradient: what an attacker of the whole model differentiates.
 
     Its logits are those of :class:`TwoPass`, so that an attack sees whether it has succeeded; the gradient is taken
     through :class:`SoftTwoPass` instead (BPDA: Athalye, Carlini and Wagner, ICML 2018, section 4.1), for the choice

@@ -1,4 +1,4 @@
-"""Intervals of means over few networks, and of a change in accuracy on the same images."""
+"""Confidence intervals for means over few networks, and for a change in accuracy on the same images."""
 
 from __future__ import annotations
 

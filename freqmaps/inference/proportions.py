@@ -1,4 +1,4 @@
-"""Intervals for counts, and what counts as zero."""
+"""Confidence intervals for proportions, and which numbers count as zero in exact comparisons."""
 
 from __future__ import annotations
 

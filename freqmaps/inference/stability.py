@@ -1,4 +1,4 @@
-"""How alike masks are that should be: of the same network and images, from other seeds or initial values.
+"""How similar masks of the same network and images are when only the seed or the initial value differs.
 
 Karantzas et al. say in section 2.1 that their masks are stable across runs; here it is a number, beside how alike the
 masks of different networks (or classes) are.

@@ -1,4 +1,4 @@
-"""Frequency maps: per image, the frequencies that a classifier needs to give a certain answer.
+"""Frequency maps: for each image, the frequencies that a classifier needs in order to predict a given class.
 
 Importing this package imports no torch.
 """

@@ -1,4 +1,4 @@
-"""All maps of some images, in their order, resumable."""
+"""Compute the frequency maps of a set of images, in their order, in a run that can resume."""
 
 from __future__ import annotations
 

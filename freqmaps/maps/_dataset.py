@@ -1,4 +1,4 @@
-"""Maps as a labelled dataset: what the map store holds."""
+"""Frequency maps as a labelled xarray dataset, which is the content of the map store."""
 
 from __future__ import annotations
 

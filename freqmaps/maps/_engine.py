@@ -33,7 +33,7 @@ IDLE_SHARE = 0.1
 
 @dataclass(frozen=True)
 class FinishedMaps:
-    """Some finished maps.
+    """Maps whose optimisation has ended, with the steps made, the final loss and whether it converged.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Half-finished work on disk: finished maps in small files, from which a later attempt goes on."""
+"""Finished maps of an unfinished run, saved in small files from which a later attempt resumes."""
 
 from __future__ import annotations
 
@@ -86,14 +86,14 @@ class Saved:
         return found
 
     def add(self, arrays: Arrays) -> None:
-        """Keep some finished maps, now or with the next ones."""
+        """Save finished maps, at once or together with the next ones."""
         self.waiting.append(arrays)
         count = sum(len(a["index"]) for a in self.waiting)
         if count >= self.at_most or time.monotonic() - self.last >= self.interval:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the finished maps that are not yet on disk."""
         if self.folder is None or not self.waiting:
             self.waiting.clear()
             return

@@ -1,4 +1,4 @@
-"""Which samples get a map (Basile et al., section III)."""
+"""Selection of the samples for which a frequency map is computed (Basile et al., section III)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def select_essential(labels: NDArray[np.int64], predictions: NDArray[np.int64]) 
     Parameters
     ----------
     labels, predictions
-        (n,) ground truth, and the model's answers to the clean images.
+        (n,) ground truth, and the model's predictions for the clean images.
     """
     return np.flatnonzero(np.asarray(labels) == np.asarray(predictions)).astype(np.int64)
 
@@ -28,9 +28,9 @@ def select_adversarial(
     Parameters
     ----------
     labels, predictions
-        (n,) ground truth, and the model's answers to the clean images.
+        (n,) ground truth, and the model's predictions for the clean images.
     success
-        (n,) whether the attack changed the answer within its budget.
+        (n,) attack success: whether the attack changed the prediction within its budget.
     """
     correct = np.asarray(labels) == np.asarray(predictions)
     return np.flatnonzero(correct & np.asarray(success, dtype=bool)).astype(np.int64)

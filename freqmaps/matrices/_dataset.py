@@ -1,4 +1,4 @@
-"""Two map stores to one store of matrices."""
+"""Pair, pool and flatten the maps of two map stores into the two matrices of one matrix store."""
 
 from __future__ import annotations
 

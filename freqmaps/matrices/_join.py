@@ -1,4 +1,4 @@
-"""Which rows of two stores belong to the same sample."""
+"""Find the rows of two map stores that belong to the same sample."""
 
 from __future__ import annotations
 

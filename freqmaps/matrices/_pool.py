@@ -1,4 +1,4 @@
-"""Maps to rows: pooled by a whole factor, then flattened."""
+"""Turn each map into a row of a matrix: pooled by a whole factor, then flattened."""
 
 from __future__ import annotations
 

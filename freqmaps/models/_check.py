@@ -1,4 +1,4 @@
-"""Checks that a network is what attacks and maps take it for."""
+"""Checks that a network is a deterministic classifier that returns logits, as attacks and maps require."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network answers."""
+"""Logits and predictions of a network for a set of images, computed in padded batches of fixed size."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ DECIDES_NUMBERS = False
 
 
 def main(question: str) -> None:
-    """Build the architecture, load the checkpoint into it, and look at its answers to a few images.
+    """Build the architecture, load the checkpoint into it, and check its logits for a few images.
 
     Raises
     ------

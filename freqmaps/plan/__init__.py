@@ -1,4 +1,4 @@
-"""What a study will take, before anything is submitted: jobs, GPU-hours, CPU-hours, bytes. Answers without torch."""
+"""Estimates of a study's cost before it is submitted: jobs, GPU-hours, CPU-hours, bytes. It imports no torch."""
 
 from freqmaps.plan.estimate import Plan, plan
 from freqmaps.plan.show import csv_text, json_text, text

@@ -1,4 +1,4 @@
-"""A dataset that is not on this machine: so many images of such a size, to plan a study with before it is fetched.
+"""A stand-in for a dataset that is not on this machine: its number and size of images, to plan a study with.
 
 ``kind: freqmaps.plan.assumed:describe`` in an overlay, or ``freqmaps plan --assume NAME=train:9469,test:3925``.
 """

@@ -1,4 +1,4 @@
-"""Estimate a study: what each of its results takes, which are there already."""
+"""Estimate the seconds and bytes of each result of a study, and find which are finished already."""
 
 from __future__ import annotations
 

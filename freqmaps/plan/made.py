@@ -1,4 +1,4 @@
-"""What earlier results took: read from their manifests."""
+"""The seconds and bytes that finished results took, read from their manifests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan as text, CSV and JSON."""
+"""Write a study's estimated cost as a text table, as CSV and as JSON."""
 
 from __future__ import annotations
 

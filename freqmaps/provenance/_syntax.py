@@ -1,4 +1,4 @@
-"""What the digests of code need of a source file: remembered by the file's content, since parsing takes longest.
+"""The definitions and imports of a source file, for digests of code, cached by content since parsing is slow.
 
 Each Snakemake that a cluster's job starts asks for the same two hundred files.
 """

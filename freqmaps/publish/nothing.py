@@ -1,4 +1,4 @@
-"""An item that has nothing to show, because no sample is left for it: said in its place, not an error of the study."""
+"""The placeholder for a table or figure without any sample left to show: a sentence in its place, not an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tables share: one row per setting and attack, the columns that name it, notes on counts."""
+"""Helpers that the tables share: one row per setting and attack, the columns that name it, notes on counts."""
 
 from __future__ import annotations
 

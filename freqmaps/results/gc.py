@@ -1,4 +1,4 @@
-"""What no current study refers to: listed, and deleted only when told."""
+"""Garbage collection: list the results that no current study refers to, and delete them only on request."""
 
 from __future__ import annotations
 

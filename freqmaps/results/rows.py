@@ -1,4 +1,4 @@
-"""The catalog: one row per result under a root, whoever made it."""
+"""The catalog of a results root as rows: one for each finished result, whoever made it."""
 
 from __future__ import annotations
 

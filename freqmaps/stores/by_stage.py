@@ -1,4 +1,4 @@
-"""Which contract the store of a stage keeps."""
+"""The contract that the store of each stage must keep."""
 
 from __future__ import annotations
 

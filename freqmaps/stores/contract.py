@@ -1,4 +1,4 @@
-"""What a store must hold: dims, dtypes, coordinates, attributes, checked on write and on open."""
+"""Contracts of stores: the dims, dtypes, coordinates and attributes that are checked on write and on open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Picking samples out of stores: a range of a split, or what an attack made of one."""
+"""Reading samples from stores: a range of a dataset's split, or the adversarial images of such a range."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Attacked:
     samples
         ``images`` are the adversarial ones, ``labels`` the ground truth.
     predictions, adversarial_predictions
-        (n,) int64: the network's answers to the clean and to the adversarial images.
+        (n,) int64: the network's predictions for the clean and for the adversarial images.
     success
         (n,) bool.
     """

@@ -1,4 +1,4 @@
-"""What only a look into a network or a user's checkpoint tells: asked once, in a process of its own, and remembered."""
+"""Checks of a study that must load a network or a user's checkpoint: run once, in a separate process, and cached."""
 
 from __future__ import annotations
 

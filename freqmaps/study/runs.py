@@ -33,7 +33,7 @@ class Made:
     samples: dict[str, Any] = field(default_factory=dict)
 
     def add(self, stage: str, nodes: list[Node]) -> None:
-        """Note some results."""
+        """Add results of a stage to those that the run makes for this network."""
         self.nodes.setdefault(stage, []).extend(nodes)
 
     def maps(self, setting: str, images: str, attack: str = NO_ATTACK) -> list[Node]:
@@ -93,7 +93,7 @@ class Run:
         return any(self.run[wanted] for wanted in ("attacks", "maps", "evaluations"))
 
     def add_maps(self) -> None:
-        """Add networks, attacks and maps."""
+        """Add the networks, attacks and maps of this run to the study's graph."""
         for names in self._places():
             self._network(*self.datasets[names["dataset"]], names)
 

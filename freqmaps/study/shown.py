@@ -1,4 +1,4 @@
-"""What lies at the plain names: ``results/tables/B25-T1.csv``, ``results/report.html``.
+"""Copies of a study's tables, figures and pages at plain names such as ``results/tables/B25-T1.csv``.
 
 Tables, figures and pages are keyed results; copies of the current config's are laid at plain names. An index beside
 them, written last, says which result each was copied from, so that neither ages nor Snakemake's records are asked.

@@ -1,4 +1,4 @@
-"""Why something is due: which field of which spec changed."""
+"""Explain why a result has to be computed: which field of which spec has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images on the device as they are stored; batches of floats in [0, 1]."""
+"""Training images kept on the device in their stored type, and given out in batches of floats in [0, 1]."""
 
 from __future__ import annotations
 

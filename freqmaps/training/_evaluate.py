@@ -1,4 +1,4 @@
-"""Loss and accuracy on images as they are."""
+"""Loss and accuracy of a network on images without augmentation."""
 
 from __future__ import annotations
 

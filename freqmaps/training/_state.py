@@ -1,4 +1,4 @@
-"""A training that was interrupted: its state after each epoch, and whose it is."""
+"""The saved state of a training after each epoch, from which the same training, if interrupted, resumes."""
 
 from __future__ import annotations
 

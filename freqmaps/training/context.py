@@ -1,4 +1,4 @@
-"""What regimes, regularisers and hooks are told about the step that they take part in."""
+"""The context of a training step, given to regimes, regularisers and hooks: step, epoch, total, generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hooks: what may look on while a network is trained and record what it sees, without changing the training."""
+"""Hooks, which observe a network while it is trained and record measurements without changing the training."""
 
 from __future__ import annotations
 

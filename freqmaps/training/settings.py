@@ -1,4 +1,4 @@
-"""Settings of the training loop."""
+"""Settings of the training loop that a config may set: optimiser, schedule, epochs, batch size, augmentation."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Plan(ABC):
         return torch.ones(len(like), *self.layout.shape, dtype=like.dtype, device=like.device)
 
     def logits(self, net: nn.Module, filtered: Tensor, coefficients: Coefficients) -> Tensor:
-        """Return the network's answer (b, classes) to what :meth:`synthesise` gave."""
+        """Return the network's logits (b, classes) for what :meth:`synthesise` gave."""
         answer: Tensor = net(filtered)
         return answer
 

@@ -84,7 +84,7 @@ class FeaturePlan(FourierPlan):
         return torch.fft.rfft2(found[0]), images
 
     def logits(self, net: nn.Module, filtered: Tensor, coefficients: Coefficients) -> Tensor:
-        """Return the network's answer to the images with the layer's output replaced."""
+        """Return the network's logits for the images with the layer's output replaced."""
         # A copy, as the next layer may work in place.
         with _hooked(net.get_submodule(self.layer), lambda module, given, output: filtered.clone()):
             answer: Tensor = net(coefficients[1])

@@ -20,7 +20,7 @@ class Objective(Protocol):
         Parameters
         ----------
         logits
-            (b, k) float32: the network's answer to the unfiltered images.
+            (b, k) float32: the network's logits for the unfiltered images.
         target
             (b,) int64: the class that each map is to keep.
 

@@ -1,4 +1,4 @@
-"""Partners for the samples that two map stores share."""
+"""Draw for each sample a partner, of the same or of another class, among those that two map stores share."""
 
 from __future__ import annotations
 

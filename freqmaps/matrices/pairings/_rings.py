@@ -1,4 +1,4 @@
-"""Random planes with the same values in each ring."""
+"""Random maps as a control: the values of a map shuffled within each ring of equal spatial frequency."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reader's question in words: how much of a correlation is the image, the class, the spectrum, the network, ..."""
+"""Sentences that say how much of a correlation is due to the image, the class, the spectrum, the network, ..."""
 
 from __future__ import annotations
 

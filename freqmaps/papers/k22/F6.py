@@ -87,7 +87,7 @@ def build(inputs: Inputs, *, images: int = 2) -> Figure:
 
 @dataclass(frozen=True)
 class _Row:
-    """The masks of one network, of one kind, under one attack, and what the network answers."""
+    """The masks of one network, of one kind, under one attack, and the network's predictions."""
 
     evaluation: Evaluation
     attack: str

@@ -1,4 +1,4 @@
-"""Single-image maps (Karantzas et al., section 3.2) as the items read them: networks by regime, answers, pictures."""
+"""Single-image maps (Karantzas et al., section 3.2) for the items: networks by regime, predictions, drawings."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def draw_image(axes: Axes, image: Values, *, filtered: bool = False) -> None:
 
 
 def under(axes: Axes, answer: Row, classes: Sequence[str]) -> None:
-    """Write a network's answer below a picture: tick or cross, the class, its probability."""
+    """Write a network's prediction below a picture: tick or cross, the class, its probability."""
     right = answer["prediction"] == answer["label"]
     name = plain(shortened(classes[int(answer["prediction"])]))
     text = f"{'✓' if right else '✗'} {name} {answer['probability']:.2f}"

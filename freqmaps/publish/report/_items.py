@@ -1,4 +1,4 @@
-"""Items as the report shows them, read back from their files."""
+"""The tables and figures that the report shows, read back from their files."""
 
 from __future__ import annotations
 

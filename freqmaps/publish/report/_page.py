@@ -1,4 +1,4 @@
-"""Fill the template."""
+"""Build the report's HTML page from its template, the tables and figures, and their provenance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Table I for the terminal."""
+"""A summary of Table I of Basile et al. in a few lines of text for the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training regime is: how a batch is prepared, and what loss of it is lowered."""
+"""The interface of training regimes: how each prepares a batch, and which loss of it is minimised."""
 
 from __future__ import annotations
 
