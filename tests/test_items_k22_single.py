@@ -288,7 +288,7 @@ def test_figure_6_names_what_is_missing(inputs):
 
     two = K22_F6._rows(Inputs([r for r in inputs.results if without(r)]))
     assert len(two) == 2
-    none = replace(two[1], answers={})
+    none = replace(two[1], predictions={})
     with pytest.raises(FreqmapsError, match="no image has masks of all networks"):
         K22_F6._choose([two[0], none], 1)
 
