@@ -5,9 +5,10 @@ from typing import Any
 
 from freqmaps.core import components
 from freqmaps.core.device import pick
+from freqmaps.core.files import write_text
 from freqmaps.job import Job, Progress, main
 from freqmaps.models import build_for_dataset, check_classifier, load_foreign, save_classifier
-from freqmaps.provenance.manifest import csv_text, write_text
+from freqmaps.provenance.manifest import csv_text
 from freqmaps.stores import DATASET, read
 from freqmaps.training import Regulariser, TrainingSettings, evaluate, split_arrays, train
 
@@ -50,7 +51,7 @@ def run(job: Job) -> dict[str, object]:
             regularisers=regularisers(job.parameters.get("regularisers", [])),
             seed=job.seed,
             device=device,
-            state=job.partial / "state.pt",
+            state=job.partial,
             progress=Progress("epoch", settings.epochs),
         )  # fmt: skip
     check_classifier(classifier, test_images[:16], where=where)
