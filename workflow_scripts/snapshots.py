@@ -3,7 +3,6 @@
 from freqmaps.core.device import pick
 from freqmaps.job import Job, Progress, main
 from freqmaps.models import save_classifier
-from freqmaps.provenance import shared_root
 from freqmaps.stores import DATASET, read
 from freqmaps.training import SnapshotFiles, Snapshots, build_planned, train_planned
 
@@ -16,14 +15,15 @@ def run(job: Job) -> dict[str, object]:
     """
     step = job.parameters["step"]
     steps = job.options.get("steps", [step])
-    files = SnapshotFiles(shared_root.usable(job.folder / job.options.get("last", ".") / "partial"))
+    place = job.partial_of(job.options.get("last", "."))
+    files = SnapshotFiles(place.folder)
     device = pick(job.options["device"])
     job.options["device_used"] = str(device)
     dataset = read(job.input("dataset") / "store.zarr.zip", DATASET)
     classifier = build_planned(job.parameters, dataset, seed=job.seed, located=job.options["located"])
     if not files.path(step).is_file():
         train_planned(
-            classifier, job.parameters, dataset, seed=job.seed, device=device, state=files.folder / "state.pt",
+            classifier, job.parameters, dataset, seed=job.seed, device=device, state=place,
             hooks=[Snapshots(steps, files.write)], stop_after=max(steps),
             progress=Progress("epoch", job.parameters["settings"]["epochs"]),
         )  # fmt: skip

@@ -3,9 +3,10 @@
 from typing import Any
 
 from freqmaps.core.device import pick
+from freqmaps.core.files import write_text
 from freqmaps.job import Job, Progress, main
 from freqmaps.models import check_classifier, load_foreign, save_classifier
-from freqmaps.provenance.manifest import csv_text, write_text
+from freqmaps.provenance.manifest import csv_text
 from freqmaps.stores import DATASET, read
 from freqmaps.training import build_planned, evaluate, split_arrays, train_planned
 
@@ -21,7 +22,7 @@ def run(job: Job) -> dict[str, object]:
         load_foreign(job.options["checkpoint"], classifier)
     else:
         history = train_planned(
-            classifier, job.parameters, dataset, seed=job.seed, device=device, state=job.partial / "state.pt",
+            classifier, job.parameters, dataset, seed=job.seed, device=device, state=job.partial,
             progress=Progress("epoch", job.parameters["settings"]["epochs"]),
         )  # fmt: skip
     (_, labels), (test_images, test_labels) = split_arrays(dataset)

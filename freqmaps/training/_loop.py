@@ -20,7 +20,8 @@ from freqmaps.core.device import is_out_of_memory, pick
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.minibatches import bounds
 from freqmaps.models._classifier import Classifier, head
-from freqmaps.training import _schedule, _state
+from freqmaps.provenance.unfinished import Place
+from freqmaps.training import _progress, _schedule, _state
 from freqmaps.training._data import Images
 from freqmaps.training._evaluate import evaluate
 from freqmaps.training.context import Batch, Loss, StepContext
@@ -44,7 +45,7 @@ def train(
     regime: Regime,
     seed: int,
     device: str | torch.device = "auto",
-    state: Path | None = None,
+    state: Place | Path | None = None,
     regularisers: Mapping[str, Regulariser] | None = None,
     hooks: Sequence[Hook] = (),
     stop_after: int | None = None,
@@ -72,7 +73,7 @@ def train(
     device
         Where to compute.
     state
-        File to save to after each epoch and to go on from. One that belongs to other settings is replaced.
+        Where the state after each epoch is kept: a later call for the same training goes on from there.
     regularisers
         Terms that are added to the regime's loss, each times its weight, by the names that the history calls them.
     hooks
@@ -174,7 +175,7 @@ class _Run:
         self.settings, self.regime, self.seed = settings, regime, seed
         self.regularisers = dict(regularisers or {})
         self.hooks = Hooks(hooks, classifier, data.device, functools.partial(_derive, seed))
-        self.loss, self.state = _LOSSES[settings.loss], _state.State()
+        self.loss, self.state = _LOSSES[settings.loss], _progress.State()
         self.per_epoch = len(bounds(len(data), settings.batch, settings.drop_last))
         self.generator = torch.Generator(data.device)
         classifier.requires_grad_(settings.train == "all")
@@ -184,7 +185,7 @@ class _Run:
         self.reduced = _reduced_precision(settings, data.device)
         self.scaler = torch.amp.GradScaler(data.device.type, enabled=self.reduced == torch.float16)
 
-    def restore(self, state: _state.State) -> None:
+    def restore(self, state: _progress.State) -> None:
         """Go on from a state."""
         self.state = state
         self.hooks.restore(state.records)
@@ -193,7 +194,7 @@ class _Run:
             self.optimizer.load_state_dict(state.optimizer)
             self.scaler.load_state_dict(state.scaler)
 
-    def snapshot(self) -> _state.State:
+    def snapshot(self) -> _progress.State:
         """Return the state with what the epochs have changed."""
         self.state.model = self.classifier.state_dict()
         self.state.optimizer, self.state.scaler = self.optimizer.state_dict(), self.scaler.state_dict()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ import xarray as xr
 
 from freqmaps.core import components
 from freqmaps.models import Classifier, build_for_dataset, check_classifier
+from freqmaps.provenance.unfinished import Place
 from freqmaps.training._data import split_arrays
 from freqmaps.training._loop import train
 from freqmaps.training.hooks import Hook
@@ -46,7 +46,7 @@ def train_planned(
     *,
     seed: int,
     device: torch.device,
-    state: Path,
+    state: Place,
     hooks: Sequence[Hook] = (),
     stop_after: int | None = None,
     progress: Callable[[int, str], None] | None = None,
