@@ -68,7 +68,14 @@ def test_tensors_give_the_same_numbers_and_the_filtered_gradient(size, shape):
     np.testing.assert_allclose(found.detach().numpy(), low_pass(images, 2, shape), atol=1e-13)
     (found * torch.tensor(weights)).sum().backward()
     np.testing.assert_allclose(tensor.grad.numpy(), low_pass(weights, 2, shape), atol=1e-13)
-    assert torch.autograd.gradcheck(lambda x: low_pass(x, 2, shape), tensor)
+
+
+def test_tensors_keep_their_float_dtype_and_whole_numbers_are_counted_in_double_precision():
+    images = np.random.default_rng(2).integers(0, 9, (2, 6, 6))
+    single = low_pass(torch.tensor(images, dtype=torch.float32), 1)
+    assert single.dtype == torch.float32 and low_pass(torch.tensor(images), 1).dtype == torch.float64
+    assert low_pass(images.astype(np.float32), 1).dtype == np.float64
+    np.testing.assert_allclose(single.numpy(), low_pass(images, 1), atol=1e-5)
 
 
 @pytest.mark.parametrize("cutoff", [-1, float("nan")])

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.spectra._backend import doubles, is_tensor
-from freqmaps.spectra.transforms import filter_image, frequencies
+from freqmaps.spectra._backend import array_module, doubles, is_tensor, like
+from freqmaps.spectra.transforms import frequencies
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,24 +72,27 @@ def low_pass(images: Any, cutoff: float, shape: Shape = "square") -> Any:
     Parameters
     ----------
     images
-        Real, shape (..., h, w), any range. A tensor keeps its device and its gradient; the filter is linear and its own
-        adjoint, so the gradient towards the images is the filtered gradient.
+        Real, shape (..., h, w), any range.
     cutoff, shape
         See :func:`low_pass_mask`.
 
     Returns
     -------
-    ndarray or Tensor of float64, shape of ``images``
+    ndarray of float64 or Tensor, shape of ``images``
         Not clipped: values may leave the range of ``images``. Where the filter keeps every frequency, the images
-        exactly as they are.
+        exactly as they are. A tensor keeps its device and its float dtype (networks filter what they see in float32),
+        and has a gradient: the filter is linear and its own adjoint, so a gradient is filtered on its way back.
 
     Raises
     ------
     FreqmapsError
         A cut-off below 0 or NaN, or images without height and width.
     """
-    values = images if is_tensor(images) else np.asarray(images)
+    values = images if is_tensor(images) and images.is_floating_point() else doubles(images)
     if values.ndim < 2:
         raise FreqmapsError(f"low pass: the image has {values.ndim} axes; give at least height and width")
     mask = low_pass_mask(values.shape[-2], values.shape[-1], cutoff, shape)
-    return doubles(values) if mask.all() else filter_image(values, mask)
+    if mask.all():
+        return values
+    fft, kept = array_module(values).fft, like(np.fft.ifftshift(mask), values)
+    return fft.ifft2(fft.fft2(values) * kept).real
