@@ -77,14 +77,14 @@ class Pool:
         return len(self.targets)
 
     def prepare(
-        self, answer: Callable[[Tensor], Tensor], remember: Callable[[Tensor, Tensor], Tensor], chunks: Chunks
+        self, model: Callable[[Tensor], Tensor], remember: Callable[[Tensor, Tensor], Tensor], chunks: Chunks
     ) -> None:
         """Compute what the objective needs of each unfiltered image, and whether it is classified correctly."""
         found: list[tuple[Tensor, Tensor]] = []
 
         def work(part: slice) -> None:
             target = self.targets[part]
-            logits = answer(to_unit(self.images[part].to(self.device)))
+            logits = model(to_unit(self.images[part].to(self.device)))
             _check_classes(target, logits.shape[1])
             found.append((remember(logits, target), logits.argmax(dim=1) == target))
 

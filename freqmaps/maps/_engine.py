@@ -258,14 +258,14 @@ class _Run:
     def _finished(self, slots: Slots, index: NDArray[np.int64]) -> FinishedMaps:
         with torch.no_grad():
             filtered = self.plan.synthesise(slots.coefficients, slots.map)
-            answer = self.plan.logits(self.plain, filtered, slots.coefficients).argmax(dim=1)
+            prediction = self.plan.logits(self.plain, filtered, slots.coefficients).argmax(dim=1)
         return FinishedMaps(
             index=index,
             map=slots.map.cpu().numpy(),
             steps=slots.steps.cpu().numpy(),
             loss=slots.loss.cpu().numpy().astype(np.float64),
             converged=slots.converged.cpu().numpy(),
-            keeps_prediction=(answer == slots.target).cpu().numpy(),
+            keeps_prediction=(prediction == slots.target).cpu().numpy(),
         )
 
     def _halve(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,13 +63,22 @@ class Run:
                     entry(config.get(section, {}), name, f"{where}.{section}", section.rstrip("s").replace("_", " "))
 
         self.datasets = {name: self.networks.dataset(name) for name in run["datasets"]}
-        for names in self._places():
+        self.places = list(self._places())
+        for names in self.places:
             self._ask_samples(names)
 
-    def _places(self) -> list[Place]:
+    def _places(self) -> Iterator[Place]:
+        """Yield the names of the run's networks: the finished ones, or their snapshots."""
         fields = ("dataset", "model", "training", "seed")
         chosen = (self.run[section] for section in ("datasets", "models", "trainings", "seeds"))
-        return [dict(zip(fields, map(str, place), strict=True)) for place in itertools.product(*chosen)]
+        for place in itertools.product(*chosen):
+            names = dict(zip(fields, map(str, place), strict=True))
+            if self.run["snapshots"] is None:
+                yield names
+                continue
+            description = self.datasets[names["dataset"]][1]
+            for step in self.networks.steps(description, names["training"], self.run["snapshots"]):
+                yield names | {"step": str(step)}
 
     def _ask_samples(self, names: Place) -> None:
         """Note the samples that the run attacks and maps; ranges are cut once all runs have been asked."""
@@ -82,7 +91,7 @@ class Run:
                 for images in self._images():
                     self.graph.extents.ask(_maps_of(names, setting, images), *part)
         for setting in self.run["group_maps"]:
-            if ADVERSARIAL in self.config["group_maps"][setting]["of"]:
+            if ADVERSARIAL in self.config["group_maps"][setting]["images"]:
                 part = self._group_part(description, setting)
                 for attack in self.run["attacks"]:
                     self.graph.extents.ask(_attack_of(names, attack), *part)
@@ -94,7 +103,7 @@ class Run:
 
     def add_maps(self) -> None:
         """Add the networks, attacks and maps of this run to the study's graph."""
-        for names in self._places():
+        for names in self.places:
             self._network(*self.datasets[names["dataset"]], names)
 
     def _target(self, names: Place) -> Place:
@@ -138,9 +147,9 @@ class Run:
 
     def _images(self) -> list[Place]:
         """Return the names of the images that are mapped: clean ones, and those of each attack."""
-        found = [images_of(ESSENTIAL)] if ESSENTIAL in self.run["maps_of"] else []
+        found = [images_of(ESSENTIAL)] if ESSENTIAL in self.run["images"] else []
         kinds = {ADVERSARIAL: self.adversarial, NOISE: NOISE}
-        wanted = [kind for name, kind in kinds.items() if name in self.run["maps_of"]]
+        wanted = [kind for name, kind in kinds.items() if name in self.run["images"]]
         return [*found, *(images_of(k, attack, self.run["against"]) for attack in self.run["attacks"] for k in wanted)]
 
     @property
@@ -212,10 +221,11 @@ class Run:
         split, stop = self._group_part(description, setting)
         spec, parts = self._setting("group_maps", setting, "freqmaps.group_maps.settings", "GroupMapSettings")
         spec["samples"] = {"split": split, "start": 0, "stop": stop}
-        of: dict[str, list[Node]] = {NO_ATTACK: []} if ESSENTIAL in given["of"] else {}
-        if ADVERSARIAL in given["of"]:
+        attacked_by: dict[str, list[Node]] = {NO_ATTACK: []} if ESSENTIAL in given["images"] else {}
+        if ADVERSARIAL in given["images"]:
             dataset = made.nodes["datasets"][0]
-            of |= {a: self._attack(dataset, description, made.names, a, (split, stop)) for a in self.run["attacks"]}
+            for attack in self.run["attacks"]:
+                attacked_by[attack] = self._attack(dataset, description, made.names, attack, (split, stop))
         return [
             self.graph.add(
                 "group_maps", made.names | {"group_maps": setting, "images": _kind(attacked), "attack": attack},
@@ -225,7 +235,7 @@ class Run:
                 seed=keys.seed(self.config["seed"], "group_maps", *made.names.values(), setting),
                 options=options(self.config, "group_maps"),
             )
-            for attack, attacked in of.items()
+            for attack, attacked in attacked_by.items()
         ]  # fmt: skip
 
     def _setting(
@@ -259,7 +269,7 @@ class Run:
 
 
 #: Keys of a section that are not the optimisation's.
-_OWN = (("maps", "basis"), ("group_maps", "of"), ("group_maps", "samples"))
+_OWN = (("maps", "basis"), ("group_maps", "images"), ("group_maps", "samples"))
 
 
 def _attack_of(names: Place, attack: str) -> tuple[str, ...]:
