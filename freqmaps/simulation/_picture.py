@@ -10,7 +10,7 @@ import numpy as np
 from freqmaps.simulation import _two_layer as two
 from freqmaps.simulation._pgd_path import Attack
 from freqmaps.simulation._training_path import RATES, READINGS, Path
-from freqmaps.simulation._two_layer import Reals
+from freqmaps.simulation._two_layer import Flags, Reals
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,17 +20,29 @@ _QUANTILES = (0.25, 0.5, 0.75)
 _POINTS = 300
 
 
-def picture(rng: np.random.Generator, path: Path, attack: Attack, errors: Reals) -> dict[str, Reals]:
-    """Return quantiles over draws, and the predicted and measured changes of some steps, drawn by lot."""
-    predicted, measured = path.predicted().ravel(), path.measured().ravel()
+def picture(rng: np.random.Generator, path: Path, attack: Attack, errors: Reals, living: Flags) -> dict[str, Reals]:
+    """Return quantiles over the living networks, and the predicted and measured changes of some steps, drawn by lot.
+
+    Parameters
+    ----------
+    rng
+        Chooses the steps.
+    path, attack
+        Of n networks.
+    errors
+        (readings, rates, n).
+    living
+        (n,) which networks count.
+    """
+    predicted, measured = (values[:, living].ravel() for values in (path.predicted(), path.measured()))
     chosen = rng.integers(len(measured), size=_POINTS)
     return {
-        "share": np.quantile(path.share, _QUANTILES, axis=1),
+        "share": np.quantile(path.share[:, living], _QUANTILES, axis=1),
         "share_of_signal": np.asarray(np.median(path.share_of_signal)),
-        "share_of_attack": np.quantile(attack.share, _QUANTILES, axis=1),
-        "share_of_gradient": np.asarray(np.median(attack.share_of_gradient)),
+        "share_of_attack": np.quantile(attack.share[:, living], _QUANTILES, axis=1),
+        "share_of_gradient": np.asarray(np.median(attack.share_of_gradient[living])),
         "change": np.stack([predicted[chosen], measured[chosen]]),
-        "error": np.median(errors, axis=2),
+        "error": np.median(errors[..., living], axis=2),
     }
 
 

@@ -202,9 +202,10 @@ def bands(values: Reals, cutoff: int, *, as_printed: bool = False) -> tuple[Real
 
 
 def low_share(half: Complex, cutoff: int) -> Reals:
-    """Return τ(δ ∈ S_l), the share of the energy at the frequencies up to ``cutoff``, of half spectra (..., K)."""
+    """Return τ(δ ∈ S_l), the share of the energy up to ``cutoff``, of half spectra (..., K); NaN where all are 0."""
     low, high = bands(np.abs(half) ** 2, cutoff)
-    return np.asarray(low / (low + high))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(low / (low + high))
 
 
 def overlaps(half: Complex, signal: Complex, cutoff: int, *, as_printed: bool = False) -> tuple[Reals, Reals]:

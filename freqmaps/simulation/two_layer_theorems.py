@@ -21,7 +21,7 @@ from freqmaps.simulation import Simulated
 from freqmaps.simulation import _pgd_path as pgd
 from freqmaps.simulation import _training_path as training
 from freqmaps.simulation import _two_layer as two
-from freqmaps.simulation._assumptions import OF_THEOREM, assumptions, stated, unsaid
+from freqmaps.simulation._assumptions import OF_THEOREM, alive, assumptions, stated, unsaid
 from freqmaps.simulation._picture import arrays, picture
 from freqmaps.simulation._theorems import Claim, theorem_1, theorem_2, theorem_3, theorem_4
 from freqmaps.simulation._two_layer import Flags, Reals
@@ -159,24 +159,36 @@ def _check(dimension: int, cutoff: int, lists: dict[str, Sequence[float]]) -> No
 
 
 def _find(rng: np.random.Generator, setting: Setting, plan: Plan) -> Found:
-    """Draw, train and attack the networks of one setting, and look up every claim."""
+    """Draw, train and attack the networks of one setting, and look up every claim.
+
+    Of networks whose gradient vanishes there is nothing to tell: their values become NaN.
+    """
     x = setting.scale * two.draw_signals(rng, plan.draws, plan.dimension, setting.alpha, plan.mean)
     nets = two.draw_networks(rng, x, setting.width, setting.activation)
     radius = plan.epsilon * np.sqrt(nets.square)
     path = training.train(nets, setting.rate, plan.steps, plan.cutoff, radius**1.5)
-    now, delta = path.well_trained, pgd.start(rng, x.shape, radius)
-    attack = pgd.attack(nets, now, delta, radius, plan.pace, plan.iterations, plan.cutoff)
-    errors = [training.errors_of_change(nets, plan.cutoff, training.RATES, reading) for reading in training.READINGS]
-    of_attack = pgd.errors_of_change(nets, now, delta, radius, plan.pace, _FACTORS, plan.cutoff)
-    orders = [
-        Claim("1", f"order of the error, {reading}", 2.0, training.slopes(training.RATES, error))
-        for reading, error in zip(training.READINGS, errors, strict=True)
-    ]
-    orders.append(Claim("4", "order of the error, equation 20", 2.0, training.slopes(_FACTORS, of_attack)))
-    claims = [*orders, *theorem_1(path), *theorem_2(path), *theorem_3(path), *theorem_4(attack)]
-    claims.append(Claim("units", "share of hidden units with σ'' < 0", nan, path.concave.mean(axis=0)))
-    claims.append(Claim("units", "share of hidden units that switch in training", nan, path.switched))
-    return Found(claims, assumptions(path, attack), picture(rng, path, attack, np.stack(errors)))
+    living = alive(path)
+    if not living.any():
+        what = f"{setting.activation}, width {setting.width} and scale {setting.scale:g}"
+        raise FreqmapsError(f"two_layer_theorems: no network of {what} keeps a gradient; give larger widths")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        delta = pgd.start(rng, x.shape, radius)
+        attack = pgd.attack(nets, path.well_trained, delta, radius, plan.pace, plan.iterations, plan.cutoff)
+        errors = np.stack([training.errors_of_change(nets, plan.cutoff, training.RATES, r) for r in training.READINGS])
+        of_attack = pgd.errors_of_change(nets, path.well_trained, delta, radius, plan.pace, _FACTORS, plan.cutoff)
+        told = _claims(path, attack, errors, of_attack)
+        claims = [replace(claim, values=np.where(living, claim.values, np.nan)) for claim in told]
+        return Found(claims, assumptions(path, attack), picture(rng, path, attack, errors, living))
+
+
+def _claims(path: training.Path, attack: pgd.Attack, errors: Reals, of_attack: Reals) -> Iterator[Claim]:
+    for reading, error in zip(training.READINGS, errors, strict=True):
+        yield Claim("1", f"order of the error, {reading}", 2.0, training.slopes(training.RATES, error))
+    yield from (*theorem_1(path), *theorem_2(path), *theorem_3(path))
+    yield Claim("4", "order of the error, equation 20", 2.0, training.slopes(_FACTORS, of_attack))
+    yield from theorem_4(attack)
+    yield Claim("units", "share of hidden units with σ'' < 0", nan, path.concave.mean(axis=0))
+    yield Claim("units", "share of hidden units that switch in training", nan, path.switched)
 
 
 def _rows(place: Mapping[str, Any], groups: Sequence[Found]) -> Iterator[dict[str, Any]]:
