@@ -83,6 +83,8 @@ def theorem_1(path: Path) -> Iterator[Claim]:
     ``b ζ = Δτ_l - Δτ_h`` at the start, n and β_0 the smallest ``‖a'‖²`` and ``|∂ℓ/∂f|`` up to that step. By equation
     8 the inner products with x change by ``-η^(t) |F x[k]|²``, so that Δτ, which is -2 times their sum, changes by
     twice what equation 14 prints; half the printed number of steps should suffice. Both are looked at.
+
+    That τ rises after t0 while it is below 1/2 follows from equation 15 only if Δτ_l is positive, too.
     """
     low, high = path.overlap
     last = len(low) - 1
@@ -100,9 +102,14 @@ def theorem_1(path: Path) -> Iterator[Claim]:
     yield _claim("1", "t0 is reached if and only if ∂ℓ/∂f is large enough at first", expected, late, nan)
     yield _claim("1", "t0 is at most the printed number", t0 <= np.ceil(at), late & reached)
     yield _claim("1", "t0 is at most half the printed number", t0 <= np.ceil(at / 2), late & reached)
-    yield Claim("1", "t0 divided by the printed number", 1.0, np.where(late & reached, t0 / np.where(late, at, 1), nan))
+    ratio = np.where(late & reached, t0 / np.maximum(np.ceil(at), 1), nan)
+    yield Claim("1", "t0 divided by the printed number rounded up", nan, ratio)
     below = after & active & (share[:-1] < 0.5)
     yield _claim("1", "τ rises after t0 while it is below 1/2", (rises | ~below).all(axis=0), below.any(axis=0))
+    below &= low[:-1] > 0
+    yield _claim(
+        "1", "τ rises after t0 while it is below 1/2 and Δτ_l > 0", (rises | ~below).all(axis=0), below.any(axis=0), nan
+    )
     steady = from_then_on(rises | ~active) <= _LAST * end
     yield _claim("1", "equation 10: τ rises at every step from some t1 on", steady, end > 0)
     first = np.logical_or.accumulate(rises & after & active, axis=0)

@@ -187,8 +187,8 @@ def _claims(path: training.Path, attack: pgd.Attack, errors: Reals, of_attack: R
     yield from (*theorem_1(path), *theorem_2(path), *theorem_3(path))
     yield Claim("4", "order of the error, equation 20", 2.0, training.slopes(_FACTORS, of_attack))
     yield from theorem_4(attack)
-    yield Claim("units", "share of hidden units with σ'' < 0", nan, path.concave.mean(axis=0))
-    yield Claim("units", "share of hidden units that switch in training", nan, path.switched)
+    yield Claim("units", "share with σ'' < 0", nan, path.concave.mean(axis=0))
+    yield Claim("units", "share that switches on or off in training", nan, path.switched)
 
 
 def _rows(place: Mapping[str, Any], groups: Sequence[Found]) -> Iterator[dict[str, Any]]:
