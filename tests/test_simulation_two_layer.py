@@ -160,7 +160,7 @@ def test_t0_of_a_linear_network_is_where_the_closed_form_changes_sign():
     smallest = np.abs(path.residual[t0, range(200)]) * (nets.a**2).sum(axis=1)
     printed = (high[0] - low[0]) / (path.eta * smallest * (low_x - high_x))
     ratio = told["t0 divided by the printed number rounded up"]
-    assert ratio[late] == pytest.approx((t0 / np.ceil(printed))[late])
+    assert ratio[late] == pytest.approx(t0[late] / np.ceil(printed[late]))
     assert np.isnan(ratio[~late]).all()
     assert (told["t0 is at most half the printed number"][late] == 1).all()
     assert (told["t0 is reached if and only if ∂ℓ/∂f is large enough at first"][gap[0] <= 0] == 1).mean() > 0.97
