@@ -15,6 +15,7 @@ from freqmaps.core.errors import FreqmapsError
 from freqmaps.group_maps._state import fingerprint, load, save
 from freqmaps.group_maps.selection import Pictures
 from freqmaps.group_maps.settings import GroupMapSettings
+from freqmaps.provenance.unfinished import Place
 
 if TYPE_CHECKING:
     import torch
@@ -89,7 +90,7 @@ def compute_group_maps(
     seed: int = 0,
     device: str | torch.device = "auto",
     batch: int | None = None,
-    state: Path | None = None,
+    state: Place | Path | None = None,
     progress: Callable[[int, str], object] | None = None,
 ) -> GroupMaps:
     """Find one map per group of images (Karantzas et al., eq. 2; Basile et al., section IV-G).
@@ -121,7 +122,7 @@ def compute_group_maps(
         Where, and how many images go through the network at once; None finds a number from the free memory. Out of
         memory, it is halved.
     state
-        A folder for the state after every epoch: a later call for the same work goes on from there, one for other work
+        Where the state after every epoch is kept: a later call for the same work goes on from there, one for other work
         leaves it alone.
     progress
         Called with the epochs done and a short note.
