@@ -235,7 +235,7 @@ def test_latex_prints_names_as_they_stand():
 
 
 #: What users may call their classes, attacks and models: all of ASCII and Latin-1, and some of the rest.
-SIGNS = [chr(i) for i in range(1, 256)] + list("ăēğıŁőŒşžαεΣ−–—…‘“”√⊙‖ﬁ犬😀\u0301\ud800")
+SIGNS = [chr(i) for i in range(1, 256)] + list("ăēğıŁőŒşžαεζηκνξφΣ∂∇∈−–—…‘“”√⊙‖ﬁ犬😀\u0301\ud800")
 
 
 @needs_latex

@@ -444,9 +444,7 @@ def test_arrays_are_labelled():
     [
         ({"dimension": 12}, "dimension 12 is even"),
         ({"cutoff": 5}, "leaves no high frequency"),
-        ({"alphas": []}, r"alphas \[\]; give one or more"),
-        ({"rates": [0.1, 2.0]}, "rates .* below 2"),
-        ({"widths": [0]}, "widths"),
+        ({"alphas": []}, "alphas is empty"),
     ],
 )
 def test_impossible_settings_are_one_sentence(given, message):
