@@ -138,7 +138,6 @@ def test_torch_and_torchvision_are_a_pair():
     assert int(torch[1]) - int(vision[1]) == -15
 
 
-
 def test_without_a_target_everything_is_made(tmp_path):
     folder = clone(tmp_path / "clone")
     (folder / "config.yaml").write_text((folder / "tests" / "tiny.yaml").read_text())
