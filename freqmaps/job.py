@@ -77,8 +77,14 @@ class Job:
     @property
     def partial(self) -> Place:
         """Where to keep half-finished work; a killed run of another user may have made the folder."""
-        folder = shared_root.usable(self.folder / unfinished.FOLDER)
-        return Place(folder, key=self.folder.name, code=str(self.spec.get("code", "")))
+        return self.partial_of(".")
+
+    def partial_of(self, path: str) -> Place:
+        """Return where another result of the same job keeps half-finished work, by its path from this one's folder."""
+        folder = Path(os.path.normpath(self.folder / path))
+        return Place(
+            shared_root.usable(folder / unfinished.FOLDER), key=folder.name, code=str(self.spec.get("code", ""))
+        )
 
     def input(self, role: str) -> Path:
         """Return the folder of the only input of a role."""

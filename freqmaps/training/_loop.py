@@ -18,10 +18,11 @@ from torch.nn import functional as F
 
 from freqmaps.core.device import is_out_of_memory, pick
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.minibatches import bounds
 from freqmaps.models._classifier import Classifier, head
 from freqmaps.provenance.unfinished import Place
 from freqmaps.training import _progress, _schedule, _state
-from freqmaps.training._data import Images, bounds
+from freqmaps.training._data import Images
 from freqmaps.training._evaluate import evaluate
 from freqmaps.training.context import Batch, Loss, StepContext
 from freqmaps.training.hooks import Event, Hook, Hooks
@@ -47,6 +48,7 @@ def train(
     state: Place | Path | None = None,
     regularisers: Mapping[str, Regulariser] | None = None,
     hooks: Sequence[Hook] = (),
+    stop_after: int | None = None,
     progress: Callable[[int, str], None] | None = None,
 ) -> list[dict[str, float]]:
     """Train a classifier in place; it ends on the device, in eval mode.
@@ -76,6 +78,9 @@ def train(
         Terms that are added to the regime's loss, each times its weight, by the names that the history calls them.
     hooks
         What looks on along the training; :class:`~freqmaps.training.hooks.Hook` says when and how.
+    stop_after
+        Steps after which to stop, before the end of the training that the schedules are made for; None: at its end.
+        The epoch in which it stops is not evaluated and has no record.
     progress
         Called with the epochs done and a note.
 
@@ -104,8 +109,11 @@ def train(
     with torch.random.fork_rng(devices=devices):
         if not run.state.epoch:
             run.call_hooks("before_first_step", 0, run.context(0))
-        while run.state.epoch < settings.epochs:
-            record = _within_memory(run)
+        last = settings.epochs * run.per_epoch if stop_after is None else stop_after
+        while run.state.epoch < settings.epochs and run.state.epoch * run.per_epoch < last:
+            record = _within_memory(run, last)
+            if record is None:
+                break
             if state is not None:
                 _state.save(state, run.snapshot(), owner)
             if progress is not None:
@@ -113,10 +121,10 @@ def train(
     return run.finish()
 
 
-def _within_memory(run: _Run) -> dict[str, float]:
+def _within_memory(run: _Run, last: int) -> dict[str, float] | None:
     """Train for an epoch. The batch size decides the numbers: where memory is short, the user must choose another."""
     try:
-        return run.epoch()
+        return run.epoch(last)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -193,10 +201,12 @@ class _Run:
         self.state.records = dict(self.hooks.records)
         return self.state
 
-    def epoch(self) -> dict[str, float]:
-        """Train for one epoch, evaluate, remember the best; return the epoch's record."""
+    def epoch(self, last: int) -> dict[str, float] | None:
+        """Train for one epoch, evaluate, remember the best; return its record, None if it stops after step ``last``."""
         start, number = time.perf_counter(), self.state.epoch
-        trained = self._steps(number)
+        trained = self._steps(number, last)
+        if (number + 1) * self.per_epoch > last:
+            return None
         self.classifier.eval()
         test_loss, test_accuracy = evaluate(self.classifier, self.test)
         record = {
@@ -246,8 +256,8 @@ class _Run:
             self.state.best = score
             self.state.best_weights = copy.deepcopy(self.classifier.state_dict())
 
-    def _steps(self, epoch: int) -> dict[str, float]:
-        """Do the steps of an epoch; return mean loss, accuracy, and the mean of each regulariser's term."""
+    def _steps(self, epoch: int, last: int) -> dict[str, float]:
+        """Do the steps of an epoch up to step ``last``; return loss, accuracy, and each regulariser's term."""
         # With a frozen trunk, batch norm must not move either: the whole network stays in eval mode.
         self.classifier.train(self.settings.train == "all")
         torch.manual_seed(_derive(self.seed, epoch, "dropout"))
@@ -272,6 +282,8 @@ class _Run:
             if number % _LOOK == _LOOK - 1:
                 self._check_finite(losses[-_LOOK:], totals[-_LOOK:], epoch, number + 1)
             self.call_hooks("after_step", context.step, context, batch)
+            if context.step + 1 == last:
+                break
         rest = len(losses) % _LOOK or _LOOK
         self._check_finite(losses[-rest:], totals[-rest:], epoch, len(losses))
         means = {f"train_{name}": _mean(values, sizes) for name, values in terms.items()}
