@@ -44,9 +44,11 @@ def make(root: Path, *, snapshots: bool = True, adversarial: bool = True, flippe
     if snapshots:
         results += [_spectra(root, place, "along", ALONG, examples=0) for place in (PLACE, two)]
         for step, net in ALONG.items():
-            result = _snapshot(root, PLACE, step, "small_cnn")
-            save_file({"weight": net.wave.clone()}, result.folder / "model.safetensors")
-            results += [result, _snapshot(root, two, step, "two_layer"), *_maps(root, step)]
+            for place, architecture in ((PLACE, "small_cnn"), (two, "two_layer")):
+                result = _snapshot(root, place, step, architecture)
+                save_file({"weight": net.wave.clone()}, result.folder / "model.safetensors")
+                results.append(result)
+            results += _maps(root, step)
     return results
 
 
