@@ -12,7 +12,7 @@ from freqmaps.core.device import is_out_of_memory
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.memory import bytes_per_image, fitting_batch, saved_bytes
 from freqmaps.maps import MapSettings
-from freqmaps.maps._frozen import freeze
+from freqmaps.optimise.frozen import freeze
 from tests.map_cases import converging_maps, run, small_net, some_images, some_targets  # noqa: F401
 
 # --- the frozen network ----------------------------------------------------------------------------------------------

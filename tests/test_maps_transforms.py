@@ -9,7 +9,7 @@ from torch import nn
 
 from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.maps import MapSettings
-from freqmaps.maps.objectives.cross_entropy import build as cross_entropy
+from freqmaps.optimise.objectives.cross_entropy import build as cross_entropy
 from tests.basis_cases import bound, build, make, some_map
 from tests.map_cases import some_images
 

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from freqmaps.core import schedules
 from freqmaps.group_maps.settings import GroupMapSettings
-from freqmaps.maps._adam import BETAS, corrected, direction
-from freqmaps.maps._slots import wide_float
+from freqmaps.optimise.adam import BETAS, corrected, direction, wide_float
 
 
 def rate_and_beta(settings: GroupMapSettings, step: int, total: int) -> tuple[float, float]:

@@ -110,7 +110,7 @@ def compute_group_maps(
     clean
         The clean images; not used where adversarial ones are and ``settings.alternate`` is off.
     objective_name, objective_params
-        A component of ``freqmaps/maps/objectives`` (or ``module:function``) and its parameters.
+        A component of ``freqmaps/optimise/objectives`` (or ``module:function``) and its parameters.
     settings
         Groups, initial values, optimisation and stopping rule.
     adversarial

@@ -22,9 +22,9 @@ from freqmaps.group_maps._pool import Chunks, Pool
 from freqmaps.group_maps._progress import HISTORY, ZERO, Progressed, Tally
 from freqmaps.group_maps.selection import Pictures
 from freqmaps.group_maps.settings import GroupMapSettings
-from freqmaps.maps._frozen import freeze, plain_copy
-from freqmaps.maps.objectives._api import Objective
 from freqmaps.models._predict import to_unit
+from freqmaps.optimise.frozen import freeze, plain_copy
+from freqmaps.optimise.objectives._api import Objective
 from freqmaps.spectra.half_planes import filtered, mirrored_, towards_map
 from freqmaps.spectra.planes import multiplicity
 

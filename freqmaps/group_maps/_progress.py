@@ -11,7 +11,7 @@ from torch import Tensor
 
 from freqmaps.group_maps._state import Arrays
 from freqmaps.group_maps._stop import Stopping
-from freqmaps.maps._slots import wide_float
+from freqmaps.optimise.adam import wide_float
 
 #: What is remembered of each epoch.
 HISTORY = ("loss", "accuracy", "adversarial_accuracy", "mean_of_map", "share_of_zeros")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from freqmaps.core import components
 from freqmaps.maps._state import Arrays, Saved, fingerprint
-from freqmaps.maps.layouts import Layout
 from freqmaps.maps.settings import MapSettings
+from freqmaps.optimise.layouts import Layout
 
 if TYPE_CHECKING:
     import torch
@@ -75,11 +75,11 @@ def compute_maps(
     targets
         (n,) int64: the class that each map is to keep.
     objective_name, objective_params
-        A component of ``freqmaps/maps/objectives`` (or ``module:function``) and its parameters.
+        A component of ``freqmaps/optimise/objectives`` (or ``module:function``) and its parameters.
     settings
         Learning rate, its schedule, and the stopping rule.
     basis_name, basis_params
-        A component of ``freqmaps/maps/bases`` (or ``module:function``) and its parameters.
+        A component of ``freqmaps/optimise/bases`` (or ``module:function``) and its parameters.
     device, batch
         Where, and how many at once; None finds a number from the free memory.
     state

@@ -18,11 +18,11 @@ from freqmaps.core import components
 from freqmaps.core.device import is_out_of_memory, pick, release
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.memory import fitting_batch, give_freed_memory_back, keep_freed_memory
-from freqmaps.maps._frozen import freeze, plain_copy
 from freqmaps.maps._slots import Slots, advance
-from freqmaps.maps.bases._api import Basis, Plan
-from freqmaps.maps.objectives._api import Objective
 from freqmaps.maps.settings import MapSettings
+from freqmaps.optimise.bases._api import Basis, Plan
+from freqmaps.optimise.frozen import freeze, plain_copy
+from freqmaps.optimise.objectives._api import Objective
 
 #: Steps between two looks at which images have stopped: a look waits for a GPU, and costs nothing on a CPU.
 CHECK_EVERY = {"cpu": 1}
@@ -88,11 +88,11 @@ def optimise_maps(
     targets
         (n,) int64: the class that each map is to keep.
     objective
-        What to minimise, from :mod:`freqmaps.maps.objectives`.
+        What to minimise, from :mod:`freqmaps.optimise.objectives`.
     settings
         Learning rate, its schedule, and the stopping rule.
     basis
-        The coefficients that a map multiplies, from :mod:`freqmaps.maps.bases`; None: amplitudes of the Fourier
+        The coefficients that a map multiplies, from :mod:`freqmaps.optimise.bases`; None: amplitudes of the Fourier
         transform.
     device
         ``auto`` (CUDA, else MPS, else CPU) or a torch device.

@@ -8,15 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from freqmaps.core import schedules
-from freqmaps.maps import _adam
-from freqmaps.maps.bases._api import Coefficients, Plan
-from freqmaps.maps.objectives._api import Objective
 from freqmaps.maps.settings import MapSettings
-
-
-def wide_float(device: torch.device) -> torch.dtype:
-    """Return the dtype for losses: float64, but for Apple's GPUs, which have none."""
-    return torch.float32 if device.type == "mps" else torch.float64
+from freqmaps.optimise import adam
+from freqmaps.optimise.adam import wide_float
+from freqmaps.optimise.bases._api import Coefficients, Plan
+from freqmaps.optimise.objectives._api import Objective
 
 
 @dataclass
@@ -135,13 +131,13 @@ def _step(slots: Slots, gradient: Tensor, scratch: Tensor, plan: Plan, cfg: MapS
     """Adam with each row's own step number and rate, then the basis's projection."""
     t = slots.steps.to(slots.loss.dtype)
     rate = cfg.learning_rate * slots.active
-    beta: float | Tensor = _adam.BETAS[0]
+    beta: float | Tensor = adam.BETAS[0]
     if cfg.schedule == "one_cycle":
         cycle = (t - 1, cfg.max_steps + 1, cfg.warmup)
         rate = rate * schedules.one_cycle(*cycle, schedules.CYCLED_RATE)
         beta = schedules.one_cycle(*cycle, schedules.CYCLED_BETA)
-    rate = _adam.corrected(rate, t, gradient, beta)
-    direction = _adam.direction(slots.first, slots.second, gradient, t, scratch, beta)
+    rate = adam.corrected(rate, t, gradient, beta)
+    direction = adam.direction(slots.first, slots.second, gradient, t, scratch, beta)
     plan.move_(slots.map, direction, rate, slots.first)
 
 

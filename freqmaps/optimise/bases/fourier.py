@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from freqmaps.maps.bases._api import Coefficients, OfImages, Plan
-from freqmaps.maps.layouts import FrequencyPlane
+from freqmaps.optimise.bases._api import Coefficients, OfImages, Plan
+from freqmaps.optimise.layouts import FrequencyPlane
 from freqmaps.spectra.half_planes import filtered, towards_map
 from freqmaps.spectra.planes import multiplicity
 

@@ -16,9 +16,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from freqmaps.maps.bases._api import Coefficients, OfImages, Plan
-from freqmaps.maps.layouts import ComplexFrequencyPlane
-from freqmaps.maps.objectives._api import Objective
+from freqmaps.optimise.bases._api import Coefficients, OfImages, Plan
+from freqmaps.optimise.layouts import ComplexFrequencyPlane
+from freqmaps.optimise.objectives._api import Objective
 from freqmaps.spectra.half_planes import filtered, mirrored_
 from freqmaps.spectra.planes import multiplicity
 

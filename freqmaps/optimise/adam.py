@@ -47,3 +47,8 @@ def corrected(rate: Tensor, step: Tensor, like: Tensor, beta: float | Tensor = B
 def rows(numbers: Tensor, like: Tensor) -> Tensor:
     """Return (b,) numbers shaped to multiply the rows of a tensor (b, ...)."""
     return numbers.view(-1, *[1] * (like.ndim - 1))
+
+
+def wide_float(device: torch.device) -> torch.dtype:
+    """Return the dtype for losses: float64, but for Apple's GPUs, which have none."""
+    return torch.float32 if device.type == "mps" else torch.float64

@@ -9,8 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from freqmaps.maps.layouts import Layout
-from freqmaps.maps.objectives._api import Objective
+from freqmaps.optimise.layouts import Layout
+from freqmaps.optimise.objectives._api import Objective
 
 Coefficients = tuple[Tensor, ...]
 
