@@ -6,10 +6,16 @@ from torch import nn
 
 from freqmaps.group_maps import GroupMapSettings, Pictures, compute_group_maps
 from freqmaps.group_maps._batches import Minibatches
+from freqmaps.optimise.layouts import FrequencyPlane
 from tests.map_cases import small_net, some_images, some_targets
 
 PLAIN = {"stop": "none", "schedule": "constant", "learning_rate": 0.02, "batch": 5, "epochs": 6}
 PENALTY = {"penalty": 0.01}
+
+
+def uniform(shape, seed):
+    """The noise that a group's map starts from."""
+    return FrequencyPlane(*shape).draw(np.random.default_rng(seed))
 
 
 def settings(**changes):

@@ -8,9 +8,10 @@ from torch.nn import functional
 
 from freqmaps.core import components
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.maps._engine import optimise_maps, plan_for
+from freqmaps.maps._engine import optimise_maps
 from freqmaps.optimise.bases.features import build, feature_layers
 from freqmaps.optimise.objectives.cross_entropy import build as cross_entropy
+from freqmaps.optimise.problem import plan_for
 from tests.map_cases import SHORT, small_net, some_images, some_targets
 from tests.tiny_models import images, tiny
 

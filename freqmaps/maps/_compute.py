@@ -97,7 +97,8 @@ def compute_maps(
     import torch
 
     from freqmaps.core.device import pick
-    from freqmaps.maps._engine import optimise_maps, plan_for
+    from freqmaps.maps._engine import optimise_maps
+    from freqmaps.optimise.problem import plan_for
 
     pictures = np.ascontiguousarray(images, dtype=np.float32)
     classes = np.ascontiguousarray(targets, dtype=np.int64)
