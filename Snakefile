@@ -14,3 +14,7 @@ report: "report/workflow.md"
 include: "rules/common.smk"
 include: "rules/results.smk"
 include: "rules/targets.smk"
+
+
+# `default_target:` counts in this file only, and `all` is one of a loop's rules in an included one.
+workflow.default_target = "all"

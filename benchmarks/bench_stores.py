@@ -92,4 +92,4 @@ def _dataset(maps: np.ndarray, first: int) -> xr.Dataset:
         "ky": np.arange(h) - h // 2,
         "kx": np.arange(w) - w // 2,
     }
-    return xr.Dataset(columns, coords, {"of": "essential", "objective": "cross_entropy", "parameters": "{}"})
+    return xr.Dataset(columns, coords, {"images": "essential", "objective": "cross_entropy", "parameters": "{}"})

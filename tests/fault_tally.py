@@ -32,7 +32,7 @@ FAULTS = {
     "clocks that disagree": "nothing is made again: ages decide nothing",
     "NaN, infinity or values outside [0, 1] in images": "one sentence before any work, with the image",
     "NaN or infinity on its way into a store": "the writer refuses, with variable and index; no store appears",
-    "NaN or infinity in a network's answers": "one sentence",
+    "NaN or infinity in a network's logits": "one sentence",
     "NaN in weights": "one sentence with the tensor; for a checkpoint of your own before any work",
     "NaN or infinity in losses": "one sentence with epoch, step and what to lower",
     "labels or shapes that do not fit": "one sentence before any work",

@@ -145,7 +145,7 @@ def _maps(of, start):
              **{v: ("sample", np.zeros(N, np.int64)) for v in ("target", "label", "steps")},
              **{v: ("sample", np.ones(N, bool)) for v in ("converged", "keeps_prediction")}},
             coords={"sample": [f"s{start + i}" for i in range(N)], "ky": k, "kx": k},
-            attrs={"of": "essential" if of == "essential" else "adversarial", "objective": "cross_entropy",
+            attrs={"images": "essential" if of == "essential" else "adversarial", "objective": "cross_entropy",
                    "parameters": "{}", "basis": "fourier"},
         )  # fmt: skip
         stores.write(folder / "store.zarr.zip", ds.assign_attrs(attributes), stores.MAPS)
@@ -159,7 +159,7 @@ def _matrices(folder, attributes):
         {"first": (("sample", "feature"), rows), "second": (("sample", "feature"), rows),
          "label": ("sample", np.zeros(2 * N, np.int64))},
         coords={"sample": [f"s{i}" for i in range(2 * N)]},
-        attrs={"shape": [1, 4, 4], "pool": "none", "first_of": "essential", "second_of": "adversarial",
+        attrs={"shape": [1, 4, 4], "pool": "none", "first_images": "essential", "second_images": "adversarial",
                "only_first": 0, "only_second": 0},
     )  # fmt: skip
     stores.write(folder / "store.zarr.zip", ds.assign_attrs(attributes), stores.MATRICES)

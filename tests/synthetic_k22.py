@@ -109,7 +109,7 @@ def _masks(root: Path, place: dict, starts: int, channels: int, size: int) -> Re
         columns[f"history_{name}"] = (("group", "epoch"), np.full((starts, 3), 0.5))
     groups = ["all"] if starts == 1 else [f"all-start-{s}" for s in range(starts)]
     coordinates = {"group": np.array(groups, dtype=object), "ky": k, "kx": k, "epoch": np.arange(1, 4)}
-    attrs = {"kind": "group_maps", "of": "essential", "objective": "invariance", "parameters": "{}"}
+    attrs = {"kind": "group_maps", "images": "essential", "objective": "invariance", "parameters": "{}"}
     objective = {"kind": "invariance", "parameters": {"penalty": 0.2, "norm": 1}}
     names = place | {"group_maps": "global", "images": "essential", "attack": "none"}
     result = _result(root, "group_maps", names, {"objective": objective, "settings": {"groups": "all"}})
@@ -135,5 +135,12 @@ def _row(place: dict, masks_of: str, group: str, name: str) -> dict:
     lost, gained = counts(training, seed, masks_of, name)
     right = RIGHT[training] - seed - lost + gained
     low, high = wilson(right, N)
-    row = {"masks_of": masks_of, "of": "essential", "group": group, "filter": name, "measure": "accuracy"}
+    row = {
+        "masks_of": masks_of,
+        "images": "essential",
+        "attack": "none",
+        "group": group,
+        "filter": name,
+        "measure": "accuracy",
+    }
     return row | {"value": right / N, "n": N, "low": low, "high": high, "lost": lost, "gained": gained}

@@ -170,7 +170,7 @@ def _maps(root, objective, of, ids, labels, targets, rows, rng, channels, size) 
                 "keeps_prediction": ("sample", part % 7 != 0),
             },
             coords={"sample": [ids[i] for i in part], "ky": k, "kx": k},
-            attrs={"of": of, "objective": "cross_entropy", "parameters": "{}"},
+            attrs={"images": of, "objective": "cross_entropy", "parameters": "{}"},
         )
         folder = _folder(root, "maps", of, f"k{start}")
         stores.write(folder / "store.zarr.zip", ds, stores.MAPS)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import scipy.special
 import torch
+from freqmaps.atlas._answers import probabilities, top
 from hypothesis import given
 from hypothesis import strategies as st
 
 from freqmaps.analysis import angular_energy, radial_energy
 from freqmaps.atlas import answers, attacked_set, choose, clean_set, stratified
-from freqmaps.atlas._answers import probabilities, top
 from freqmaps.atlas._pack import pack, predict
 from freqmaps.atlas._page import ONE, band_columns, safe_json
 from freqmaps.atlas._planes import STEP, bytes_per_sample, delta16, log8, planes, reduced, scale, unit8

@@ -39,7 +39,7 @@ def test_a_study_without_maps_has_no_atlas():
     runs = read_files([REPOSITORY / "tests" / "tiny.yaml"])["runs"]
     assert study(atlas={"samples": 0}).atlas is None
     assert study(runs=[{**runs[0], "maps": [], "metrics": []}], items=[]).atlas is None
-    only = study(runs=[{**runs[0], "maps_of": ["essential"], "metrics": []}], items=[]).atlas
+    only = study(runs=[{**runs[0], "images": ["essential"], "metrics": []}], items=[]).atlas
     assert only.parameters["attacks"] == []
     assert {n.stage for n in only.inputs} == {"datasets", "training", "maps"}
 

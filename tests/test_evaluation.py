@@ -86,7 +86,7 @@ def test_rows_must_be_rows_of_one_table():
 def test_answers_are_the_largest_probabilities(networks):
     network = networks["plain"]
     images = network.samples.images
-    classes, probability = network.answers(images)
+    classes, probability = network.predict_with_probability(images)
     assert np.array_equal(classes, network.predict(images))
     for i in (0, 7, 59):
         logits = network.classifier(torch.from_numpy(images[i : i + 1]))[0].detach().double().numpy()
@@ -94,7 +94,7 @@ def test_answers_are_the_largest_probabilities(networks):
         assert probability[i] == pytest.approx(
             np.exp(logits - logits.max()).max() / np.exp(logits - logits.max()).sum()
         )
-    assert [len(part) for part in network.answers(images[:0])] == [0, 0]
+    assert [len(part) for part in network.predict_with_probability(images[:0])] == [0, 0]
 
 
 # --- filters
@@ -163,7 +163,7 @@ def slow_filters(labels, masks, generator):
     ],
 )
 def test_filtered_accuracy_is_that_of_a_slow_loop(study, networks, place, of, name):
-    folder = tiny.evaluation(study, place, "filtered_accuracy", f"loop-{of}", maps="tiny", of=of)
+    folder = tiny.evaluation(study, place, "filtered_accuracy", f"loop-{of}", maps="tiny", images=of)
     rows = rows_of(folder).set_index(["data", "filter"])
     told = rows_of(folder, "samples.csv").set_index(["data", "filter", "sample"])
     network = networks[place["training"]]
@@ -311,7 +311,7 @@ def test_an_evaluation_reads_the_kind_of_maps_that_it_names():
     ):
         resolve(raw)
     raw = default()
-    raw["evaluations"]["k22-linear"]["of"] = "transferred"
+    raw["evaluations"]["k22-linear"]["images"] = "transferred"
     with pytest.raises(ConfigError, match=r"k22-linear: it needs maps, and runs.* makes none"):
         resolve(raw)
 

@@ -77,7 +77,7 @@ def test_a_network_that_answers_nan(undisturbed, tmp_path, stage):
     undo(shop, command)
     sentence = shop.run(command, fault=nan_answers).sentence()
     assert "NaN" in sentence or "not finite" in sentence
-    survived("NaN or infinity in a network's answers")
+    survived("NaN or infinity in a network's logits")
 
 
 @pytest.mark.parametrize("stage", ASKING[1:])

@@ -8,7 +8,7 @@ import torch
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, FreqmapsError
-from freqmaps.group_maps import GroupMapSettings, Pictures, _engine, select_clean, select_misled
+from freqmaps.group_maps import GroupMapSettings, Pictures, _engine, select_clean, select_successful
 from freqmaps.maps import to_full
 from tests.group_map_cases import (
     accuracy_through,
@@ -269,8 +269,8 @@ def test_which_images_take_part():
     assert select_clean(labels, predictions, only_correct=False).tolist() == [0, 1, 2, 3]
     assert select_clean(labels, None, only_correct=False).tolist() == [0, 1, 2, 3]
     success = np.array([True, False, True, True])
-    assert select_misled(labels, predictions, success, only_correct=True).tolist() == [0, 3]
-    assert select_misled(labels, predictions, success, only_correct=False).tolist() == [0, 2, 3]
+    assert select_successful(labels, predictions, success, only_correct=True).tolist() == [0, 3]
+    assert select_successful(labels, predictions, success, only_correct=False).tolist() == [0, 2, 3]
 
 
 # --- settings and bad input ------------------------------------------------------------------------------------------

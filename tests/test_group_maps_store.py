@@ -33,7 +33,7 @@ from tests.map_cases import small_net
 from tests.short_training import SHORT, digits, fit
 from tests.workflow import REPOSITORY
 
-ATTRS = {"of": "essential", "objective": "cross_entropy", "parameters": "{}"}
+ATTRS = {"images": "essential", "objective": "cross_entropy", "parameters": "{}"}
 
 
 def equal(one: GroupMaps, other: GroupMaps):
@@ -305,5 +305,5 @@ def test_the_script_makes_the_maps_of_the_images_that_the_settings_name(study, o
     assert np.array_equal(store["map"].values, to_full(expected.map, 8))
     assert figures["n_images"] == correct.sum() == int(store["n_images"].sum())
     assert (store["accuracy"].values[store["n_images"].values > 0] == 1).all(), "only correct ones were taken"
-    assert store.attrs["of"] == of
+    assert store.attrs["images"] == of
     assert store.attrs["objective"] == "cross_entropy"

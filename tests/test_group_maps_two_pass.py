@@ -96,7 +96,7 @@ def test_maps_from_a_store_give_adversarial_images_their_class_back():
         net, clean, settings(groups="class", epochs=40, learning_rate=0.05), adversarial=adversarial,
         parameters={"penalty": 1e-4},
     )  # fmt: skip
-    store = to_dataset(made, {"of": "adversarial", "objective": "cross_entropy", "parameters": "{}"})
+    store = to_dataset(made, {"images": "adversarial", "objective": "cross_entropy", "parameters": "{}"})
     wrapped = TwoPass(net, class_maps(store))
     for given, figure, count in (
         (clean, made.filtered_accuracy, made.n_images),

@@ -206,8 +206,8 @@ def test_a_matched_value_of_nothing_has_no_shares(tmp_path, monkeypatch):
 def test_the_workflow_gives_the_item_all_pairings_of_its_attacks():
     given = read_files([REPOSITORY / "config.yaml", REPOSITORY / "tests" / "tiny.yaml"])
     given |= {"pairings": ALL, "items": [{"item": "B25-X1", "attacks": ["fgsm"]}]}
-    maps_of = ["essential", "adversarial", "noise"]
-    given["runs"][0] |= {"seeds": [0, 1], "maps_of": maps_of, "pairings": [*ALL], "metrics": ["cosine"]}
+    images = ["essential", "adversarial", "noise"]
+    given["runs"][0] |= {"seeds": [0, 1], "images": images, "pairings": [*ALL], "metrics": ["cosine"]}
     item = resolve(given).items["B25-X1"]
     found = {(n.names["seed"], n.names["attack"], n.names["pairing"]) for n in item.inputs if n.stage == "correlation"}
     assert found == {(s, "fgsm", p) for s in "01" for p in ALL if p != "seed-1"} | {("0", "none", "seed-1")}

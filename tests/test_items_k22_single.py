@@ -39,8 +39,10 @@ def small_study(tmp_path_factory):
     for place in (tiny.ROBUST, tiny.PLAIN):
         tiny.evaluation(made, place, "filtered_accuracy", "look", maps="tiny")
         tiny.evaluation(made, place, "linear_separability", "linear", **LINEAR)
-    tiny.evaluation(made, tiny.ROBUST, "filtered_accuracy", "look-attacked", maps="tiny", of="transferred")
-    tiny.evaluation(made, tiny.ROBUST, "linear_separability", "few", maps="tiny", of="transferred", test_fraction=0.03)
+    tiny.evaluation(made, tiny.ROBUST, "filtered_accuracy", "look-attacked", maps="tiny", images="transferred")
+    tiny.evaluation(
+        made, tiny.ROBUST, "linear_separability", "few", maps="tiny", images="transferred", test_fraction=0.03
+    )
     tiny.evaluation(made, tiny.PLAIN, "embedding", "plane", **CLUSTERS)
     return made
 
@@ -286,7 +288,7 @@ def test_figure_6_names_what_is_missing(inputs):
 
     two = K22_F6._rows(Inputs([r for r in inputs.results if without(r)]))
     assert len(two) == 2
-    none = replace(two[1], answers={})
+    none = replace(two[1], predictions={})
     with pytest.raises(FreqmapsError, match="no image has masks of all networks"):
         K22_F6._choose([two[0], none], 1)
 
@@ -294,7 +296,7 @@ def test_figure_6_names_what_is_missing(inputs):
 def test_figures_take_images_with_three_channels(tmp_path):
     made = tiny.make(tmp_path / "rgb", channels=3)
     for place, name, of in ((tiny.PLAIN, "look", "essential"), (tiny.ROBUST, "attacked", "transferred")):
-        tiny.evaluation(made, place, "filtered_accuracy", name, maps="tiny", of=of)
+        tiny.evaluation(made, place, "filtered_accuracy", name, maps="tiny", images=of)
     found = Inputs.from_folders(list(made.folders.values()))
     for item, parameters in (("K22-F5", {"masks": 2, "classes": 2}), ("K22-F6", {"images": 1}), ("K22-F7", {})):
         assert synthetic_study.make_item(item, found, parameters, tmp_path) == "figure"
@@ -340,7 +342,16 @@ def test_figure_8_without_points_names_the_reason(inputs, tmp_path):
     folder = tmp_path / "none"
     folder.mkdir()
     (folder / "manifest.json").write_text(json.dumps(dict(result.manifest)))
-    row = {"of": "essential", "what": "maps", "space": "rows", "measure": "purity", "value": None, "n": 0}
+    row = {
+        "images": "essential",
+        "attack": "none",
+        "against": "self",
+        "what": "maps",
+        "space": "rows",
+        "measure": "purity",
+        "value": None,
+        "n": 0,
+    }
     row |= {"low": None, "high": None, "chance": None, "p_value": None, "left_out": 0, "reason": "too few of them"}
     pd.DataFrame([row]).to_csv(folder / "evaluation.csv", index=False)
     others = [r for r in inputs.results if r.stage != "evaluation"]

@@ -85,7 +85,7 @@ def test_a_batch_makes_the_maps_of_single_runs(name):
 def test_the_store_keeps_its_contract_and_gives_the_maps_back(name, n, tmp_path):
     maps = make(name, n=n)
     ids, labels = [f"test/{i}" for i in range(n)], np.zeros(n, np.int64)
-    attrs = {"of": "essential", "objective": "cross_entropy", "parameters": {}, "basis": name}
+    attrs = {"images": "essential", "objective": "cross_entropy", "parameters": {}, "basis": name}
     write(tmp_path / "m.zarr.zip", to_dataset(maps, ids, labels, labels, attrs), MAPS)
     back = read(tmp_path / "m.zarr.zip", MAPS)
     np.testing.assert_array_equal(maps.layout.from_store(back["map"].values), maps.map)

@@ -50,7 +50,7 @@ def test_selection():
 
 def test_dataset_keeps_the_contract(converging):
     _, _, targets, _, maps = converging
-    attrs = {"of": "essential", "objective": "cross_entropy", "parameters": {"penalty": 0.1}}
+    attrs = {"images": "essential", "objective": "cross_entropy", "parameters": {"penalty": 0.1}}
     store = to_dataset(maps, [f"test/{i}" for i in range(12)], targets, targets, attrs)
     MAPS.validate(store, "test")
     assert store["map"].sel(ky=0, kx=0).shape == (12, 1)

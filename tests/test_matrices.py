@@ -33,7 +33,7 @@ def maps(ids, of="essential", size=8, seed=0, **flags):
     }
     grid = np.arange(size) - size // 2
     coords = {"sample": ("sample", np.array(ids, dtype=object)), "ky": grid, "kx": grid}
-    attributes = {"kind": "maps", "of": of, "objective": "cross_entropy", "parameters": "{}"}
+    attributes = {"kind": "maps", "images": of, "objective": "cross_entropy", "parameters": "{}"}
     store = xr.Dataset(columns, coords, attributes)
     MAPS.validate(store, "test")
     return store
@@ -89,13 +89,13 @@ def test_the_store_keeps_its_contract(tmp_path):
     assert np.array_equal(back["first"].values, essential["map"].values[[1, 3]].reshape(2, -1))
     assert np.array_equal(back["second"].values, adversarial["map"].values[[2, 0]].reshape(2, -1))
     assert (back.attrs["only_first"], back.attrs["only_second"]) == (2, 1)
-    assert (back.attrs["first_of"], back.attrs["second_of"]) == ("essential", "adversarial")
+    assert (back.attrs["first_images"], back.attrs["second_images"]) == ("essential", "adversarial")
     assert list(back.attrs["shape"]) == [3, 8, 8]
 
 
 def test_the_store_says_what_its_sets_are_maps_of():
     found = matrix_dataset(maps(["s1"]), maps(["s1"], "noise", seed=1), MatrixSettings())
-    assert (found.attrs["first_of"], found.attrs["second_of"]) == ("essential", "noise")
+    assert (found.attrs["first_images"], found.attrs["second_images"]) == ("essential", "noise")
     with pytest.raises(FreqmapsError, match=r"the second \(noise\) maps have shape \(3, 4, 4\)"):
         matrix_dataset(maps(["s1"]), maps(["s1"], "noise", size=4), MatrixSettings())
 
@@ -174,7 +174,7 @@ def test_shards_are_put_together_in_order():
     found = concatenate(shards)
     assert found["sample"].values.tolist() == whole["sample"].values.tolist()
     assert np.array_equal(found["map"].values, whole["map"].values)
-    assert found.attrs["of"] == "essential"
+    assert found.attrs["images"] == "essential"
     MAPS.validate(found, "test")
 
 
@@ -215,7 +215,13 @@ def based(basis, of="essential", n=4, **parameters):
     if basis == "fourier_complex":
         drawn[:, :, 0, 0, 1] = 0
     made = Maps(drawn, layout, numbers, np.ones(n), flags, flags)
-    attrs = {"of": of, "objective": "cross_entropy", "parameters": {}, "basis": basis, "basis_parameters": parameters}
+    attrs = {
+        "images": of,
+        "objective": "cross_entropy",
+        "parameters": {},
+        "basis": basis,
+        "basis_parameters": parameters,
+    }
     store = to_dataset(made, [f"s{i}" for i in range(n)], numbers, numbers, attrs)
     MAPS.validate(store, "test")
     return store

@@ -39,7 +39,7 @@ def maps(ids, of="essential", size=8, seed=0):
         "keeps_prediction": ("sample", rng.random(n) < 0.5),
     }
     coords = {"sample": ("sample", np.array(ids, dtype=object)), "ky": grid, "kx": grid}
-    attributes = {"kind": "maps", "of": of, "objective": "cross_entropy", "parameters": "{}"}
+    attributes = {"kind": "maps", "images": of, "objective": "cross_entropy", "parameters": "{}"}
     attributes |= {"basis": "fourier", "basis_parameters": {}, "layout": "frequencies"}
     store = xr.Dataset(columns, coords, attributes)
     MAPS.validate(store, "test")
@@ -83,7 +83,7 @@ def test_a_pairing_returns_maps_named_as_those_they_stand_beside(pairing):
     assert first.identical(before[0]) and second.identical(before[1])
     matrices = matrix_dataset(first, found, MatrixSettings())
     MATRICES.validate(matrices, pairing)
-    assert (matrices.sizes["sample"], matrices.attrs["first_of"]) == (22, "essential")
+    assert (matrices.sizes["sample"], matrices.attrs["first_images"]) == (22, "essential")
 
 
 @pytest.mark.parametrize("pairing", PAIRINGS)
@@ -127,7 +127,7 @@ def test_the_stage_writes_what_it_paired(pairing, tmp_path):
     assert headline["n"] == found.sizes["sample"] == 22
     shuffled = ", shuffled in rings" if pairing == "random_bands" else ""
     assert found.attrs["pairing"] == pairing
-    assert (found.attrs["first_of"], found.attrs["second_of"]) == (
+    assert (found.attrs["first_images"], found.attrs["second_images"]) == (
         "essential",
         OF[component.constants["SECOND"]] + shuffled,
     )
@@ -229,8 +229,8 @@ def test_shuffles_are_independent_of_each_other_and_every_place_comes_up():
 def test_shuffled_maps_say_so_and_differ_in_nothing_else():
     first, second = stores("random_bands")
     found = paired("random_bands", first, second)
-    assert found.attrs["of"] == "adversarial, shuffled in rings"
-    assert found.drop_vars("map").assign_attrs(of="adversarial").identical(second.drop_vars("map"))
+    assert found.attrs["images"] == "adversarial, shuffled in rings"
+    assert found.drop_vars("map").assign_attrs(images="adversarial").identical(second.drop_vars("map"))
     assert found["map"].dtype == np.float32 and not np.array_equal(found["map"].values, second["map"].values)
 
 

@@ -24,7 +24,7 @@ def study(defined=ALL, base=None, **run):
     """The tiny study with two seeds and all pairings."""
     given = read_files([REPOSITORY / "config.yaml", REPOSITORY / "tests" / "tiny.yaml"])
     given |= {"pairings": defined} | (base or {})
-    given["runs"][0] |= {"seeds": [0, 1], "maps_of": ["essential", "adversarial", "noise"], "pairings": [*defined]}
+    given["runs"][0] |= {"seeds": [0, 1], "images": ["essential", "adversarial", "noise"], "pairings": [*defined]}
     given["runs"][0] |= run
     return resolve(given)
 
@@ -88,7 +88,7 @@ DCT = {"maps": {"ce": {"objective": "cross_entropy", "basis": "dct"}}, "items": 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"maps_of": ["essential", "adversarial"]}, "pairing 'noise' needs maps of 'noise'; add it to the list"),
+        ({"images": ["essential", "adversarial"]}, "pairing 'noise' needs maps of 'noise'; add it to the list"),
         ({"pairings": ["sames"]}, "no pairing named 'sames' in the config; did you mean 'same'"),
         ({"defined": {"x": {"kind": "same_clas"}}}, r"pairings\.x: no pairing named 'same_clas'.*same_class"),
         (only("rings", width=0), r"pairings\.rings\.width"),

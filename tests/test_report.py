@@ -134,7 +134,7 @@ def test_key_figures_are_counted_by_hand(inputs):
     assert attacks.loc["strong", "success"] == pytest.approx(len(hits) / len(correct))
     norms = inputs.adversarial(attack="strong").isel(sample=hits)
     assert attacks.loc["strong", "linf"] == pytest.approx(float(norms["linf"].median()))
-    maps = map_table(inputs).frame.set_index("of")
+    maps = map_table(inputs).frame.set_index("mapped")
     assert maps.loc["essential", "n"] == len(correct)
     assert maps.loc["essential", "converged"] == pytest.approx(sum(i % 5 != 0 for i in correct) / len(correct))
     assert maps.loc["essential", "keeps"] == pytest.approx(sum(i % 7 != 0 for i in correct) / len(correct))

@@ -13,7 +13,7 @@ from freqmaps.stages import STAGES
 from freqmaps.study import jobs
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
-from tests.workflow import REPOSITORY
+from tests.workflow import REPOSITORY, clone, snakemake
 
 RULES = sorted((REPOSITORY / "rules").glob("*.smk"))
 COMPUTING = ("message", "input", "output", "params", "log", "benchmark", "threads", "resources", "conda", "shell")
@@ -136,3 +136,11 @@ def test_torch_and_torchvision_are_a_pair():
     torch = re.search(r"^torch==2\.(\d+)", lock, flags=re.MULTILINE)
     vision = re.search(r"^torchvision==0\.(\d+)", lock, flags=re.MULTILINE)
     assert int(torch[1]) - int(vision[1]) == -15
+
+
+def test_without_a_target_everything_is_made(tmp_path):
+    folder = clone(tmp_path / "clone")
+    (folder / "config.yaml").write_text((folder / "tests" / "tiny.yaml").read_text())
+    done = snakemake(folder, "-n")
+    assert "Nothing to be done" not in done.stdout + done.stderr
+    assert re.search(r"^all +1$", done.stdout, flags=re.MULTILINE)

@@ -30,7 +30,7 @@ def map_dataset(n=40, size=8, channels=3, seed=0, density=0.05):
     }
     axis = np.arange(size) - size // 2
     coords = {"sample": [f"s{i}" for i in range(n)], "ky": axis, "kx": axis}
-    return xr.Dataset(columns, coords, {"of": "essential", "objective": "cross_entropy", "parameters": "{}"})
+    return xr.Dataset(columns, coords, {"images": "essential", "objective": "cross_entropy", "parameters": "{}"})
 
 
 def test_roundtrip_keeps_every_value(tmp_path):
@@ -39,7 +39,7 @@ def test_roundtrip_keeps_every_value(tmp_path):
     back = read(tmp_path / "m.zarr.zip", MAPS)
     for name in dataset.variables:
         assert np.array_equal(back[name].values.astype(dataset[name].dtype), dataset[name].values), name
-    assert back.attrs["of"] == "essential"
+    assert back.attrs["images"] == "essential"
     assert back.attrs["kind"] == "maps"
 
 
@@ -99,7 +99,7 @@ BREACHES = {
     "NaN": (lambda d: d.assign(map=d["map"].where(d["map"] == 0)), "NaN or infinity, first at index"),
     "index convention": (lambda d: d.assign_coords(kx=np.arange(8)), "signed frequencies"),
     "ids twice": (lambda d: d.assign_coords(sample=["a"] * 40), "not unique"),
-    "attribute missing": (lambda d: d.drop_attrs().assign_attrs(of="essential"), "attributes missing"),
+    "attribute missing": (lambda d: d.drop_attrs().assign_attrs(images="essential"), "attributes missing"),
 }
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from freqmaps.atlas import Templates, answers, attacked_set, build_atlas, choose, clean_set, set_columns
+from freqmaps.atlas import Templates, attacked_set, build_atlas, choose, clean_set, predictions_of, set_columns
 from freqmaps.core.device import pick
 from freqmaps.job import Job, main
 from freqmaps.models import load_classifier
@@ -22,9 +22,9 @@ def run(job: Job) -> dict[str, object]:
     attacked = {}
     for attack in given["attacks"]:
         images = attacked_set(inputs, attack, choice.ids)
-        attacked[attack] = set_columns(images, answers(network, images, device=device), clean.image)
+        attacked[attack] = set_columns(images, predictions_of(network, images, device=device), clean.image)
     page = build_atlas(
-        set_columns(clean, answers(network, clean, device=device)), attacked,
+        set_columns(clean, predictions_of(network, clean, device=device)), attacked,
         classes=classes, shape=clean.image.shape[1:], choice=choice, names=given["names"], study=given["study"],
         origin=manifest.origin(), templates=Templates.read(Path(job.options["templates"])),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from freqmaps.group_maps import (
     compute_group_maps,
     headline,
     select_clean,
-    select_misled,
+    select_successful,
     to_dataset,
 )
 from freqmaps.job import Job, Progress, main
@@ -41,7 +41,7 @@ def run(job: Job) -> dict[str, object]:
         progress=Progress("group maps, epoch", settings.epochs),
     )
     attributes = {
-        "of": job.parameters["images"],
+        "images": job.parameters["images"],
         "objective": objective["kind"],
         "parameters": job.parameters["settings"],
     }
@@ -51,22 +51,24 @@ def run(job: Job) -> dict[str, object]:
 
 def _clean(samples: Samples, classifier: Classifier, settings: GroupMapSettings, device: str) -> Pictures:
     """Return the range's own images, each in the group of its class."""
-    answers = predict(classifier, samples.images, device=device) if settings.only_correct else None
-    rows = select_clean(samples.labels, answers, only_correct=settings.only_correct)
+    predictions = predict(classifier, samples.images, device=device) if settings.only_correct else None
+    rows = select_clean(samples.labels, predictions, only_correct=settings.only_correct)
     return Pictures(samples.images[rows], samples.labels[rows], samples.labels[rows])
 
 
 def _misled(job: Job, samples: Samples, settings: GroupMapSettings) -> Pictures:
-    """Return the range's adversarial images that led the network astray, each in the group of the class it answers."""
+    """Return the range's successful adversarial images, each in the group of the class that the network predicts."""
     wanted, found = np.array(samples.ids), []
     for folder in job.inputs["adversarial"]:
         store = attacked(folder)
-        rows = select_misled(store.samples.labels, store.predictions, store.success, only_correct=settings.only_correct)
+        rows = select_successful(
+            store.samples.labels, store.predictions, store.success, only_correct=settings.only_correct
+        )
         rows = rows[np.isin(np.array(store.samples.ids)[rows], wanted)]
         part = store.samples
         found.append((part.images[rows], part.labels[rows], store.adversarial_predictions[rows]))
-    images, labels, answers = (np.concatenate(column) for column in zip(*found, strict=True))
-    return Pictures(images, labels, answers)
+    images, labels, predictions = (np.concatenate(column) for column in zip(*found, strict=True))
+    return Pictures(images, labels, predictions)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def run(job: Job) -> dict[str, object]:
         progress=Progress("maps", len(targets)),
     )
     settings = job.parameters["settings"]
-    attributes = {"of": job.parameters["images"], "objective": objective["kind"], "parameters": settings}
+    attributes = {"images": job.parameters["images"], "objective": objective["kind"], "parameters": settings}
     attributes |= {"basis": basis["kind"], "basis_parameters": basis["parameters"]}
     store = to_dataset(result, samples.ids, samples.labels, targets, attributes | job.attributes())
     write(job.folder / "store.zarr.zip", store, MAPS)

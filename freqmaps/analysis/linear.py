@@ -161,7 +161,7 @@ def linear_responses(
         As for :func:`separability`.
     folds
         Parts of the maps; each part's responses come from a classifier fitted to the other parts, so that classes that
-        cluster do so on maps that were not fitted. None fits all maps and answers for them, as the paper's code nearly
+        cluster do so on maps that were not fitted. None fits all maps and predicts them, as the paper's code nearly
         does (85 %).
     regularisation, seed
         Of the regression; of the choice of parts.

@@ -9,26 +9,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from freqmaps.atlas._answers import Answers, answers
     from freqmaps.atlas._choose import Choice, choose, stratified
     from freqmaps.atlas._page import build_atlas, set_columns
+    from freqmaps.atlas._predictions import Predictions, predictions_of
     from freqmaps.atlas._read import ImageSet, attacked_set, clean_set
     from freqmaps.atlas._templates import Templates
 
 __all__ = [
-    "Answers",
     "Choice",
     "ImageSet",
+    "Predictions",
     "Templates",
-    "answers",
     "attacked_set",
     "build_atlas",
     "choose",
     "clean_set",
+    "predictions_of",
     "set_columns",
     "stratified",
 ]
-_MODULES = {"Answers": "_answers", "answers": "_answers", "Templates": "_templates"}
+_MODULES = {"Predictions": "_predictions", "predictions_of": "_predictions", "Templates": "_templates"}
 _MODULES |= dict.fromkeys(("Choice", "choose", "stratified"), "_choose")
 _MODULES |= dict.fromkeys(("build_atlas", "set_columns"), "_page")
 _MODULES |= dict.fromkeys(("ImageSet", "attacked_set", "clean_set"), "_read")

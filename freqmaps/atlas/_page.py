@@ -20,7 +20,7 @@ from freqmaps.atlas._templates import Templates
 from freqmaps.spectra.bands import BANDS, band_energy, rings, sectors, shares
 
 if TYPE_CHECKING:
-    from freqmaps.atlas._answers import Answers
+    from freqmaps.atlas._predictions import Predictions
 
 #: A share of 1 on the scale of the page's integers.
 ONE = 65535
@@ -32,12 +32,12 @@ _BLOCK = 64
 Columns = dict[str, NDArray[Any]]
 
 
-def set_columns(images: ImageSet, answered: Answers, clean: NDArray[np.float32] | None = None) -> Columns:
+def set_columns(images: ImageSet, predictions: Predictions, clean: NDArray[np.float32] | None = None) -> Columns:
     """Return all that the page gets of a set of images, row by row.
 
     Parameters
     ----------
-    images, answered
+    images, predictions
         The set and the network's predictions.
     clean
         For attacked images, the chosen samples' clean ones, (n, c, h, w).
@@ -45,7 +45,7 @@ def set_columns(images: ImageSet, answered: Answers, clean: NDArray[np.float32] 
     own = None if clean is None else clean[images.sample]
     found = {"sample": images.sample.astype(np.int32), "has_map": images.has_map}
     found |= {name: np.asarray(values) for name, values in images.columns.items()}
-    found |= {name: np.asarray(values) for name, values in vars(answered).items()}
+    found |= {name: np.asarray(values) for name, values in vars(predictions).items()}
     return found | band_columns(images.map) | planes(images.image, images.map, own)
 
 

@@ -10,6 +10,8 @@ ESSENTIAL, ADVERSARIAL, TRANSFERRED, NOISE = "essential", "adversarial", "transf
 KINDS = (ESSENTIAL, ADVERSARIAL, TRANSFERRED, NOISE)
 #: The name of the attack where there is none, and that of the training attacked where it is the mapped one.
 NO_ATTACK, SELF = "none", "self"
+#: The names that tell which images maps are made of.
+IMAGES = ("images", "attack", "against")
 
 
 def images_of(kind: str, attack: str = NO_ATTACK, against: str | None = None) -> dict[str, str]:

@@ -3,9 +3,9 @@
 A component of this folder is a module with
 
 * ``NEEDS``: the stages that it reads beside the dataset and the checkpoint, among ``attacks``, ``maps`` and
-  ``group_maps``. Its parameters ``attacks``, ``maps`` and ``group_maps``, if it has them, narrow that by name, ``of``
-  by the kind of maps (``essential``, ``adversarial``, ``transferred``, ``noise``), and ``masks_of`` names other
-  trainings whose group maps it reads too. ``BASES``, if it has that, are the bases of maps that it can read;
+  ``group_maps``. Its parameters ``attacks``, ``maps`` and ``group_maps``, if it has them, narrow that by name,
+  ``images`` by the kind of maps (``essential``, ``adversarial``, ``transferred``, ``noise``), and ``masks_of`` names
+  other trainings whose group maps it reads too. ``BASES``, if it has that, are the bases of maps that it can read;
   ``UNSEEN = True`` refuses group maps that were made from samples that it evaluates on;
 * ``compute(inputs, network, *, seed, ...)``, which returns rows: plain mappings, all with the same keys; or an
   :class:`Evaluated` that also has rows about single samples (``sample`` and whatever else), kept in ``samples.csv``, or
@@ -83,7 +83,7 @@ class Network:
         """Return the class of each image, (n,) int64, for (n, c, h, w) float32."""
         return predict(self.classifier, images, device=self.device)
 
-    def answers(self, images: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def predict_with_probability(self, images: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the class of each image as :meth:`predict` does, and its probability (softmax of the logits), (n,)."""
         logits = ask(self.classifier, images, device=self.device).double()
         return logits.argmax(dim=1).numpy(), logits.softmax(dim=1).amax(dim=1).numpy()

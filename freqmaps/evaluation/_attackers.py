@@ -85,7 +85,7 @@ def bare(network: nn.Module, classes: int) -> Target:
 
 
 def defended(network: nn.Module, maps: NDArray[np.float32], temperature: float) -> Target:
-    """Return the network that looks twice as a target, differentiated through the chosen map and through the choice."""
+    """Return the two-pass classifier as a target, differentiated through the chosen map and through the choice."""
     judge, classes = TwoPass(network, maps), len(maps)
     choice = ThroughChoice(network, maps, temperature=temperature)
     return Target(

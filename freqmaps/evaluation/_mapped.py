@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from freqmaps.analysis.linear import half_planes
-from freqmaps.core.images import called
+from freqmaps.core.images import IMAGES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,31 +23,29 @@ class Mapped:
 
     Attributes
     ----------
-    of
-        What tables call the images: ``essential``, an attack, or ``attack@training``.
+    names
+        ``images``, ``attack`` and ``against``: what the maps were made of.
     ids, labels
         n sample ids and (n,) true classes.
     rows
         (n, d) float32: the maps' half planes; all entries of maps that do not lie over frequencies.
     """
 
-    of: str
+    names: dict[str, str]
     ids: list[str]
     labels: NDArray[np.int64]
     rows: NDArray[Any]
 
 
-def mapped(inputs: Inputs, network: Network, setting: str, of: str) -> list[Mapped]:
+def mapped(inputs: Inputs, network: Network, setting: str, images: str) -> list[Mapped]:
     """Return the network's maps of a setting and a kind (``essential``, …), one entry for each attack behind them."""
     results = inputs.select("maps", **network.names, maps=setting)
-    fields = ("images", "attack", "against")
-    made = {called(r.names): {f: r.names[f] for f in fields} for r in results if r.names["images"] == of}
-    found = []
-    for name, images in made.items():
-        store = inputs.maps(**network.names, maps=setting, **images, variables=["map", "label"], basis=None)
-        values = store["map"].values
-        rows = (
-            half_planes(values) if "ky" in store.dims else values.reshape(len(values), int(np.prod(values.shape[1:])))
-        )
-        found.append(Mapped(name, [str(s) for s in store["sample"].values], store["label"].values, rows))
-    return found
+    made = dict.fromkeys(tuple(r.names[f] for f in IMAGES) for r in results if r.names["images"] == images)
+    sets = []
+    for values in made:
+        names = dict(zip(IMAGES, values, strict=True))
+        store = inputs.maps(**network.names, maps=setting, **names, variables=["map", "label"], basis=None)
+        maps = store["map"].values
+        rows = half_planes(maps) if "ky" in store.dims else maps.reshape(len(maps), int(np.prod(maps.shape[1:])))
+        sets.append(Mapped(names, [str(s) for s in store["sample"].values], store["label"].values, rows))
+    return sets

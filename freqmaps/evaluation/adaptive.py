@@ -1,6 +1,6 @@
-"""The classifier that looks twice, attacked by one who knows its maps: what Basile et al. (IV-G) leave open.
+"""The two-pass classifier, attacked by one who knows its maps: what Basile et al. (IV-G) leave open.
 
-The attacker differentiates the whole model: through the map that the first answer chooses, and through the choice
+The attacker differentiates the whole model: through the map that the first prediction chooses, and through the choice
 itself (its soft version's gradient: BPDA). He has PGD and AutoAttack's parts, one without gradients among them, and
 what he makes against the bare network; what counts of each image is the worst that any of them does to it.
 The checks for masked gradients are those of Athalye, Carlini and Wagner (ICML 2018, section 3.1) and Carlini et al.,
@@ -107,7 +107,7 @@ def compute(
 
 
 def rows_of(attacker: Attacker, budget: Budget, plain: Target, models: dict[str, Target]) -> list[Row]:
-    """Return the rows of :func:`compute` for a bare network and networks that look twice."""
+    """Return the rows of :func:`compute` for a bare network and two-pass networks."""
     own = attacker.trials(plain, budget)
     trials = {name: attacker.trials(model, budget) for name, model in models.items()}
     before = _rights(attacker, plain, own, [t for several in trials.values() for t in several])

@@ -33,7 +33,7 @@ def compute(
     *,
     seed: int,
     maps: str,
-    of: Literal["essential", "adversarial", "transferred"] = "essential",
+    images: Literal["essential", "adversarial", "transferred"] = "essential",
     neighbours: int = 20,
     min_distance: float = 0.1,
     folds: int = 5,
@@ -52,7 +52,7 @@ def compute(
         The network's results; the network.
     seed
         Of folds, embedding and permutations.
-    maps, of
+    maps, images
         The map setting, and which of its maps; their label is the true class of the image.
     neighbours, min_distance
         Of UMAP.
@@ -66,14 +66,15 @@ def compute(
     Returns
     -------
     Evaluated
-        Rows: ``of``; ``what`` (``maps``, ``responses``); ``space`` (``rows``: before the embedding; ``plane``);
-        ``measure`` ``silhouette`` or ``purity``; ``chance`` (of the purity under shuffled labels); ``p_value`` (of
-        the purity); those of every evaluation; ``left_out``, maps of classes that have one only; ``reason``, why there
-        is no value. Samples: ``of``, ``label``, and ``maps_x, maps_y, responses_x, responses_y``.
+        Rows: ``images``, ``attack``, ``against``; ``what`` (``maps``, ``responses``); ``space`` (``rows``: before the
+        embedding; ``plane``); ``measure`` ``silhouette`` or ``purity``; ``chance`` (of the purity under shuffled
+        labels); ``p_value`` (of the purity); those of every evaluation; ``left_out``, maps of classes that have one
+        only; ``reason``, why there is no value. Samples: ``images``, ``attack``, ``against``, ``label``, and
+        ``maps_x``, ``maps_y``, ``responses_x``, ``responses_y``.
     """
     rows: list[Row] = []
     samples: list[Row] = []
-    for found in mapped(inputs, network, maps, of):
+    for found in mapped(inputs, network, maps, images):
         kept = _enough(found)
         left_out = int((~kept).sum())
         try:
@@ -83,7 +84,7 @@ def compute(
                 for what, points in spaces.items()
             }
         except FreqmapsError as error:  # too few maps: a finding, of which the study must not die
-            rows += [_row(found.of, *place, None, left_out, str(error)) for place in _PLACES]
+            rows += [_row(found.names, *place, None, left_out, str(error)) for place in _PLACES]
             continue
         points = {(what, "rows"): spaces[what] for what in spaces} | {(what, "plane"): planes[what] for what in planes}
         for what, space in _PLACES:
@@ -91,7 +92,9 @@ def compute(
                 points[what, space], found.labels[kept], neighbours=score_neighbours, permutations=permutations,
                 seed=seed,
             )  # fmt: skip
-            rows += [_row(found.of, what, space, (measure, scores), left_out) for measure in ("silhouette", "purity")]
+            rows += [
+                _row(found.names, what, space, (measure, scores), left_out) for measure in ("silhouette", "purity")
+            ]
         samples += _points(found, kept, planes)
     return Evaluated(rows, samples)
 
@@ -116,12 +119,17 @@ def _spaces(
 
 
 def _row(
-    of: str, what: str, space: str, found: tuple[str, ClusterScores] | None, left_out: int, reason: str = ""
+    names: dict[str, str],
+    what: str,
+    space: str,
+    found: tuple[str, ClusterScores] | None,
+    left_out: int,
+    reason: str = "",
 ) -> Row:
     measure, scores = found or ("purity", None)
     purity = scores if measure == "purity" else None
     return {
-        "of": of, "what": what, "space": space, "measure": measure,
+        **names, "what": what, "space": space, "measure": measure,
         "value": nan if scores is None else scores.purity if purity else scores.silhouette,
         "n": scores.n if scores else 0, "low": nan, "high": nan,
         "chance": purity.chance if purity else nan, "p_value": purity.p_value if purity else nan,
@@ -136,6 +144,6 @@ def _points(found: Mapped, kept: NDArray[np.bool_], planes: dict[str, NDArray[np
     points = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     points = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return [
-        {"sample": sample, "of": found.of, "label": label} | point
+        {"sample": sample, **found.names, "label": label} | point
         for sample, label, point in zip(ids, labels, points, strict=True)
     ]

@@ -34,7 +34,7 @@ def compute(
     *,
     seed: int,
     maps: str,
-    of: Literal["essential", "transferred"] = "essential",
+    images: Literal["essential", "transferred"] = "essential",
     attacks: list[str] | None = None,
 ) -> Evaluated:
     """Return the accuracy on x and x_A: unfiltered, filtered by the map of the image, by its complement, by controls.
@@ -53,7 +53,7 @@ def compute(
         Draws partners and random frequencies.
     maps
         The map setting whose maps filter.
-    of
+    images
         Which of the network's maps: those of the clean images, or those of the attacked images where the attack was
         made against another network (``against`` in a run).
     attacks
@@ -66,14 +66,14 @@ def compute(
         ``filter`` (``none``, ``map``, ``complement``, ``same class``, ``other class``, ``shuffled``); those of every
         evaluation; ``lost`` and ``gained``, how many images are right through their own map and wrong here, and the
         other way round; ``unmapped``, samples of the run without a map, and ``unused``, those with one on which the
-        attack failed or had no right answer to change. Samples: for the first three filters ``prediction`` and its
+        attack failed or had no right prediction to change. Samples: for the first three filters ``prediction`` and its
         ``probability``.
     """
     rows: list[Row] = []
     samples: list[Row] = []
     names = dict.fromkeys(r.names["attack"] for r in inputs.select("attacks"))
     for attack in names if attacks is None else attacks:
-        case = _read(inputs, network, maps, of, attack)
+        case = _read(inputs, network, maps, images, attack)
         found = _evaluate(network, case, np.random.default_rng(seed))
         rows += found.rows
         samples += found.samples
@@ -93,14 +93,14 @@ class _Case:
     left_out: Row
 
 
-def _read(inputs: Inputs, network: Network, setting: str, of: str, attack: str) -> _Case:
+def _read(inputs: Inputs, network: Network, setting: str, kind: str, attack: str) -> _Case:
     against = inputs.select("attacks", attack=attack)[0].names["training"]
     adversarial = inputs.adversarial(**(dict(network.names) | {"training": against}), attack=attack)
     taken = select_adversarial(*(adversarial[v].values for v in ("label", "prediction", "success")))
     hit = {str(s) for s in adversarial["sample"].values[taken]}
-    whose = {"attack": attack} | ({"against": against} if of == TRANSFERRED else {})
+    whose = {"attack": attack} | ({"against": against} if kind == TRANSFERRED else {})
     mapped = inputs.maps(
-        **network.names, maps=setting, images=of, **({} if of == ESSENTIAL else whose), variables=["map", "label"]
+        **network.names, maps=setting, images=kind, **({} if kind == ESSENTIAL else whose), variables=["map", "label"]
     )
     ids = [str(s) for s in mapped["sample"].values if str(s) in hit]
     chosen = mapped.sel(sample=ids)
@@ -116,15 +116,18 @@ def _evaluate(network: Network, case: _Case, generator: np.random.Generator) -> 
     samples: list[Row] = []
     for data, images in case.images.items():
         place = {"attack": case.attack, "against": case.against, "data": data}
-        seen = [(name, members, *network.answers(part)) for name, part, members in _seen(case, images, generator)]
-        own = next(answer for name, _, answer, _ in seen if name == "map") == case.labels
-        for name, members, answer, probability in seen:
+        seen = [
+            (name, members, *network.predict_with_probability(part))
+            for name, part, members in _seen(case, images, generator)
+        ]
+        own = next(prediction for name, _, prediction, _ in seen if name == "map") == case.labels
+        for name, members, prediction, probability in seen:
             what = place | {"filter": name}
-            right = answer == case.labels[members]
+            right = prediction == case.labels[members]
             changed = {"lost": int((own[members] & ~right).sum()), "gained": int((right & ~own[members]).sum())}
             rows.append(accuracy(right, **what) | changed | case.left_out)
             if name in _TOLD:
-                told = zip(case.ids, case.labels.tolist(), answer.tolist(), probability.tolist(), strict=True)
+                told = zip(case.ids, case.labels.tolist(), prediction.tolist(), probability.tolist(), strict=True)
                 samples += [
                     {"sample": s, "label": label} | what | {"prediction": p, "probability": round(q, 6)}
                     for s, label, p, q in told

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from freqmaps.core.images import called
 from freqmaps.evaluation._api import Network, Row, accuracy
 from freqmaps.evaluation._filtered import filtered, shuffled
 from freqmaps.spectra.masks import complement_mask
@@ -46,17 +45,21 @@ def compute(
     Returns
     -------
     list of dict
-        Columns ``masks_of`` (the training whose network the map was learned on), ``of``, ``group``, ``filter``
-        (``none``, ``map``, ``complement``, ``shuffled``), those of every evaluation, and ``lost`` and ``gained``: how
-        many images are right without the filter and wrong with it, and the other way round. An interval of the change
-        in accuracy rests on these: :func:`freqmaps.inference.intervals.paired_change`.
+        Columns ``masks_of`` (the training whose network the map was learned on), ``images`` and ``attack`` (what it was
+        made of), ``group``, ``filter`` (``none``, ``map``, ``complement``, ``shuffled``), those of every evaluation,
+        and ``lost`` and ``gained``: how many images are right without the filter and wrong with it, and the other way
+        round. An interval of the change in accuracy rests on these: :func:`freqmaps.inference.intervals.paired_change`.
     """
     labels, images = network.samples.labels, network.samples.images
     plain = network.predict(images) == labels
     generator = np.random.default_rng(seed)
     rows: list[Row] = []
     for result in inputs.select("group_maps", group_maps=group_maps):
-        where = {"masks_of": result.names["training"], "of": called(result.names)}
+        where = {
+            "masks_of": result.names["training"],
+            "images": result.names["images"],
+            "attack": result.names["attack"],
+        }
         store = inputs.group_maps(**result.names)
         for group, label, mask in zip(store["group"].values, store["label"].values, store["map"].values, strict=True):
             members = np.arange(len(labels)) if label < 0 else np.flatnonzero(labels == label)

@@ -32,7 +32,7 @@ def compute(
     *,
     seed: int,
     maps: str,
-    of: Literal["essential", "adversarial", "transferred"] = "essential",
+    images: Literal["essential", "adversarial", "transferred"] = "essential",
     splits: int = 20,
     test_fraction: float = 0.15,
     shuffles: int = 20,
@@ -48,7 +48,7 @@ def compute(
         The network's results; the network.
     seed
         Of splits and shuffles.
-    maps, of
+    maps, images
         The map setting, and which of its maps; their label is the true class of the image.
     splits, test_fraction
         How many splits; the part of each class to test on (0.15 in the paper, which has one split).
@@ -60,17 +60,16 @@ def compute(
     Returns
     -------
     list of dict
-        Columns ``of`` (the images' name in the config); ``labels`` (``true``, ``shuffled``); ``part`` (``train``,
-        ``test``); those of every evaluation, where ``n`` is the number of maps in that part of a split; ``sd`` over
-        splits (and shuffles); ``p_value`` of the permutation test; ``per_class``, ``classes``, ``chance``;
-        ``left_out``, classes with too few maps as ``class: maps``; ``unconverged`` fits; ``reason``, why there is no
-        value. ``low`` and ``high`` are, for true labels, Nadeau and Bengio's corrected resampled interval (Machine
-        Learning 52, 2003, 239), as splits overlap (Wilson's of one split where they agree); for shuffled ones the
-        middle 95 % of the means of the shuffles:
-        what labels that mean nothing give.
+        Columns ``images``, ``attack`` and ``against`` (what the maps were made of); ``labels`` (``true``,
+        ``shuffled``); ``part`` (``train``, ``test``); those of every evaluation, where ``n`` is the number of maps in
+        that part of a split; ``sd`` over splits (and shuffles); ``p_value`` of the permutation test; ``per_class``,
+        ``classes``, ``chance``; ``left_out``, classes with too few maps as ``class: maps``; ``unconverged`` fits;
+        ``reason``, why there is no value. ``low`` and ``high`` are, for true labels, Nadeau and Bengio's corrected
+        resampled interval (Machine Learning 52, 2003, 239), as splits overlap (Wilson's of one split where they agree);
+        for shuffled ones the middle 95 % of the means of the shuffles: what labels that mean nothing give.
     """
     rows: list[Row] = []
-    for found in mapped(inputs, network, maps, of):
+    for found in mapped(inputs, network, maps, images):
         try:
             result = separability(
                 found.rows, found.labels, splits=splits, test_share=test_fraction, shuffles=shuffles,
@@ -95,7 +94,7 @@ def _row(found: Mapped, result: Separability, labels: str, part: str) -> Row:
     n = tested if part == "test" else result.n - tested
     low, high = _corrected(values, n, tested / (result.n - tested)) if labels == "true" else _middle(values)
     return {
-        "of": found.of, "labels": labels, "part": part, "measure": "accuracy",
+        **found.names, "labels": labels, "part": part, "measure": "accuracy",
         "value": float(values.mean()) if values.size else nan,
         "n": n, "low": low, "high": high,
         "sd": float(values.std(ddof=1)) if values.size > 1 else nan,
@@ -108,7 +107,7 @@ def _row(found: Mapped, result: Separability, labels: str, part: str) -> Row:
 def _undefined(found: Mapped, labels: str, part: str, reason: str) -> Row:
     empty: Row = {"sd": nan, "p_value": nan, "per_class": 0, "classes": len(np.unique(found.labels))}
     empty |= {"chance": nan, "left_out": "", "unconverged": 0, "reason": reason}
-    place = {"of": found.of, "labels": labels, "part": part, "measure": "accuracy"}
+    place = {**found.names, "labels": labels, "part": part, "measure": "accuracy"}
     return place | {"value": nan, "n": 0, "low": nan, "high": nan} | empty
 
 

@@ -1,4 +1,4 @@
-"""Accuracy of the classifier that looks twice, on images and attacks that its maps have not seen (Basile et al., IV-G).
+"""Accuracy of the two-pass classifier, on images and attacks that its maps have not seen (Basile et al., IV-G).
 
 The attacks are those of the run, made against the network itself: they know nothing of the maps. ``adaptive`` has the
 attacker who does.

@@ -5,7 +5,7 @@ Importing this package imports no torch.
 
 from freqmaps.group_maps._compute import GroupMaps, compute_group_maps
 from freqmaps.group_maps._dataset import class_maps, headline, to_dataset
-from freqmaps.group_maps.selection import Pictures, select_clean, select_misled
+from freqmaps.group_maps.selection import Pictures, select_clean, select_successful
 from freqmaps.group_maps.settings import GroupMapSettings
 
 __all__ = [
@@ -16,6 +16,6 @@ __all__ = [
     "compute_group_maps",
     "headline",
     "select_clean",
-    "select_misled",
+    "select_successful",
     "to_dataset",
 ]

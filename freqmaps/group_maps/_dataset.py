@@ -55,7 +55,7 @@ def to_dataset(maps: GroupMaps, attrs: Mapping[str, Any]) -> xr.Dataset:
     maps
         The maps of all groups.
     attrs
-        Must have ``of`` (``essential`` or ``adversarial``), ``objective`` and ``parameters``; ``basis`` and
+        Must have ``images`` (``essential`` or ``adversarial``), ``objective`` and ``parameters``; ``basis`` and
         ``basis_parameters`` if the basis is not ``fourier``.
 
     Returns

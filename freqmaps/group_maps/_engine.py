@@ -150,7 +150,7 @@ class Run:
                 batch = self._batch(kind, number, running)
                 if batch is not None:
                     self._step(self.pools[kind], kind, batch, tally)
-        self._take_stock(tally, running)
+        self._end_epoch(tally, running)
 
     def _problems(self, group: int) -> slice:
         return slice(group * self.settings.starts, (group + 1) * self.settings.starts)
@@ -213,7 +213,7 @@ class Run:
         tally.add(kind, owner, found.loss * share, found.logits.argmax(dim=1) == target)
         data.index_add_(0, owner, found.gradient)
 
-    def _take_stock(self, tally: Tally, running: NDArray[np.bool_]) -> None:
+    def _end_epoch(self, tally: Tally, running: NDArray[np.bool_]) -> None:
         state, number = self.state, self.state.epoch
         figures = tally.figures() | sparsity(self.plan, state.map)
         self._check_finite(figures["loss"], running)

@@ -51,7 +51,7 @@ def select_clean(
     return select_essential(labels, predictions)
 
 
-def select_misled(
+def select_successful(
     labels: NDArray[np.int64], predictions: NDArray[np.int64], success: NDArray[np.bool_], *, only_correct: bool
 ) -> NDArray[np.int64]:
     """Return the positions of the adversarial images to use: those of successful attacks.

@@ -33,7 +33,7 @@ def to_dataset(
     labels, targets
         (n,) ground truth, and the classes that the maps keep.
     attrs
-        Must have ``of`` (``essential`` or ``adversarial``), ``objective`` and ``parameters``; ``basis`` and
+        Must have ``images`` (``essential`` or ``adversarial``), ``objective`` and ``parameters``; ``basis`` and
         ``basis_parameters`` if the basis is not ``fourier``.
 
     Returns

@@ -31,10 +31,10 @@ def concatenate(shards: Sequence[xr.Dataset]) -> xr.Dataset:
         raise FreqmapsError("matrices: no map store to read; run the maps stage first")
     for number, shard in enumerate(shards):
         _check_same(shards[0], shard, f"shard {number}", "shard 0")
-        if shard.attrs.get("of") != shards[0].attrs.get("of"):
+        if shard.attrs.get("images") != shards[0].attrs.get("images"):
             raise FreqmapsError(
-                f"matrices: shard {number} holds {shard.attrs.get('of')} maps and shard 0 "
-                f"{shards[0].attrs.get('of')} ones; give shards of one kind"
+                f"matrices: shard {number} holds {shard.attrs.get('images')} maps and shard 0 "
+                f"{shards[0].attrs.get('images')} ones; give shards of one kind"
             )
     return xr.concat(
         list(shards), dim="sample", data_vars="minimal", coords="minimal", compat="override", join="override",
@@ -89,8 +89,8 @@ def matrix_dataset(first: xr.Dataset, second: xr.Dataset, settings: MatrixSettin
     Returns
     -------
     xr.Dataset
-        Keeps the contract ``freqmaps.stores.MATRICES``; samples in the order of ``first``. ``first_of`` and
-        ``second_of`` say what the maps are of. What was left out is counted in ``only_first`` and ``only_second``
+        Keeps the contract ``freqmaps.stores.MATRICES``; samples in the order of ``first``. ``first_images`` and
+        ``second_images`` say what the maps are of. What was left out is counted in ``only_first`` and ``only_second``
         (samples that the other set lacks) and, of the samples that both have, ``not_kept`` and ``not_converged`` (0
         unless the settings ask for it; a sample that fails on both counts is counted under ``not_kept``). With no
         sample in common the matrices are empty, not an error.
@@ -120,8 +120,8 @@ def matrix_dataset(first: xr.Dataset, second: xr.Dataset, settings: MatrixSettin
             "shape": list(first["row_of_map"].attrs["shape"]),
             "pool": settings.pool,
             "basis": first.attrs.get("basis", "fourier"),
-            "first_of": first.attrs["of"],
-            "second_of": second.attrs["of"],
+            "first_images": first.attrs["images"],
+            "second_images": second.attrs["images"],
             "only_first": len(only_first),
             "only_second": len(only_second),
             "not_kept": not_kept,
@@ -131,11 +131,11 @@ def matrix_dataset(first: xr.Dataset, second: xr.Dataset, settings: MatrixSettin
 
 
 def _check_sides(first: xr.Dataset, second: xr.Dataset) -> None:
-    if first.attrs.get("of") != "essential":
+    if first.attrs.get("images") != "essential":
         raise FreqmapsError(
-            f"matrices: the first set holds {first.attrs.get('of')} maps; give the essential maps first"
+            f"matrices: the first set holds {first.attrs.get('images')} maps; give the essential maps first"
         )
-    _check_same(first, second, f"the second ({second.attrs.get('of')}) maps", "the first (essential) ones")
+    _check_same(first, second, f"the second ({second.attrs.get('images')}) maps", "the first (essential) ones")
 
 
 def _check_same(one: xr.Dataset, other: xr.Dataset, other_name: str, one_name: str) -> None:

@@ -38,7 +38,7 @@ def check_classifier(
     ------
     FreqmapsError
         The network does not take such images or writes into them; stays in training mode, or changes its buffers when
-        asked; the answers are not (n, classes), not finite, probabilities instead of logits, different when asked
+        asked; the logits are not (n, classes), not finite, probabilities instead of logits, different when asked
         again or in another batch; or the gradient with respect to the images is zero or not finite.
     """
     batch = torch.as_tensor(images).to(classifier.mean.device)
@@ -49,7 +49,7 @@ def check_classifier(
         _check_mode(classifier, where)
         with torch.no_grad():
             logits = _ask(classifier, batch, where)
-            _check_answers(logits, (len(batch), classifier.recipe.classes), where)
+            _check_logits(logits, (len(batch), classifier.recipe.classes), where)
             _check_repeats(classifier, batch, logits, where)
         if not untrained:
             with torch.enable_grad():
@@ -91,7 +91,7 @@ def _check_mode(classifier: Classifier, where: str) -> None:
         )
 
 
-def _check_answers(logits: Tensor, shape: tuple[int, int], where: str) -> None:
+def _check_logits(logits: Tensor, shape: tuple[int, int], where: str) -> None:
     if not isinstance(logits, Tensor) or tuple(logits.shape) != shape:
         found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise FreqmapsError(f"{where}: the network returns {found}, expected logits of shape {shape}")
@@ -115,8 +115,8 @@ def _check_gradient(logits: Tensor, images: Tensor, where: str) -> None:
 def _check_repeats(classifier: Classifier, batch: Tensor, logits: Tensor, where: str) -> None:
     slack = _NOISE * (1 + float(logits.abs().max()))
     if float((classifier(batch) - logits).abs().max()) > slack:
-        raise FreqmapsError(f"{where}: the network answers differently when asked again in eval mode (dropout?)")
+        raise FreqmapsError(f"{where}: the network's logits differ from one call to the next in eval mode (dropout?)")
     if float((classifier(batch[:1]) - logits[:1]).abs().max()) > slack:
         raise FreqmapsError(
-            f"{where}: an image's answer depends on the rest of its batch; use batch norm with running statistics"
+            f"{where}: an image's logits depend on the rest of its batch; use batch norm with running statistics"
         )

@@ -64,11 +64,11 @@ def ask(model: nn.Module, images: NDArray[Any] | Tensor, *, device: str | torch.
             for start in range(0, max(len(tensor), 1), batch):  # once for no image: it says how many classes there are
                 part = to_unit(tensor[start : start + batch])
                 padded = torch.cat([part, part.new_zeros(batch - len(part), *part.shape[1:])])
-                # Rows after the last image are padding: a network that divides by an image's norm may well answer
+                # Rows after the last image are padding: a network that divides by an image's norm may well give
                 # NaN to them.
                 logits = in_parts(model, padded.to(device))[: len(part)]
                 if not bool(logits.isfinite().all()):
-                    raise FreqmapsError("the network answers NaN or infinity to images; train it again or load another")
+                    raise FreqmapsError("the network's logits are NaN or infinite; train it again or load another")
                 found.append(logits.cpu())
     finally:
         model.train(training)

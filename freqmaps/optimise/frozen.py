@@ -24,7 +24,7 @@ def freeze(model: nn.Module, probe: Tensor, *, fold: bool = True) -> nn.Module:
     """Return a network with the same logits as ``model`` whose input gradient is cheaper.
 
     Batch norm is folded into the convolutions before it, and weights lie channels last. Where the network cannot be
-    traced, or the folded one answers differently, the plain one is returned and a log line says so.
+    traced, or the folded one's logits differ, the plain one is returned and a log line says so.
 
     Parameters
     ----------

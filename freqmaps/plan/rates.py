@@ -45,7 +45,7 @@ class Rates:
         self._by_stage = collections.defaultdict[tuple[str, str], list[Made]](list)
         for one in self.made:
             self._by_stage[one.case.stage, one.case.device].append(one)
-        self._answers: dict[tuple[object, ...], Rate] = {}
+        self._rates: dict[tuple[object, ...], Rate] = {}
 
     def seconds(self, case: Case) -> Rate:
         """Return the seconds that a result takes, its start-up not counted."""
@@ -112,9 +112,9 @@ class Rates:
             case.network and case.network.identity,
             case.shape.values,
         )
-        if question not in self._answers:
-            self._answers[question] = self._look(case, work, took, across) or Rate(0.0, 0.0, "")
-        found = self._answers[question]
+        if question not in self._rates:
+            self._rates[question] = self._look(case, work, took, across) or Rate(0.0, 0.0, "")
+        found = self._rates[question]
         return found if found.factor else None
 
     def _look(

@@ -183,7 +183,7 @@ _ITEM = 4.0
 
 
 def estimated_seconds(stage: str, spec: Mapping[str, Any], shapes: Mapping[str, Shape]) -> float:
-    """Return roughly how long a result takes on a CPU: from its spec alone, so that all who ask get the same answer.
+    """Return roughly how long a result takes on a CPU: from its spec alone, so that every estimate agrees.
 
     Parameters
     ----------

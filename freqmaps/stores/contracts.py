@@ -74,7 +74,7 @@ MAPS = Contract(
         "keeps_prediction": Variable(_SAMPLE, ("bool",)),
         "sample": Variable(_SAMPLE, ("str",)),
     },
-    attributes=("of", "objective", "parameters"),
+    attributes=("images", "objective", "parameters"),
     further=lambda ds: _frequencies_fit(ds) or _in_the_disc(ds),
     layouts={
         "frequencies": {
@@ -123,12 +123,12 @@ GROUP_MAPS = Contract(
         "history_mean_of_map": Variable(_HISTORY, ("float64",), finite=False),
         "history_share_of_zeros": Variable(_HISTORY, ("float64",), finite=False),
     },
-    attributes=("of", "objective", "parameters"),
+    attributes=("images", "objective", "parameters"),
     further=lambda ds: _frequencies_fit(ds) or _groups_differ(ds),
 )
 
 #: Two sets of flattened, pooled maps, paired row by row; ``sample`` and ``label`` are those of the first. Attributes:
-#: ``first_of`` and ``second_of`` say what either set holds maps of (``essential``, ``adversarial``, ``noise``, ...);
+#: ``first_images`` and ``second_images`` say what either set holds maps of (``essential``, ``adversarial``, ...);
 #: ``only_first`` and ``only_second``, how many samples the join left out on either side.
 MATRICES = Contract(
     kind="matrices",
@@ -138,7 +138,7 @@ MATRICES = Contract(
         "label": Variable(_SAMPLE, _INTEGER),
         "sample": Variable(_SAMPLE, ("str",)),
     },
-    attributes=("shape", "pool", "first_of", "second_of", "only_first", "only_second"),
+    attributes=("shape", "pool", "first_images", "second_images", "only_first", "only_second"),
 )
 
 #: Labelled arrays of an evaluation: any variables of numbers, each with dimensions of which one at least has a

@@ -48,7 +48,7 @@ class _Comparison:
         for attack in self.run.run["attacks"]:
             maps = self.made.maps(setting, {ADVERSARIAL: self.run.adversarial, NOISE: NOISE}[second], attack)
             if not maps and second == NOISE:
-                raise ConfigError(f"{self.where}.maps_of: pairing '{name}' needs maps of 'noise'; add it to the list")
+                raise ConfigError(f"{self.where}.images: pairing '{name}' needs maps of 'noise'; add it to the list")
             self._matrices(place | {"attack": attack}, kind, parameters, maps)
 
     def _other_maps(self, setting: str, parameters: Mapping[str, Any], where: str) -> list[Node]:
@@ -182,7 +182,7 @@ def _samples(node: Node) -> Mapping[str, Any]:
 
 def _named(node: Node, parameters: Mapping[str, Any]) -> bool:
     """Whether an evaluation that names ``attacks``, ``maps``, ``group_maps`` or a kind of maps means this result."""
-    if node.stage == "maps" and node.names["images"] != parameters.get("of", node.names["images"]):
+    if node.stage == "maps" and node.names["images"] != parameters.get("images", node.names["images"]):
         return False
     for parameter, name in (("attacks", "attack"), ("maps", "maps"), ("group_maps", "group_maps")):
         wanted, here = parameters.get(parameter), node.names.get(name) if parameter == node.stage else None

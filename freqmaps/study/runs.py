@@ -82,7 +82,7 @@ class Run:
                 for images in self._images():
                     self.graph.extents.ask(_maps_of(names, setting, images), *part)
         for setting in self.run["group_maps"]:
-            if ADVERSARIAL in self.config["group_maps"][setting]["of"]:
+            if ADVERSARIAL in self.config["group_maps"][setting]["images"]:
                 part = self._group_part(description, setting)
                 for attack in self.run["attacks"]:
                     self.graph.extents.ask(_attack_of(names, attack), *part)
@@ -138,9 +138,9 @@ class Run:
 
     def _images(self) -> list[Place]:
         """Return the names of the images that are mapped: clean ones, and those of each attack."""
-        found = [images_of(ESSENTIAL)] if ESSENTIAL in self.run["maps_of"] else []
+        found = [images_of(ESSENTIAL)] if ESSENTIAL in self.run["images"] else []
         kinds = {ADVERSARIAL: self.adversarial, NOISE: NOISE}
-        wanted = [kind for name, kind in kinds.items() if name in self.run["maps_of"]]
+        wanted = [kind for name, kind in kinds.items() if name in self.run["images"]]
         return [*found, *(images_of(k, attack, self.run["against"]) for attack in self.run["attacks"] for k in wanted)]
 
     @property
@@ -212,10 +212,11 @@ class Run:
         split, stop = self._group_part(description, setting)
         spec, parts = self._setting("group_maps", setting, "freqmaps.group_maps.settings", "GroupMapSettings")
         spec["samples"] = {"split": split, "start": 0, "stop": stop}
-        of: dict[str, list[Node]] = {NO_ATTACK: []} if ESSENTIAL in given["of"] else {}
-        if ADVERSARIAL in given["of"]:
+        attacked_by: dict[str, list[Node]] = {NO_ATTACK: []} if ESSENTIAL in given["images"] else {}
+        if ADVERSARIAL in given["images"]:
             dataset = made.nodes["datasets"][0]
-            of |= {a: self._attack(dataset, description, made.names, a, (split, stop)) for a in self.run["attacks"]}
+            for attack in self.run["attacks"]:
+                attacked_by[attack] = self._attack(dataset, description, made.names, attack, (split, stop))
         return [
             self.graph.add(
                 "group_maps", made.names | {"group_maps": setting, "images": _kind(attacked), "attack": attack},
@@ -225,7 +226,7 @@ class Run:
                 seed=keys.seed(self.config["seed"], "group_maps", *made.names.values(), setting),
                 options=options(self.config, "group_maps"),
             )
-            for attack, attacked in of.items()
+            for attack, attacked in attacked_by.items()
         ]  # fmt: skip
 
     def _setting(
@@ -259,7 +260,7 @@ class Run:
 
 
 #: Keys of a section that are not the optimisation's.
-_OWN = (("maps", "basis"), ("group_maps", "of"), ("group_maps", "samples"))
+_OWN = (("maps", "basis"), ("group_maps", "images"), ("group_maps", "samples"))
 
 
 def _attack_of(names: Place, attack: str) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ class Pairing(Protocol):
         -------
         xarray.Dataset
             Like ``second``; its ``sample`` and ``label`` are those of the map of ``first`` that it is compared with,
-            ``of`` (attribute) says what the maps are of. Maps that find no partner are left out. The stores given are
-            not changed.
+            ``images`` (attribute) says what the maps are of. Maps that find no partner are left out. The stores given
+            are not changed.
         """
         ...

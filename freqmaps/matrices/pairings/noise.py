@@ -19,7 +19,7 @@ TINY: dict[str, float] = {}
 
 
 def build() -> Pairing:
-    """Return the pairing. The run must make the maps: ``maps_of: [essential, adversarial, noise]``."""
+    """Return the pairing. The run must make the maps: ``images: [essential, adversarial, noise]``."""
     return _same_image
 
 

@@ -36,6 +36,6 @@ def build(*, width: float = 1.0) -> Pairing:
     def shuffled(first: xr.Dataset, second: xr.Dataset, generator: np.random.Generator) -> xr.Dataset:
         dims = second["map"].dims
         drawn = shuffle_rings(second["map"].values, second["ky"].values, second["kx"].values, width, generator)
-        return second.assign(map=(dims, drawn)).assign_attrs(of=f"{second.attrs['of']}, shuffled in rings")
+        return second.assign(map=(dims, drawn)).assign_attrs(images=f"{second.attrs['images']}, shuffled in rings")
 
     return shuffled

@@ -60,8 +60,8 @@ class Plan(ABC):
 
     def logits(self, net: nn.Module, filtered: Tensor, coefficients: Coefficients) -> Tensor:
         """Return the network's logits (b, classes) for what :meth:`synthesise` gave."""
-        answer: Tensor = net(filtered)
-        return answer
+        logits: Tensor = net(filtered)
+        return logits
 
     def size(self, m: Tensor) -> Tensor:
         """Return |M|, (b, channels, rows, columns): what the penalty and the figures on sparsity see."""

@@ -87,8 +87,8 @@ class FeaturePlan(FourierPlan):
         """Return the network's logits for the images with the layer's output replaced."""
         # A copy, as the next layer may work in place.
         with _hooked(net.get_submodule(self.layer), lambda module, given, output: filtered.clone()):
-            answer: Tensor = net(coefficients[1])
-        return answer
+            logits: Tensor = net(coefficients[1])
+        return logits
 
 
 class Features:
@@ -111,9 +111,9 @@ class Features:
         plan = FeaturePlan(net, name, layers[name], images)
         with torch.enable_grad():
             planes = layers[name].requires_grad_()
-            answer = plan.logits(net, planes, (planes, images)).sum()
-        if not answer.requires_grad or torch.autograd.grad(answer, planes, allow_unused=True)[0] is None:
-            raise FreqmapsError(f"basis features: the answer does not hang on layer '{self.layer}'; choose another")
+            total = plan.logits(net, planes, (planes, images)).sum()
+        if not total.requires_grad or torch.autograd.grad(total, planes, allow_unused=True)[0] is None:
+            raise FreqmapsError(f"basis features: the logits do not depend on layer '{self.layer}'; choose another")
         return plan
 
 
@@ -124,6 +124,6 @@ def build(*, layer: str) -> Features:
     ----------
     layer
         Its name in the network, as ``named_modules`` gives it: ``layer1.0`` of a ResNet of torchvision, ``stages.0``
-        of a ResNet for CIFAR. A name that does not fit is answered with all that do.
+        of a ResNet for CIFAR. The error for a name that does not fit lists all that do.
     """
     return Features(layer)

@@ -28,8 +28,8 @@ from freqmaps.results.reader import Inputs
 
 TITLE = "Class-level maps as a defence, and what an attacker who knows them leaves of it"
 CAPTION = (
-    "Accuracy, in percent, of a network that looks twice, the second time through the map of the class that it "
-    "answered first. Columns: the images that the maps were made from, training images and what an attack makes of "
+    "Accuracy, in percent, of a network that classifies twice, the second time through the map of the class that it "
+    "predicted first. Columns: the images that the maps were made from, training images and what an attack makes of "
     "them; rows: test images, clean or attacked. Unaware: the attacks are made against the bare network, as in the "
     "paper. Aware: they are made against the whole model, whose gradient is taken through the chosen map or through "
     "the choice too, beside the same attacks on the bare network. Check: the accuracy that aware attacks reach, and a "

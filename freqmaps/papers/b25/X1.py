@@ -10,7 +10,7 @@ import pandas as pd
 
 from freqmaps.inference.decomposition import Decomposition
 from freqmaps.inference.estimates import Z95
-from freqmaps.papers.b25._controls_answer import answer
+from freqmaps.papers.b25._controls import conclusions
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.pairings import LABELS, Row, cases, difference, per_image, place, rows
 from freqmaps.publish.parts import decomposition
@@ -49,7 +49,7 @@ def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
         (of the matched value; NaN where that is not above 0, and where there is no attack) with ``_low`` and ``_high``,
         and ``<metric>_n``; ``idcor_p_value``; ``cosine_change`` with ``_low`` and ``_high``, the difference from the
         matched pairs of the same images. The share of the cosine is that of ``publish.parts``, over images that all
-        pairings share. The notes answer in words how much is the image's, the class's, the spectrum's, the
+        pairings share. The notes say in words how much is the image's, the class's, the spectrum's, the
         network's and the attack's; of several seeds for the first.
     """
     every = rows(inputs, METRICS, attacks)
@@ -64,13 +64,13 @@ def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
     frame = pd.DataFrame(found)
     frame.insert(len(NAMES) + 2, "label", _labels(frame))
     columns, notes = naming_columns(frame)
-    notes += _answers(beside, parts, frame)
+    notes += _conclusions(beside, parts, frame)
     if not beside:
         notes.append("There are no matched pairs to compare with; add the pairing matched to the run.")
     return Table(frame, notes, [*columns, Column("label", "Pairing"), *_shown(frame)])
 
 
-def _answers(
+def _conclusions(
     beside: Mapping[tuple[Any, ...], Mapping[str, Row]],
     parts: Mapping[tuple[Any, ...], Decomposition | None],
     frame: pd.DataFrame,
@@ -82,7 +82,7 @@ def _answers(
         own = by_kind["matched"]
         first = told.setdefault(tuple(own[name] for name in NAMES if name != "seed"), own["seed"])
         if own["seed"] == first:
-            notes += [_before(own, frame) + sentence for sentence in answer(by_kind, parts[key], METRICS, LABELS)]
+            notes += [_before(own, frame) + sentence for sentence in conclusions(by_kind, parts[key], METRICS, LABELS)]
     if len(told) < len(beside):
         notes.append("Networks of other seeds: in the table, not in these sentences.")
     return notes

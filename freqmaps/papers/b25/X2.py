@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from freqmaps.inference.decomposition import Decomposition
-from freqmaps.papers.b25._controls_answer import answer
+from freqmaps.papers.b25._controls import conclusions
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
 from freqmaps.publish.pairings import LABELS, ORDER, Row, cases, rows
@@ -78,7 +78,7 @@ def build(
     parts = decomposition(inputs, chosen)
     figure = _draw(chosen, others, parts, _chances(inputs, chosen))
     setting = ", ".join(f"{k} {chosen['matched'][k]}" for k in NAMES)
-    notes = [f"Shown: {setting}.", *answer(chosen, parts, METRICS, LABELS)]
+    notes = [f"Shown: {setting}.", *conclusions(chosen, parts, METRICS, LABELS)]
     if others:
         notes.append(f"Open marks: seed {', '.join(c['matched']['seed'] for c in others)}.")
     kinds = [kind.replace("_", " ") for kind in ORDER if kind in chosen]

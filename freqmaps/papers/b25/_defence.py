@@ -149,13 +149,13 @@ def attacked(evaluation: Evaluation, maps: str) -> list[str]:
     else:
         left = f"Nothing is left of the defence that {int(worst['n'])} images could show: {points(found)} points"
     start = f"{called(maps)}, {budget(evaluation)}"
-    answer = (
+    finding = (
         f"{start}: under the strongest attack on each image, by an attacker who knows the maps, {share(worst)} are "
         f"right; without maps, under the strongest attack on the bare network, {share(without)}. {left}."
     )
     failed = [row["attack"] for row in evaluation.records(maps, measure="check") if row["value"] < 1]
     verdict = "passed" if not failed else f"failed in {', '.join(failed)}: the attacks are too weak to say what is left"
-    return [answer, f"{start}: the checks for masked gradients are {verdict}."]
+    return [finding, f"{start}: the checks for masked gradients are {verdict}."]
 
 
 def budget(evaluation: Evaluation) -> str:

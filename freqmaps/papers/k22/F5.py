@@ -18,13 +18,13 @@ from freqmaps.papers.k22._regimes import TRAINED
 from freqmaps.papers.k22._single import (
     Evaluation,
     Keyed,
-    answers,
     draw_image,
     draw_map,
     drawn,
     evaluations,
     head,
     keyed,
+    sample_rows,
     shortened,
     side,
     under,
@@ -41,7 +41,7 @@ CAPTION = (
     "Top: in the first column the mask learned for all images of a class, then masks of single images of that class, "
     "drawn at random; from 0 (frequency removed, dark) to 1 (kept), zero frequency in the middle. Bottom: one image of "
     "each class (A), filtered by the complement of its mask, 1 where that is below 1e-8 (B), and by its mask (C), with "
-    "the network's answer and its probability. Filtered images are stretched to their own range."
+    "the network's prediction and its probability. Filtered images are stretched to their own range."
 )
 KIND = "figure"
 NEEDS = ("datasets", "maps", "group_maps", "evaluation", "training")
@@ -90,20 +90,20 @@ class _Shown:
     ids: dict[int, list[str]]  # by class
     masks: dict[str, NDArray[np.float32]]  # by sample
     images: dict[str, NDArray[np.float32]]  # by sample, one per class
-    answers: Keyed  # by sample and filter
+    predictions: Keyed  # by sample and filter
     attack: str
     of_class: dict[int, NDArray[np.float32]]
 
 
 def _read(inputs: Inputs, masks: int, classes: int, draw: int) -> _Shown:
-    essential = [e for e in evaluations(inputs, _KIND) if e.parameters.get("of", ESSENTIAL) == ESSENTIAL]
+    essential = [e for e in evaluations(inputs, _KIND) if e.parameters.get("images", ESSENTIAL) == ESSENTIAL]
     essential = [e for e in essential if e.rows["n"].any()]
     if not essential:
         raise FreqmapsError(
             f"no evaluation '{_KIND}' of essential maps has an image; add one to a run whose attack succeeds"
         )
     e = essential[0]
-    told = answers(inputs, _KIND, e)
+    told = sample_rows(inputs, _KIND, e)
     told = told[(told["attack"] == told["attack"].iloc[0]) & (told["data"] == "x")]
     labels = sorted({int(c) for c in told["label"]})[:classes]
     ids = {c: drawn(sorted(set(told.loc[told["label"] == c, "sample"])), masks, draw) for c in labels}
@@ -118,7 +118,7 @@ def _read(inputs: Inputs, masks: int, classes: int, draw: int) -> _Shown:
         ids=ids,
         masks=dict(zip(wanted, store["map"].values, strict=True)),
         images=dict(zip(first, to_unit(data["image"].values), strict=True)),
-        answers=keyed(told, "sample", "filter"),
+        predictions=keyed(told, "sample", "filter"),
         attack=str(told["attack"].iloc[0]),
         of_class=_class_masks(inputs, e),
     )
@@ -201,7 +201,7 @@ def _images(figure: Canvas, shown: _Shown) -> None:
         )  # fmt: skip
         for axes, (_, name), picture in zip(panels[:, column], _ROWS, pictures, strict=True):
             draw_image(axes, picture, filtered=name != "none")
-            under(axes, shown.answers[sample, name], shown.classes)
+            under(axes, shown.predictions[sample, name], shown.classes)
     for axes, (told, _) in zip(panels[:, 0], _ROWS, strict=True):
         side(axes, told)
 
@@ -212,8 +212,8 @@ def _notes(shown: _Shown, draw: int) -> list[str]:
     names = ", ".join(f"{key} {name}" for key, name in e.place.items())
     notes = [
         f"Shown: {names} ({trained}), maps {e.parameters['maps']}.",
-        f"Images: drawn with seed {draw} from those that the network has right and that {shown.attack} turned; the "
-        "images below are the first drawn of each class.",
+        f"Images: drawn with seed {draw} from those that the network has right and on which {shown.attack} "
+        "succeeded; the images below are the first drawn of each class.",
     ]
     if not shown.of_class:
         notes.append("This network has no masks of classes; add a group map with 'groups: class' to its run.")

@@ -17,13 +17,13 @@ from freqmaps.papers.k22._regimes import described
 from freqmaps.papers.k22._single import (
     Evaluation,
     Keyed,
-    answers,
     draw_image,
     draw_map,
     evaluations,
     head,
     keyed,
     map_names,
+    sample_rows,
     side,
     under,
 )
@@ -39,7 +39,7 @@ TITLE = "An image, attacked, and what its mask keeps and removes"
 CAPTION = (
     "(A) an image x, (B) the same attacked, x_A, (C) the mask of a network for x, or for x_A where the row says so, "
     "(D) x and (E) x_A filtered by it, (F) its complement, 1 where it is below 1e-8, (G) x filtered by that. Below a "
-    "picture: the network's answer and its probability; below a mask: its mean. The attack was made against the "
+    "picture: the network's prediction and its probability; below a mask: its mean. The attack was made against the "
     "natural network (N) and is shown to the adversarially trained one (A) too. Filtered images are stretched to their "
     "own range."
 )
@@ -92,7 +92,7 @@ class _Row:
     evaluation: Evaluation
     attack: str
     against: str
-    answers: Keyed  # by sample, data and filter
+    predictions: Keyed  # by sample, data and filter
 
     @property
     def maps(self) -> dict[str, str]:
@@ -107,9 +107,9 @@ def _rows(inputs: Inputs) -> list[_Row]:
     """Return the first network's masks, then those of others of its kind that were shown the same attacked images."""
     found: list[_Row] = []
     for e in evaluations(inputs, _KIND):
-        if not e.rows["n"].any():  # no image that its network has right was turned
+        if not e.rows["n"].any():  # the attack succeeded on no image that its network has right
             continue
-        told = answers(inputs, _KIND, e)
+        told = sample_rows(inputs, _KIND, e)
         for place, part in told.groupby(["attack", "against"], sort=False):
             found.append(_Row(e, str(place[0]), str(place[1]), keyed(part, *_KEYS)))
     if not found:
@@ -126,8 +126,8 @@ def _rows(inputs: Inputs) -> list[_Row]:
 
 
 def _choose(rows: list[_Row], images: int) -> tuple[list[str], list[int]]:
-    common = set.intersection(*({sample for sample, *_ in row.answers} for row in rows))
-    table = {sample: int(row["label"]) for (sample, *_), row in rows[0].answers.items() if sample in common}
+    common = set.intersection(*({sample for sample, *_ in row.predictions} for row in rows))
+    table = {sample: int(row["label"]) for (sample, *_), row in rows[0].predictions.items() if sample in common}
     if not table:
         raise FreqmapsError("no image has masks of all networks that K22-F6 shows; attack or map more images")
     ids = list(table)
@@ -166,7 +166,7 @@ def _draw(panels: list[Axes], row: _Row, read: _Pictures, number: int, sample: s
     for axes, (values, data, name) in zip(panels, shown, strict=True):
         if name:
             draw_image(axes, values, filtered=name != "none")
-            under(axes, row.answers[sample, data, name], classes)
+            under(axes, row.predictions[sample, data, name], classes)
         else:
             draw_map(axes, values)
             frequency_axes(axes, *values.shape[-2:], label=False)

@@ -13,7 +13,7 @@ from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.images import ESSENTIAL
 from freqmaps.inference.verdicts import trend
 from freqmaps.papers.k22._regimes import described
-from freqmaps.papers.k22._single import Evaluation, Keyed, answers, evaluations, keyed, shortened
+from freqmaps.papers.k22._single import Evaluation, Keyed, by_images, evaluations, keyed, sample_rows, shortened
 from freqmaps.publish.api import Figure
 from freqmaps.publish.style import INK, MUTED, STYLE, new_figure, plain
 from freqmaps.results.reader import Inputs
@@ -46,19 +46,19 @@ def build(inputs: Inputs) -> Figure:
     inputs
         The study's results.
     """
-    found = [(e, str(of), rows) for e in evaluations(inputs, _KIND) for of, rows in e.rows.groupby("of", sort=False)]
-    drawn = [(e, of, rows) for e, of, rows in found if rows["n"].max() > 0]
+    cases = [(e, images, rows) for e in evaluations(inputs, _KIND) for images, rows in by_images(e.rows)]
+    drawn = [(e, images, rows) for e, images, rows in cases if rows["n"].max() > 0]
     if not drawn:
-        raise FreqmapsError(f"no masks were embedded: {found[0][2]['reason'].iloc[0]}")
+        raise FreqmapsError(f"no masks were embedded: {cases[0][2]['reason'].iloc[0]}")
     with rc_context(STYLE):
         figure = new_figure(7.2, 3.0 * len(drawn) + 0.2)
         panels = figure.subplots(len(drawn), 2, squeeze=False)
-        for row, (e, of, _) in zip(panels, drawn, strict=True):
-            points = answers(inputs, _KIND, e)
-            _panels(list(row), points[points["of"] == of], _classes(inputs, e), e.label)
+        for row, (e, images, _) in zip(panels, drawn, strict=True):
+            points = dict(by_images(sample_rows(inputs, _KIND, e)))[images]
+            _panels(list(row), points, _classes(inputs, e), e.label)
     notes = [described({e.names["training"]: e.regime for e, _, _ in drawn})]
-    for e, of, rows in found:
-        notes += _notes(f"{e.label}, masks of {'x' if of == ESSENTIAL else of}", rows)
+    for e, images, rows in cases:
+        notes += _notes(f"{e.label}, masks of {'x' if images == ESSENTIAL else images}", rows)
     alt = f"Clouds of points in {len(drawn) * 2} panels, coloured by class; the notes give scores of how they cluster."
     return Figure(figure, notes, alt)
 

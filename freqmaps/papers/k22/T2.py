@@ -18,7 +18,7 @@ from freqmaps.results.reader import Inputs
 
 TITLE = "Accuracy on images and attacked images, seen through single-image maps"
 CAPTION = (
-    "What the network answers to clean images x and to the same images attacked, x_A, unfiltered and filtered by the "
+    "What the network predicts for clean images x and to the same images attacked, x_A, unfiltered and filtered by the "
     "map of each image. The images are those that the network has right and on which the attack succeeded, so that "
     "without a filter it is right on every x and on no x_A, by choice. Intervals are Wilson's, 95 %. Not in the paper: "
     "the complement on x_A, the map of another image (of the same or of another class, drawn at random), the own map "
@@ -65,7 +65,7 @@ def _records(inputs: Inputs, e: Evaluation, attack: str, rows: pd.DataFrame) -> 
     by = keyed(rows, "filter", "data")
     against = str(rows["against"].iloc[0])
     images = map_names(e, attack, against)
-    of = called(images)
+    mapped = called(images)
     ours = {
         key: float(by[name, data]["value"])
         for name, keys in _PUBLISHED.items()
@@ -73,10 +73,16 @@ def _records(inputs: Inputs, e: Evaluation, attack: str, rows: pd.DataFrame) -> 
         if key
     }
     names = {**e.place, "maps": str(e.parameters["maps"]), **images, "attack": attack}
-    row = e.regime.letter if of == "essential" else ""
+    row = e.regime.letter if mapped == "essential" else ""
     columns = beside("K22-T2", inputs, names, ours | {"n": float(by["none", "x"]["n"])}, row=row)
     scope = columns["scope"] if row == "N" else ""
-    place = {**names, "of": of, "against": against, "network": e.label, "maps_of": "x" if of == "essential" else "x_A"}
+    place = {
+        **names,
+        "mapped": mapped,
+        "against": against,
+        "network": e.label,
+        "maps_of": "x" if mapped == "essential" else "x_A",
+    }
     return [
         place | {"filter": name} | _values(by, name, columns) | {"scope": f"{e.label}: {scope}" if scope else ""}
         for name in _FILTERS
@@ -97,7 +103,7 @@ def _values(by: Keyed, name: str, columns: dict[str, Any]) -> dict[str, Any]:
 def _notes(e: Evaluation, attack: str, rows: pd.DataFrame, bounds: dict[str, float]) -> list[str]:
     by, some = keyed(rows, "filter", "data"), rows.iloc[0]
     n = int(by["none", "x"]["n"])
-    transferred = e.parameters.get("of", "essential") != "essential"
+    transferred = e.parameters.get("images", "essential") != "essential"
     start = f"{e.label}, {attack}" + (
         f" made against {some['against']}" if some["against"] != e.place["training"] else ""
     )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from freqmaps.inference.verdicts import trend
 from freqmaps.papers.k22._regimes import described
-from freqmaps.papers.k22._single import Evaluation, evaluations, keyed, naming
+from freqmaps.papers.k22._single import Evaluation, by_images, evaluations, keyed, naming
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.published import beside, published
 from freqmaps.results.reader import Inputs
@@ -26,6 +26,8 @@ NEEDS = ("evaluation", "maps", "training", "datasets")
 EVALUATIONS = ("linear_separability",)
 DATA = ("published.yaml",)
 
+_KIND = "linear_separability"
+
 _PARTS = [(labels, part) for labels in ("true", "shuffled") for part in ("train", "test")]
 _HEADS = {"true": "True labels, %", "shuffled": "Shuffled labels, %"}
 _LABELS = {"train": "fitted", "test": "others"}
@@ -41,9 +43,8 @@ def build(inputs: Inputs) -> Table:
         ``_high`` (true labels: the corrected resampled interval; shuffled: the middle 95 % over shuffles) and its
         published value; ``p_value``, ``chance``, ``per_class``, ``classes``; ``scope``, what differs from the paper's.
     """
-    found = evaluations(inputs, "linear_separability")
-    cases = [(e, str(of), rows) for e in found for of, rows in e.rows.groupby("of", sort=False)]
-    records = [_record(inputs, e, of, rows) for e, of, rows in cases]
+    found = evaluations(inputs, _KIND)
+    records = [_record(inputs, e, images, rows) for e in found for images, rows in by_images(e.rows)]
     frame = pd.DataFrame(records)
     varying, notes = naming(records, ("maps",))
     notes.append(described({e.names["training"]: e.regime for e in found}))
@@ -54,7 +55,7 @@ def build(inputs: Inputs) -> Table:
     return Table(frame.drop(columns="published"), notes, _columns(frame, varying))
 
 
-def _record(inputs: Inputs, e: Evaluation, of: str, rows: pd.DataFrame) -> dict[str, Any]:
+def _record(inputs: Inputs, e: Evaluation, mapped: str, rows: pd.DataFrame) -> dict[str, Any]:
     by = keyed(rows, "labels", "part")
     values: dict[str, Any] = {}
     for labels, part in _PARTS:
@@ -63,10 +64,10 @@ def _record(inputs: Inputs, e: Evaluation, of: str, rows: pd.DataFrame) -> dict[
     one = by["true", "test"]
     values |= {key: one[key] for key in ("p_value", "chance", "per_class", "classes", "unconverged")}
     values |= {key: "" if pd.isna(one[key]) else str(one[key]) for key in ("left_out", "reason")}
-    names = {**e.place, "maps": str(e.parameters["maps"]), "of": of}
-    letter = e.regime.letter if of == "essential" else ""
-    images = {} if of != "essential" else {"images": "essential"}
-    maps_of = "x" if of == "essential" else of
+    names = {**e.place, "maps": str(e.parameters["maps"]), "mapped": mapped}
+    letter = e.regime.letter if mapped == "essential" else ""
+    images = {} if mapped != "essential" else {"images": "essential"}
+    maps_of = "x" if mapped == "essential" else mapped
     told = {"network": e.label, "letter": e.regime.letter, "maps_of": maps_of, "published": letter == "N"}
     place = {**e.place, "maps": names["maps"], **images}
     return {**names, **told, **values, **beside("K22-T3", inputs, place, values, row=letter)}

@@ -64,7 +64,7 @@ def studies(inputs: Inputs) -> list[Study]:
         for r in inputs.select("evaluation")
     }
     frame = inputs.evaluations(KIND)
-    frame = frame[frame["group"].isin(_ALL) & (frame["of"] == "essential")]
+    frame = frame[frame["group"].isin(_ALL) & (frame["images"] == "essential")]
     if frame.empty:
         raise FreqmapsError("no evaluation of a mask of all images; evaluate a setting with 'groups: all'")
     frame = frame.assign(group_maps=frame["evaluation"].map(settings), masks_of=frame["masks_of"].astype(str))

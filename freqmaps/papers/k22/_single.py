@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from freqmaps.core.images import ESSENTIAL, TRANSFERRED, images_of
+from freqmaps.core.images import ESSENTIAL, IMAGES, TRANSFERRED, called, images_of
 from freqmaps.papers.k22._regimes import Regime, labels, regime
 from freqmaps.publish.style import BLUE, INK, MUTED, SPECTRUM_COLOURS, VERMILION, picture, plain
 from freqmaps.results.reader import Inputs, Result
@@ -31,7 +31,7 @@ class Evaluation:
     names
         Its ``dataset``, ``model``, ``training``, ``seed`` and ``evaluation``.
     parameters
-        Of the evaluation: ``maps`` and ``of`` among them.
+        Of the evaluation: ``maps`` and ``images`` among them.
     regime, label
         How the network was trained, and what to call it: ``N``, ``A``, or with its name where that is ambiguous.
     rows
@@ -61,19 +61,25 @@ def evaluations(inputs: Inputs, kind: str) -> list[Evaluation]:
     frame = inputs.evaluations(kind)
     results = [r for r in inputs.select("evaluation") if (r.component("evaluation") or ("",))[0] == kind]
     regimes = {r.names["training"]: regime(inputs, r.names) for r in results}
-    called = labels(regimes)
+    shown = labels(regimes)
     found = []
     for result in results:
         mine = (frame[list(result.names)] == pd.Series(dict(result.names))).all(axis=1)
         training = result.names["training"]
         _, parameters = result.component("evaluation") or ("", {})
-        found.append(Evaluation(result.names, parameters, regimes[training], called[training], frame[mine]))
+        found.append(Evaluation(result.names, parameters, regimes[training], shown[training], frame[mine]))
     return sorted(found, key=lambda e: e.regime.rank)
 
 
-def answers(inputs: Inputs, kind: str, evaluation: Evaluation) -> pd.DataFrame:
+def sample_rows(inputs: Inputs, kind: str, evaluation: Evaluation) -> pd.DataFrame:
     """Return an evaluation's rows about single samples."""
     return Inputs(inputs.select("evaluation", **evaluation.names)).evaluations(kind, "samples.csv")
+
+
+def by_images(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield rows by the images that their maps were made of, with what tables call those, in order of appearance."""
+    for names, some in rows.groupby(list(IMAGES), sort=False):
+        yield called(dict(zip(IMAGES, map(str, names), strict=True))), some
 
 
 def keyed(rows: pd.DataFrame, *columns: str) -> Keyed:
@@ -84,7 +90,7 @@ def keyed(rows: pd.DataFrame, *columns: str) -> Keyed:
 
 def map_names(evaluation: Evaluation, attack: str, against: str) -> dict[str, str]:
     """Return the names of the maps that filter: of clean images, or of those attacked on this or another network."""
-    kind = str(evaluation.parameters.get("of", ESSENTIAL))
+    kind = str(evaluation.parameters.get("images", ESSENTIAL))
     if kind == ESSENTIAL:
         return images_of(ESSENTIAL)
     return images_of(kind, attack, against if kind == TRANSFERRED else None)
@@ -131,11 +137,11 @@ def draw_image(axes: Axes, image: Values, *, filtered: bool = False) -> None:
     picture(axes, stretched(image) if filtered else image)
 
 
-def under(axes: Axes, answer: Row, classes: Sequence[str]) -> None:
+def under(axes: Axes, row: Row, classes: Sequence[str]) -> None:
     """Write a network's prediction below a picture: tick or cross, the class, its probability."""
-    right = answer["prediction"] == answer["label"]
-    name = plain(shortened(classes[int(answer["prediction"])]))
-    text = f"{'✓' if right else '✗'} {name} {answer['probability']:.2f}"
+    right = row["prediction"] == row["label"]
+    name = plain(shortened(classes[int(row["prediction"])]))
+    text = f"{'✓' if right else '✗'} {name} {row['probability']:.2f}"
     axes.set_xlabel(text, fontsize=6, color=BLUE if right else VERMILION, labelpad=1.5)
 
 

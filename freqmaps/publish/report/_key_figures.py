@@ -140,7 +140,7 @@ def map_table(inputs: Inputs) -> Table | None:
         partial |= not whole
         row: dict[str, Any] = {"n": store.sizes["sample"], "zeros": zeros, "steps": _median(store["steps"].values)}
         row |= {"converged": _mean(store["converged"].values), "keeps": _mean(store["keeps_prediction"].values)}
-        rows.append(names | {"of": called(names), "split": split} | row)
+        rows.append(names | {"mapped": called(names), "split": split} | row)
     notes = ["Entries at 0: frequencies that a map removes altogether, over all maps and channels."]
     if partial:
         notes.append(f"They were counted on the first {MAPS_READ} maps of each range.")
@@ -162,10 +162,10 @@ def _table(rows: list[dict[str, Any]], columns: tuple[Column, ...], notes: list[
     if not rows:
         return None
     frame = pd.DataFrame(rows)
-    labels = {"of": "maps of", "maps": "map setting"}
-    keys = [k for k in ("dataset", "model", "training", "seed", "maps", "attack", "of", "split") if k in frame]
-    keys = [k for k in keys if not (k == "attack" and "of" in frame)]
-    varying = [k for k in keys if frame[k].nunique() > 1 or k in ("attack", "of")]
+    labels = {"mapped": "maps of", "maps": "map setting"}
+    keys = [k for k in ("dataset", "model", "training", "seed", "maps", "attack", "mapped", "split") if k in frame]
+    keys = [k for k in keys if not (k == "attack" and "mapped" in frame)]
+    varying = [k for k in keys if frame[k].nunique() > 1 or k in ("attack", "mapped")]
     constant = ", ".join(f"{labels.get(k, k)} {frame[k].iloc[0]}" for k in keys if k not in varying)
     naming = [Column(k, labels.get(k, k).capitalize()) for k in varying]
     return Table(frame, [*([f"All rows: {constant}."] if constant else []), *notes], [*naming, *columns])

@@ -19,7 +19,7 @@ _NAMES = {
 }
 
 
-def answer(
+def conclusions(
     by_kind: Mapping[str, Row], parts: Decomposition | None, metrics: Sequence[str], labels: Mapping[str, str]
 ) -> list[str]:
     """Return sentences on one setting and attack.

@@ -19,7 +19,7 @@ TOP = 5
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """The most probable classes of a set's images and of its filtered images.
 
     Attributes
@@ -36,7 +36,7 @@ class Answers:
     filtered_p: NDArray[np.float32]
 
 
-def answers(model: nn.Module, images: ImageSet, *, device: str | torch.device = "cpu") -> Answers:
+def predictions_of(model: nn.Module, images: ImageSet, *, device: str | torch.device = "cpu") -> Predictions:
     """Return a network's most probable classes for a set's images, unfiltered and filtered by their maps.
 
     Parameters
@@ -58,7 +58,7 @@ def answers(model: nn.Module, images: ImageSet, *, device: str | torch.device = 
         part = rows[start : start + BATCH]
         filtered = spectra.filter_image(images.image[part], images.map[part]).astype(np.float32)
         filtered_class[part], filtered_p[part] = top(probabilities(model, filtered, device=device), k)
-    return Answers(image_class, image_p, filtered_class, filtered_p)
+    return Predictions(image_class, image_p, filtered_class, filtered_p)
 
 
 def probabilities(
