@@ -15,9 +15,7 @@ import json
 import logging
 import logging.handlers
 import os
-import re
 import shlex
-import shutil
 import signal
 import sys
 import time
@@ -27,16 +25,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from freqmaps.core import files
 from freqmaps.core.errors import FreqmapsError, StoreError, storage_problem
 from freqmaps.provenance import manifest as manifests
-from freqmaps.provenance import shared_root
+from freqmaps.provenance import shared_root, unfinished
+from freqmaps.provenance.unfinished import Place
 
 DECIDES_NUMBERS = False
 
 log = logging.getLogger("freqmaps")
 
-#: What files and stores are called before their rename: ``.name.<process>``, ``.writing-…``.
-_TEMPORARY = re.compile(r"\.(writing-.+|.+\.\d+)")
 #: Environment variable: when Snakemake was started, in seconds since 1970.
 STARTED = "FREQMAPS_STARTED"
 #: Environment variable: set where Snakemake was told to make again what stands.
@@ -56,7 +54,7 @@ class Job:
     folder
         The keyed folder to write to. Only whole files, by rename.
     partial
-        A folder for half-finished work that a later attempt may resume from; removed when the manifest stands.
+        Where half-finished work is kept, for a later attempt to go on from; removed when the manifest stands.
     options
         What decides no number: ``device``, ``threads``, ``batch``, where raw data lie.
     """
@@ -77,9 +75,16 @@ class Job:
         return int(self.spec["seed"])
 
     @property
-    def partial(self) -> Path:
-        """Folder for resumable state, created on first use; a killed run of another user may have left it."""
-        return shared_root.usable(self.folder / "partial")
+    def partial(self) -> Place:
+        """Where to keep half-finished work; a killed run of another user may have made the folder."""
+        return self.partial_of(".")
+
+    def partial_of(self, path: str) -> Place:
+        """Return where another result of the same job keeps half-finished work, by its path from this one's folder."""
+        folder = Path(os.path.normpath(self.folder / path))
+        return Place(
+            shared_root.usable(folder / unfinished.FOLDER), key=folder.name, code=str(self.spec.get("code", ""))
+        )
 
     def input(self, role: str) -> Path:
         """Return the folder of the only input of a role."""
@@ -200,7 +205,8 @@ def _make(
     spec, output = given["spec"], folder / manifests.NAME
     folder.mkdir(parents=True, exist_ok=True)
     with shared_root.lock(folder):
-        _clear(folder)
+        for half in (folder, folder / unfinished.FOLDER):  # nobody else writes here while the lock is held
+            files.clear_half_written(half)
         if _stands(output, spec):
             log.info("already made: %s", output)
         else:
@@ -208,18 +214,7 @@ def _make(
             _limit_threads(int(job.options.get("threads") or 0))
             output.unlink(missing_ok=True)
             _attempt(run, job, output)
-        shutil.rmtree(folder / "partial", ignore_errors=True)
-
-
-def _clear(folder: Path) -> None:
-    """Remove what a killed attempt was writing when it died. The lock must be held: nobody else writes here."""
-    for path in folder.iterdir():
-        if not _TEMPORARY.fullmatch(path.name):
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        unfinished.discard(folder)
 
 
 def _stands(output: Path, spec: Mapping[str, Any]) -> bool:

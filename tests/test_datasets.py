@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from freqmaps.core import components
+from freqmaps.core.cache import cache_folder
 from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.datasets import Moments, _decode, _files, _order, digits, image_folder, write_store
 from freqmaps.stores import DATASET, open_store
@@ -147,10 +148,10 @@ def test_empty_class_folder_is_seen_after_a_good_scan(tmp_path):
 def test_cache_that_is_corrupt_or_cannot_be_written_is_no_error(tmp_path, monkeypatch):
     root = str(as_folder(tmp_path / "a", tree()))
     first = image_folder.describe(root=root)
-    for file in _files.cache_folder().glob("*.json"):
+    for file in (cache_folder() / "datasets").glob("*.json"):
         file.write_text("{")
     assert image_folder.describe(root=root) == first
-    assert json.loads(next(_files.cache_folder().glob("*.json")).read_text())["answer"]["digest"]
+    assert json.loads(next((cache_folder() / "datasets").glob("*.json")).read_text())["answer"]["digest"]
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert image_folder.describe(root=root) == first

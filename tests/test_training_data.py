@@ -9,10 +9,11 @@ import torch
 import xarray as xr
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.minibatches import bounds
 from freqmaps.training import TrainingSettings, split_arrays
 from freqmaps.training import _data as data_module
 from freqmaps.training._augment import draw, shift_and_flip
-from freqmaps.training._data import Images, bounds
+from freqmaps.training._data import Images
 from tests.short_training import SHORT, digits, fit
 
 CPU = torch.device("cpu")

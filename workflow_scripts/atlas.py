@@ -4,6 +4,7 @@ from pathlib import Path
 
 from freqmaps.atlas import Templates, attacked_set, build_atlas, choose, clean_set, predictions_of, set_columns
 from freqmaps.core.device import pick
+from freqmaps.core.files import write_text
 from freqmaps.job import Job, main
 from freqmaps.models import load_classifier
 from freqmaps.provenance import manifest
@@ -28,7 +29,7 @@ def run(job: Job) -> dict[str, object]:
         classes=classes, shape=clean.image.shape[1:], choice=choice, names=given["names"], study=given["study"],
         origin=manifest.origin(), templates=Templates.read(Path(job.options["templates"])),
     )  # fmt: skip
-    manifest.write_text(job.folder / "atlas.html", page)
+    write_text(job.folder / "atlas.html", page)
     return {"n": len(choice.ids)}
 
 

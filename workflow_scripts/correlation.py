@@ -1,9 +1,10 @@
 """Correlate two sets of paired maps by one metric; write a row, and the value of each sample if it has one."""
 
 from freqmaps.core import components
+from freqmaps.core.files import write_text
 from freqmaps.correlation import to_rows
 from freqmaps.job import Job, main
-from freqmaps.provenance.manifest import csv_text, write_text
+from freqmaps.provenance.manifest import csv_text
 from freqmaps.stores import MATRICES, read_arrays
 
 

@@ -4,10 +4,11 @@ import xarray as xr
 
 from freqmaps.core import components
 from freqmaps.core.device import pick
+from freqmaps.core.files import write_text
 from freqmaps.evaluation import Network, checked
 from freqmaps.job import Job, main
 from freqmaps.models import load_classifier
-from freqmaps.provenance.manifest import csv_text, write_text
+from freqmaps.provenance.manifest import csv_text
 from freqmaps.results.reader import Inputs
 from freqmaps.stores import ARRAYS, write
 from freqmaps.stores.selection import select

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from freqmaps.core.files import write_text
 from freqmaps.job import Job, main
-from freqmaps.provenance.manifest import origin, write_text
+from freqmaps.provenance.manifest import origin
 from freqmaps.publish.report import build_report, read_item, summary_lines
 from freqmaps.results.reader import Inputs
 

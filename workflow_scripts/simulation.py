@@ -3,8 +3,9 @@
 import xarray as xr
 
 from freqmaps.core import components
+from freqmaps.core.files import write_text
 from freqmaps.job import Job, main
-from freqmaps.provenance.manifest import csv_text, write_text
+from freqmaps.provenance.manifest import csv_text
 from freqmaps.simulation import Simulated
 from freqmaps.stores import ARRAYS, write
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from freqmaps.archive import layout
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.files import whole
 from freqmaps.provenance import manifest
 from freqmaps.results.page import csv_text
 from freqmaps.results.rows import rows
@@ -40,17 +40,16 @@ def write(target: Path, chosen: Sequence[Found], along: Sequence[Found]) -> int:
     if target.exists():
         raise FreqmapsError(f"{target}: exists already; name another file, or delete it")
     everything = sorted([*chosen, *along], key=lambda one: one.path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        with (
+            whole(target) as temporary,
+            zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED, allowZip64=True) as archive,
+        ):
             _write_texts(archive, chosen, everything)
             for one in everything:
                 _write_result(archive, one)
-        temporary.replace(target)
     except OSError as error:
         raise FreqmapsError(f"{target}: could not be written ({error.strerror or error}); nothing was kept") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return target.stat().st_size
 
 

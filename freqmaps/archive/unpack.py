@@ -15,7 +15,8 @@ from pathlib import Path
 from freqmaps.archive import check, layout
 from freqmaps.archive.check import Packed
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.provenance import manifest
+from freqmaps.core.files import write_text
+from freqmaps.provenance import manifest, unfinished
 from freqmaps.provenance.shared_root import lock, open_to_group
 from freqmaps.results.scan import Found, scan
 from freqmaps.results.verify import content_problems
@@ -147,8 +148,8 @@ class Import:
                 return
             for file in one.members:
                 os.replace(staged / file, folder / file)
-            manifest.write_text(folder / manifest.NAME, one.text.decode("utf-8"))
-            shutil.rmtree(folder / "partial", ignore_errors=True)
+            write_text(folder / manifest.NAME, one.text.decode("utf-8"))
+            unfinished.discard(folder)
 
 
 def _state(one: Packed, there: Found | None) -> str:

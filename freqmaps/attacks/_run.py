@@ -20,6 +20,7 @@ from freqmaps.attacks._result import AttackResult, norms, settle
 from freqmaps.attacks._state import Finished, fingerprint
 from freqmaps.core.device import is_out_of_memory, pick, release
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.provenance.unfinished import Place
 
 #: Numbers in a batch of images to begin with, by kind of device; halved when memory runs out.
 _BATCH_NUMBERS = {"cpu": 1 << 20, "cuda": 1 << 24, "mps": 1 << 21}
@@ -48,7 +49,7 @@ def attack_images(
     positions: ArrayLike,
     device: str | torch.device = "auto",
     batch: int | None = None,
-    state: Path | None = None,
+    state: Place | Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> AttackResult:
     """Attack images and check what comes out.
@@ -76,7 +77,7 @@ def attack_images(
     batch
         Samples per batch; None: from the image size. Halved when memory runs out. A plan's ``block`` overrules it.
     state
-        A folder for finished batches: a run that was killed goes on from there. None: nothing is kept.
+        Where finished batches are kept: a run that was killed goes on from there. None: nothing is kept.
     progress
         Called with the number of samples finished.
 
@@ -147,7 +148,7 @@ def _check_labels(labels: NDArray[np.int64], classes: int, positions: NDArray[np
 
 
 def _attack_all(
-    work: _Work, batch: int | None, state: Path | None, progress: Callable[[int], None] | None
+    work: _Work, batch: int | None, state: Place | Path | None, progress: Callable[[int], None] | None
 ) -> NDArray[np.float32]:
     out = np.zeros_like(work.images)
     key = fingerprint(work.model, work.plan, work.seed, work.images, work.labels, work.positions) if state else ""

@@ -41,7 +41,7 @@ def _list(given: argparse.Namespace) -> int:
 
 
 def _catalog(given: argparse.Namespace) -> int:
-    from freqmaps.provenance import manifest
+    from freqmaps.core.files import write_text
     from freqmaps.results import page, rows, scan
 
     root = given.root or configured_root(given.configfile)
@@ -56,7 +56,7 @@ def _catalog(given: argparse.Namespace) -> int:
     if given.csv == "-":
         print(text, end="")
     else:
-        manifest.write_text(Path(given.csv), text)
+        write_text(Path(given.csv), text)
     return 0
 
 

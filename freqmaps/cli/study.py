@@ -45,7 +45,7 @@ def _add_plan(commands: Commands) -> None:
 
 def _plan(given: argparse.Namespace) -> int:
     from freqmaps import plan
-    from freqmaps.provenance import manifest
+    from freqmaps.core.files import write_text
     from freqmaps.study.build import study
     from freqmaps.study.config import read_files
 
@@ -58,7 +58,7 @@ def _plan(given: argparse.Namespace) -> int:
     for form, write in wanted.items():
         target = getattr(given, form)
         if target not in (None, "-"):
-            manifest.write_text(Path(target), write(made))
+            write_text(Path(target), write(made))
     printed = [write(made) for form, write in wanted.items() if getattr(given, form) == "-"]
     print("".join(printed) or plan.text(made), end="")
     return 0

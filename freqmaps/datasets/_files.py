@@ -9,25 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from freqmaps.core.cache import cache_folder
 from freqmaps.core.errors import ConfigError
+from freqmaps.core.files import write_text
 
 DECIDES_NUMBERS = False
 
 #: Raise it when the answers change their meaning: older ones are then no longer found.
 _VERSION = 1
-
-
-def cache_folder() -> Path:
-    """Return the folder of the remembered answers: below ``$XDG_CACHE_HOME``, or ``~/.cache``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "freqmaps" / "datasets"
 
 
 def expanded(path: str) -> Path:
@@ -70,7 +65,7 @@ def remembered(topic: str, signature: Any, find_out: Callable[[], dict[str, Any]
     text = json.dumps([_VERSION, topic, signature])
     key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     try:
-        path = cache_folder() / f"{key[:32]}.json"
+        path = cache_folder() / "datasets" / f"{key[:32]}.json"
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["key"] == key and isinstance(kept["answer"], dict):
             return kept["answer"]
@@ -83,16 +78,9 @@ def remembered(topic: str, signature: Any, find_out: Callable[[], dict[str, Any]
 
 def _remember(key: str, answer: dict[str, Any]) -> None:
     try:
-        folder = cache_folder()
+        folder = cache_folder() / "datasets"
         folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".writing-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump({"key": key, "answer": answer}, file)
-            Path(name).replace(folder / f"{key[:32]}.json")
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_text(folder / f"{key[:32]}.json", json.dumps({"key": key, "answer": answer}))
     except (OSError, RuntimeError):
         return
 

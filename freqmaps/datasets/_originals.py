@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from freqmaps.core.errors import ConfigError, FreqmapsError
+from freqmaps.core.files import whole
 from freqmaps.datasets import _files
 
 DECIDES_NUMBERS = False
@@ -63,12 +62,8 @@ def fetch(root: Path, original: Original) -> Path:
         from torchvision.datasets.utils import download_url
 
         root.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.mkdtemp(prefix=".downloading-", dir=root)
-        try:
-            download_url(original.url, folder, original.name, original.md5)
-            (Path(folder) / original.name).replace(path)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        with whole(path) as temporary:
+            download_url(original.url, str(root), temporary.name, original.md5)
     except (OSError, RuntimeError, ImportError) as error:  # URLError is an OSError
         reason = " ".join(str(error).split())
         raise FreqmapsError(

@@ -17,6 +17,7 @@ from freqmaps.group_maps._state import fingerprint, load, save
 from freqmaps.group_maps.selection import Pictures
 from freqmaps.group_maps.settings import GroupMapSettings
 from freqmaps.optimise.layouts import Layout
+from freqmaps.provenance.unfinished import Place
 
 if TYPE_CHECKING:
     import torch
@@ -94,7 +95,7 @@ def compute_group_maps(
     seed: int = 0,
     device: str | torch.device = "auto",
     batch: int | None = None,
-    state: Path | None = None,
+    state: Place | Path | None = None,
     progress: Callable[[int, str], object] | None = None,
 ) -> GroupMaps:
     """Find one map per group of images (Karantzas et al., eq. 2; Basile et al., section IV-G).
@@ -128,7 +129,7 @@ def compute_group_maps(
         Where, and how many images go through the network at once; None finds a number from the free memory. Out of
         memory, it is halved.
     state
-        A folder for the state after every epoch: a later call for the same work goes on from there, one for other work
+        Where the state after every epoch is kept: a later call for the same work goes on from there, one for other work
         leaves it alone.
     progress
         Called with the epochs done and a short note.
@@ -144,9 +145,8 @@ def compute_group_maps(
     from freqmaps.group_maps._progress import Progressed
 
     pictures = _used(clean, adversarial, settings)
-    # The basis stands beside the objective's parameters, where a state from before there were bases has nothing.
-    described = {**objective_params, **({} if basis_name == "fourier" else {"basis": [basis_name, dict(basis_params)]})}
-    mark = fingerprint(model, pictures, objective_name, described, settings, seed) if state else ""
+    named = (objective_name, objective_params, settings, basis_name, basis_params, seed)
+    mark = fingerprint(model, pictures, *named) if state else ""
     objective = components.load("objective", objective_name)(**objective_params)
     basis = components.load("basis", basis_name)(**basis_params)
     run = Run(model, pictures, objective, basis, settings, seed, pick(device), batch)

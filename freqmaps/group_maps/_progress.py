@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from freqmaps.group_maps._state import Arrays
 from freqmaps.group_maps._stop import Stopping
 from freqmaps.optimise.adam import wide_float
+from freqmaps.provenance.unfinished import Arrays
 
 #: What is remembered of each epoch.
 HISTORY = ("loss", "accuracy", "adversarial_accuracy", "mean_of_map", "share_of_zeros")

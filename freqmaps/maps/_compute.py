@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freqmaps.core import components
-from freqmaps.maps._state import Arrays, Saved, fingerprint
+from freqmaps.maps._state import Saved, fingerprint
 from freqmaps.maps.settings import MapSettings
 from freqmaps.optimise.layouts import Layout
+from freqmaps.provenance.unfinished import Arrays, Place
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +62,7 @@ def compute_maps(
     basis_params: Mapping[str, Any] = MappingProxyType({}),
     device: str | torch.device = "auto",
     batch: int | None = None,
-    state: Path | None = None,
+    state: Place | Path | None = None,
     progress: Callable[[int, str], object] | None = None,
 ) -> Maps:
     """Find the map of each image; see :func:`freqmaps.maps._engine.optimise_maps` for how.
@@ -83,7 +84,7 @@ def compute_maps(
     device, batch
         Where, and how many at once; None finds a number from the free memory.
     state
-        A folder for finished maps: a later call for the same work takes them from there, one for other work leaves
+        Where finished maps are kept: a later call for the same work takes them from there, one for other work leaves
         them alone. None keeps nothing.
     progress
         Called with the number of finished maps and a short note.

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from freqmaps.core.cache import cache_folder
 from freqmaps.core.errors import ConfigError
-from freqmaps.provenance.manifest import write_text
+from freqmaps.core.files import write_text
 
 DECIDES_NUMBERS = False
 

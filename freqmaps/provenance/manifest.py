@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import glob
 import hashlib
 import importlib.metadata
 import io
 import json
-import os
 import platform
 import shlex
 import subprocess
@@ -17,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from freqmaps.core import files
 from freqmaps.core.components import PACKAGE
 from freqmaps.core.errors import StoreError
 from freqmaps.core.version import __version__
@@ -85,7 +84,7 @@ def write(path: Path, spec: Mapping[str, Any], headline: Mapping[str, Any], seco
         },
         "spec": dict(spec),
     }
-    write_text(path, json.dumps(manifest, indent=1, default=_plain) + "\n")
+    files.write_text(path, json.dumps(manifest, indent=1, default=_plain) + "\n")
 
 
 def now() -> str:
@@ -97,26 +96,6 @@ def now() -> str:
 
 def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def clear_half_written(*paths: Path) -> None:
-    """Remove what killed jobs left of files that they were writing. Nobody else may be writing them."""
-    for path in paths:
-        for half in path.parent.glob(f".{glob.escape(path.name)}.*"):
-            half.unlink(missing_ok=True)
 
 
 def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:

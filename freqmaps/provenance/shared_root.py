@@ -14,7 +14,7 @@ import logging
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from freqmaps.core.errors import StoreError
@@ -36,12 +36,6 @@ def open_to_group(root: Path) -> None:
     shared = _standing(root).stat().st_mode & stat.S_IWGRP
     before = os.umask(0o077)
     os.umask(before & ~(0o070 if shared else 0o050) | 0o002)
-
-
-def like_parent(folder: Path) -> None:
-    """Give a private temporary folder its parent's mode, so that the group can remove what a killed run left."""
-    with suppress(PermissionError):  # a file system without modes
-        folder.chmod(stat.S_IMODE(folder.parent.stat().st_mode))
 
 
 def _standing(path: Path) -> Path:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freqmaps.core import components
+from freqmaps.core import components, files
 from freqmaps.core.errors import ConfigError
 from freqmaps.provenance import manifest as manifests
 from freqmaps.publish.api import Figure, Table
@@ -34,12 +33,11 @@ def write_table(table: Table, csv_path: Path, tex_path: Path, provenance: Mappin
     provenance
         Goes into the sidecar: see :meth:`Inputs.provenance`.
     """
-    manifests.clear_half_written(csv_path, tex_path, csv_path.with_suffix(".json"))
     about = _about(csv_path.stem)
     columns = [asdict(c) for c in table.shown()]
-    _write(tex_path, latex(table, title=about["title"], label=tex_path.stem).encode())
+    files.write_text(tex_path, latex(table, title=about["title"], label=tex_path.stem))
     _sidecar(csv_path, about | {"kind": "table", "notes": table.notes, "columns": columns, "provenance": provenance})
-    _write(csv_path, _harmless(table.frame).to_csv(index=False, lineterminator="\n").encode())
+    files.write_text(csv_path, _harmless(table.frame).to_csv(index=False, lineterminator="\n"))
 
 
 def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
@@ -65,28 +63,21 @@ def write_figure(figure: Figure, svg_path: Path, png_path: Path, provenance: Map
     from freqmaps.publish.style import RESOLUTION, STYLE
 
     pdf_path = svg_path.with_suffix(".pdf")
-    manifests.clear_half_written(svg_path, png_path, pdf_path, svg_path.with_suffix(".json"))
     undated: dict[Path, dict[str, None]] = {
         png_path: {"Software": None},
         pdf_path: {"CreationDate": None},
         svg_path: {"Date": None},
     }
     for path, metadata in undated.items():
-        form = path.suffix[1:]
-        temporary = _beside(path)
-        try:
+        with files.whole(path) as temporary:
             with matplotlib.rc_context(STYLE):
                 figure.figure.savefig(
-                    temporary, format=form, dpi=RESOLUTION, metadata=metadata, bbox_inches="tight", pad_inches=0.05
-                )
-            if form != "svg":
-                temporary.replace(path)
-                continue
-            about = {"kind": "figure", "notes": figure.notes, "alt": figure.alt, "provenance": provenance}
-            _sidecar(path, _about(path.stem) | about)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+                    temporary, format=path.suffix[1:], dpi=RESOLUTION, metadata=metadata, bbox_inches="tight",
+                    pad_inches=0.05,
+                )  # fmt: skip
+            if path == svg_path:
+                about = {"kind": "figure", "notes": figure.notes, "alt": figure.alt, "provenance": provenance}
+                _sidecar(path, _about(path.stem) | about)
 
 
 def _about(item: str) -> dict[str, Any]:
@@ -100,17 +91,5 @@ def _about(item: str) -> dict[str, Any]:
 
 
 def _sidecar(path: Path, content: Mapping[str, Any]) -> None:
-    _write(path.with_suffix(".json"), (json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n").encode())
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = _beside(path)
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
+    text = json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"
+    files.write_text(path.with_suffix(".json"), text)

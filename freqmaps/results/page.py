@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from freqmaps.core.components import PACKAGE
+from freqmaps.core.files import write_text
 from freqmaps.provenance import manifest
 from freqmaps.results.rows import COLUMNS, rows
 from freqmaps.results.scan import scan
@@ -31,8 +32,8 @@ def write(root: Path | str, folder: Path) -> int:
     """
     listed = rows(scan(root))
     folder.mkdir(parents=True, exist_ok=True)
-    manifest.write_text(folder / "catalog.csv", csv_text(listed))
-    manifest.write_text(folder / "catalog.html", page(listed, root=str(root), beside=folder))
+    write_text(folder / "catalog.csv", csv_text(listed))
+    write_text(folder / "catalog.html", page(listed, root=str(root), beside=folder))
     return len(listed)
 
 

@@ -57,6 +57,9 @@ class Result:
         return None if kind is None else (str(kind), dict(entry.get("parameters", {})))
 
 
+#: ``step=EVERY_STEP`` selects what was made of all snapshots; without a step, only what was made of finished networks.
+EVERY_STEP = object()
+
 #: A method of the class below is called ``list``.
 Found = list[Result]
 
@@ -112,7 +115,7 @@ class Results:
             {"stage": r.stage, **r.names, **r.manifest.get("headline", {})}
             | {"date": r.manifest.get("provenance", {}).get("date"), "key": r.folder.name, "folder": str(r.folder)}
             for r in self.results
-            if stage in (None, r.stage) and _fits(r, names)
+            if stage in (None, r.stage) and _carries(r, names)
         )
 
     def catalog(self) -> pd.DataFrame:
@@ -148,8 +151,11 @@ class Results:
             )
         return {"results": results, "libraries": libraries}
 
-    def select(self, stage: str, **names: str) -> Found:
-        """Return a stage's results that carry all the given names, in the study's order, ranges ascending."""
+    def select(self, stage: str, **names: Any) -> Found:
+        """Return a stage's results that carry all the given names, in the study's order, steps and ranges ascending.
+
+        What was made of a training's snapshots is left out unless ``step`` is given (one, or :data:`EVERY_STEP`).
+        """
         return sorted((r for r in self.results if r.stage == stage and _fits(r, names)), key=_start)
 
     def related(self, stage: str, names: Mapping[str, str]) -> Found:
@@ -161,6 +167,7 @@ class Results:
             r
             for r in self.results
             if r.stage == stage
+            and ("step" not in r.names or "step" in names)
             and all(
                 names[key] == name or (key == "attack" and r.names.get("images") == ESSENTIAL)
                 for key, name in r.names.items()
@@ -337,11 +344,19 @@ def _firsts(ids: Sequence[str]) -> slice | list[int]:
     return slice(None) if len(firsts) == len(ids) else sorted(firsts.values())
 
 
-def _start(result: Result) -> int:
-    return ranged_start(result.names)
+def _start(result: Result) -> tuple[int, int]:
+    return int(result.names.get("step", -1)), ranged_start(result.names)
 
 
-def _fits(result: Result, names: Mapping[str, str]) -> bool:
+def _fits(result: Result, names: Mapping[str, Any]) -> bool:
+    """Whether a result carries the names; one of a snapshot only if they name its step, or every step."""
+    own, step = result.names.get("step"), names.get("step")
+    if not (own is not None if step is EVERY_STEP else own == (None if step is None else str(step))):
+        return False
+    return _carries(result, {key: name for key, name in names.items() if key != "step"})
+
+
+def _carries(result: Result, names: Mapping[str, Any]) -> bool:
     also = {"key": result.folder.name, "split": split_of(result)}
     return all(result.names.get(key, also.get(key)) == str(name) for key, name in names.items())
 

@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from freqmaps.core.errors import FreqmapsError, StoreError
+from freqmaps.core.files import write_text
 from freqmaps.provenance import code, manifest
 from freqmaps.results.compare import Difference, compare
 from freqmaps.stages import PUBLISHED
@@ -122,7 +123,7 @@ def declare(entries: Sequence[Mapping[str, Any]]) -> None:
     """Add declarations to the package's file, whole or not at all."""
     before = code.EQUIVALENT.read_text(encoding="utf-8") if code.EQUIVALENT.exists() else ""
     text = yaml.safe_dump([dict(entry) for entry in entries], sort_keys=False, width=110, allow_unicode=True)
-    manifest.write_text(code.EQUIVALENT, before + text)
+    write_text(code.EQUIVALENT, before + text)
     code.forget()
 
 

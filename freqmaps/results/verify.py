@@ -5,21 +5,20 @@ from __future__ import annotations
 import collections
 import csv
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.files import is_half_written
 from freqmaps.provenance import keys, manifest
+from freqmaps.provenance.unfinished import FOLDER
 from freqmaps.results.scan import BESIDE, Found, inputs, scan, walk
 from freqmaps.stages import places
 
 DECIDES_NUMBERS = False
 
-#: What a killed run may leave behind: a file not renamed yet, a store not packed yet, a state to go on from.
-_LEFTOVER = re.compile(r"\..+\.\d+$|\.writing-|partial/")
 _PROVENANCE = ("freqmaps", "commit", "dirty", "date", "python", "device", "wall_s", "libraries")
 _SPEC = ("stage", "names", "parameters", "inputs", "code", "libraries")
 
@@ -83,7 +82,7 @@ class Verifier:
         broken = list(manifest.problems(one.folder, one.manifest, digests=self.content))
         yield from broken
         for name in sorted(set(one.sizes) - set(one.manifest["files"]) - BESIDE):
-            if _LEFTOVER.match(name):
+            if is_half_written(name) or name.startswith(f"{FOLDER}/"):
                 self.counts["leftovers"] += 1
                 continue
             yield f"{one.folder / name}: a file that its manifest does not name"

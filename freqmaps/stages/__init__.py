@@ -5,6 +5,7 @@ Beside its record a stage has its package, ``freqmaps/<stage>/``, and its script
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 DECIDES_NUMBERS = False
@@ -69,6 +70,10 @@ STAGES = {
             ("torch",), on_device=True, memory_mb=8000, minutes=240,
         ),
         Stage(
+            "snapshots", f"{_NETWORK}/snapshots/{{key}}", ("model.safetensors", "model.json"), None, ("torch",),
+            on_device=True, memory_mb=8000, minutes=240,
+        ),
+        Stage(
             "attacks", f"{_NETWORK}/attacks/{{attack}}/{{range}}/{{key}}", (STORE,), "ADVERSARIAL", ("torch",),
             on_device=True, memory_mb=8000, minutes=120, stored=(3.2, 1.5),
         ),
@@ -102,3 +107,24 @@ STAGES = {
 #: Stages whose results are laid at plain names; they show what the others hold.
 PUBLISHED = ("items", "atlas", "report")
 PATHS = {name: stage.path for name, stage in STAGES.items()}
+#: What a place has after the network's seed where the network is one of its training's snapshots.
+_SEED, _STEP = "seed{seed}/", "step{step}/"
+
+
+def path_of(stage: str, names: Mapping[str, str], key: str) -> str:
+    """Return the folder of a result below the results root.
+
+    What is made from a snapshot has a name ``step`` too, and lies in a folder of that step.
+
+    >>> names = {"dataset": "digits", "model": "cnn", "training": "standard", "seed": "0"}
+    >>> path_of("training", names, "4f0c7d21ab93")
+    'digits/cnn/standard/seed0/training/4f0c7d21ab93'
+    >>> path_of("snapshots", names | {"step": "100"}, "4f0c7d21ab93")
+    'digits/cnn/standard/seed0/step100/snapshots/4f0c7d21ab93'
+    """
+    return template(stage, stepped="step" in names).format(**names, key=key)
+
+
+def template(stage: str, *, stepped: bool) -> str:
+    """Return the form of a stage's paths, with or without the step of a snapshot."""
+    return PATHS[stage].replace(_SEED, _SEED + _STEP) if stepped else PATHS[stage]

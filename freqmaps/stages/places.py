@@ -9,7 +9,7 @@ from string import Formatter
 
 from freqmaps.core.images import KINDS
 from freqmaps.provenance import keys
-from freqmaps.stages import PATHS
+from freqmaps.stages import PATHS, path_of, template
 
 DECIDES_NUMBERS = False
 
@@ -18,6 +18,7 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _SHAPES = {
     "key": rf"[0-9a-f]{{{keys.LENGTH}}}",
     "seed": r"\d+",
+    "step": r"\d+",
     "range": r"[a-z]+-\d+-\d+",
     "images": "|".join(KINDS),
     "item": r"[A-Za-z0-9][A-Za-z0-9._:-]*",
@@ -40,8 +41,8 @@ def fields(stage: str) -> tuple[str, ...]:
 
 
 def all_fields() -> tuple[str, ...]:
-    """Return the names in the paths of all stages, each once: ``dataset``, ``model``, ..."""
-    return tuple(dict.fromkeys(name for stage in PATHS for name in fields(stage)))
+    """Return the names in the paths of all stages, each once: ``dataset``, ``model``, ...; ``step`` is a snapshot's."""
+    return (*dict.fromkeys(name for stage in PATHS for name in fields(stage)), "step")
 
 
 def parse(path: str) -> tuple[str, dict[str, str]] | None:
@@ -50,7 +51,7 @@ def parse(path: str) -> tuple[str, dict[str, str]] | None:
     >>> parse("digits/datasets/829075aaf82a")
     ('datasets', {'dataset': 'digits', 'key': '829075aaf82a'})
     """
-    for stage, pattern in _patterns().items():
+    for (stage, _), pattern in _patterns().items():
         found = pattern.fullmatch(path)
         if found:
             return stage, found.groupdict()
@@ -60,20 +61,24 @@ def parse(path: str) -> tuple[str, dict[str, str]] | None:
 def place(stage: str, names: Mapping[str, str], key: str) -> str | None:
     """Return the path that a result of these names and this key has; None if the names do not make one."""
     wanted = set(fields(stage)) if stage in PATHS else None
-    if wanted is None or set(names) != wanted or not all(isinstance(v, str) for v in names.values()):
+    if wanted is None or set(names) - {"step"} != wanted or not all(isinstance(v, str) for v in names.values()):
         return None
-    path = PATHS[stage].format(**names, key=key)
+    path = path_of(stage, names, key)
     return path if parse(path) == (stage, {**names, "key": key}) else None
 
 
 @cache
-def _patterns() -> dict[str, re.Pattern[str]]:
-    """One expression per stage; those with more fixed parts first, since a name may be called like a stage."""
+def _patterns() -> dict[tuple[str, bool], re.Pattern[str]]:
+    """Return an expression per stage, with and without the step of a snapshot.
+
+    Those with more fixed parts come first, since a name may be called like a stage.
+    """
     found = {}
     for stage in sorted(PATHS, key=lambda s: -len(re.sub(r"{\w+}", "", PATHS[s]))):
-        parts = [
-            re.escape(text) + (f"(?P<{name}>{_SHAPES.get(name, NAME)})" if name else "")
-            for text, name, _, _ in Formatter().parse(PATHS[stage])
-        ]
-        found[stage] = re.compile("".join(parts))
+        for stepped in (True, False):
+            parts = [
+                re.escape(text) + (f"(?P<{name}>{_SHAPES.get(name, NAME)})" if name else "")
+                for text, name, _, _ in Formatter().parse(template(stage, stepped=stepped))
+            ]
+            found[stage, stepped] = re.compile("".join(parts))
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
+from freqmaps.core import files
 from freqmaps.core.errors import StoreError
 
 DECIDES_NUMBERS = False
@@ -67,14 +67,7 @@ def load(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
+        files.write_bytes(path, content)
     except OSError as error:
         raise StoreError(f"{path}: could not be written ({error.strerror or error}); free some space") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -6,9 +6,7 @@ and ten thousand maps are one file. Chunks are compressed with zstd after a byte
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,8 +19,8 @@ import zarr
 from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec, ZstdCodec
 from zarr.storage import LocalStore, ZipStore
 
+from freqmaps.core import files
 from freqmaps.core.errors import StoreError
-from freqmaps.provenance import shared_root
 from freqmaps.stores.contract import Contract
 
 DECIDES_NUMBERS = False
@@ -66,21 +64,18 @@ def write_blocks(
     ``attributes`` is called when the last block has been written: for what is known only then (mean, counts).
     """
     path = Path(path)
-    folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
-    shared_root.like_parent(folder)
     try:
-        for block in _whole_chunks(blocks):
-            _append(folder / "zarr", block, contract)
-        if attributes:
-            zarr.open_group(folder / "zarr", mode="r+").attrs.update(dict(attributes()))
-        with _opened(LocalStore(folder / "zarr", read_only=True), str(path)) as whole:
-            contract.validate(whole, str(path))
-        _zip(folder / "zarr", folder / "zip")
-        os.replace(folder / "zip", path)
+        with files.beside(path) as folder:
+            for block in _whole_chunks(blocks):
+                _append(folder, block, contract)
+            if attributes:
+                zarr.open_group(folder, mode="r+").attrs.update(dict(attributes()))
+            with _opened(LocalStore(folder, read_only=True), str(path)) as content:
+                contract.validate(content, str(path))
+            with files.whole(path) as target:
+                _zip(folder, target)
     except OSError as error:
         raise StoreError(f"{path}: could not be written ({error.strerror or error}); nothing was kept") from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def open_store(path: Path, contract: Contract, *, values: bool = False) -> xr.Dataset:

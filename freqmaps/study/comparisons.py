@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from freqmaps.core import components
@@ -22,8 +22,20 @@ def add_comparisons(run: Run) -> None:
         for setting in run.run["maps"]:
             for pairing in run.run["pairings"]:
                 _Comparison(run, made).pairing(setting, pairing)
-        for evaluation in run.run["evaluations"]:
-            _Comparison(run, made).evaluation(evaluation)
+    for evaluation in run.run["evaluations"]:
+        kind = run.config["evaluations"][evaluation]["kind"]
+        along = components.find("evaluation", kind, f"evaluations.{evaluation}").constants.get("SNAPSHOTS", False)
+        # One result for all snapshots of a training, or one for each network.
+        for networks in _trainings(run.made) if along else [[made] for made in run.made]:
+            _Evaluation(run, networks).add(evaluation)
+
+
+def _trainings(made: list[Made]) -> Iterable[list[Made]]:
+    """Return the networks that a run looks at by the training that they are of: one, or its snapshots."""
+    groups: dict[tuple[str, ...], list[Made]] = {}
+    for one in made:
+        groups.setdefault(tuple(value for name, value in one.names.items() if name != "step"), []).append(one)
+    return groups.values()
 
 
 class _Comparison:
@@ -39,7 +51,7 @@ class _Comparison:
         kind, where = given.pop("kind"), f"pairings.{name}"
         component = components.find("pairing", kind, where)
         parameters = components.resolve("pairing", kind, given, where=where)
-        self._check_bases(self.made.maps(setting, ESSENTIAL), component.constants.get("BASES"), where, "this pairing")
+        _check_bases(self.made.maps(setting, ESSENTIAL), component.constants.get("BASES"), where, "this pairing")
         place = self.names | {"maps": setting, "attack": NO_ATTACK, "pairing": name}
         second = component.constants["SECOND"]
         if second == "other network":
@@ -62,7 +74,7 @@ class _Comparison:
         if other == self.names:
             return []
         wanted = other | {"maps": setting} | images_of(ESSENTIAL)
-        found = [n for n in self.graph.nodes.values() if n.stage == "maps" and wanted.items() <= n.names.items()]
+        found = [n for n in self.graph.nodes.values() if n.stage == "maps" and _of_network(n, wanted)]
         network = f"{other['model']}/{other['training']}, seed {other['seed']}"
         if not found:
             raise ConfigError(f"{where}: no run makes essential maps '{setting}' of {network}; add it to a run")
@@ -107,31 +119,43 @@ class _Comparison:
             options=options(self.config, "correlation"),
         )  # fmt: skip
 
-    def evaluation(self, name: str) -> None:
-        """Add an evaluation of the network: it reads what this run made for it, and other networks' group maps."""
+
+class _Evaluation:
+    """The evaluations of one network of a run, or of all snapshots of one training."""
+
+    def __init__(self, run: Run, networks: list[Made]) -> None:
+        self.run, self.networks, self.made = run, networks, networks[0]
+        self.names = self.made.names
+        self.graph, self.config, self.where = run.graph, run.config, run.where
+
+    def add(self, name: str) -> None:
+        """Add an evaluation: it reads what this run made for the network, and other networks' group maps."""
         given = dict(self.config["evaluations"][name])
         kind, where = given.pop("kind"), f"evaluations.{name}"
         component = components.find("evaluation", kind, where)
         parameters = components.resolve("evaluation", kind, given, where=where, supplied=("seed",))
+        along = component.constants.get("SNAPSHOTS", False)
+        names = {key: value for key, value in self.names.items() if key != "step"} if along else self.names
+        networks = [one.nodes["training"][0] for one in self.networks]
         inputs: dict[str, Node | list[Node]] = {
             "dataset": self.made.nodes["datasets"][0],
-            "checkpoint": self.made.nodes["training"][0],
+            **({"snapshots": networks} if along and "step" in self.made.names else {"checkpoint": networks[0]}),
         }
         for stage in component.constants["NEEDS"]:
             inputs[stage] = self._needed(stage, parameters, where)
-        self._check_bases(inputs.get("maps", []), component.constants.get("BASES"), f"{where}.maps", "this evaluation")
+        _check_bases(inputs.get("maps", []), component.constants.get("BASES"), f"{where}.maps", "this evaluation")
         if component.constants.get("UNSEEN"):
             self._check_unseen(inputs.get("group_maps", []), where)
         self.graph.add(
-            "evaluation", self.names | {"evaluation": name},
+            "evaluation", names | {"evaluation": name},
             {"evaluation": {"kind": kind, "parameters": parameters}, "samples": self.made.samples}, inputs,
             parts=[component, *self.run.networks.model_parts(self.names["model"])],
-            seed=keys.seed(self.config["seed"], "evaluation", *self.names.values(), name),
+            seed=keys.seed(self.config["seed"], "evaluation", *names.values(), name),
             options=options(self.config, "evaluation"),
         )  # fmt: skip
 
     def _needed(self, stage: str, parameters: Mapping[str, Any], where: str) -> list[Node]:
-        nodes = [n for n in self.made.nodes.get(stage, []) if _named(n, parameters)]
+        nodes = [n for made in self.networks for n in made.nodes.get(stage, []) if _named(n, parameters)]
         if not nodes:
             what = stage.replace("_", " ")
             raise ConfigError(f"{where}: it needs {what}, and {self.where} makes none with the names it gives")
@@ -153,26 +177,19 @@ class _Comparison:
                     f"of {self.where}.samples; give group_maps.{name} its own, such as 'samples: {{split: train}}'"
                 )
 
-    @staticmethod
-    def _check_bases(maps: Node | list[Node], bases: tuple[str, ...] | None, where: str, reader: str) -> None:
-        if bases is None or not isinstance(maps, list):
-            return
-        for node in maps:
-            basis = node.spec["parameters"]["basis"]["kind"]
-            if basis not in bases:
-                raise ConfigError(
-                    f"{where}: maps '{node.names['maps']}' have basis '{basis}', and {reader} reads "
-                    f"{' or '.join(bases)}; name another map setting"
-                )
-
     def _masks_of(self, training: str, parameters: Mapping[str, Any], where: str) -> list[Node]:
         """Return the group maps of another training's network, the rest being equal."""
         wanted = self.names | {"training": training}
         every = [n for n in self.graph.nodes.values() if n.stage == "group_maps" and _named(n, parameters)]
-        found = [n for n in every if wanted.items() <= n.names.items()]
+        found = [n for n in every if _of_network(n, wanted)]
         if not found:
             raise ConfigError(f"{where}.masks_of: no run makes group maps of training '{training}'; add it to a run")
         return found
+
+
+def _of_network(node: Node, wanted: Mapping[str, str]) -> bool:
+    """Whether a result carries these names, and is of the same snapshot, or of the finished network too."""
+    return wanted.items() <= node.names.items() and node.names.get("step") == wanted.get("step")
 
 
 def _samples(node: Node) -> Mapping[str, Any]:
@@ -189,3 +206,16 @@ def _named(node: Node, parameters: Mapping[str, Any]) -> bool:
         if wanted is not None and here is not None and here not in ([wanted] if isinstance(wanted, str) else wanted):
             return False
     return True
+
+
+def _check_bases(maps: Node | list[Node], bases: tuple[str, ...] | None, where: str, reader: str) -> None:
+    """Refuse maps of a basis that their reader cannot read."""
+    if bases is None or not isinstance(maps, list):
+        return
+    for node in maps:
+        basis = node.spec["parameters"]["basis"]["kind"]
+        if basis not in bases:
+            raise ConfigError(
+                f"{where}: maps '{node.names['maps']}' have basis '{basis}', and {reader} reads "
+                f"{' or '.join(bases)}; name another map setting"
+            )

@@ -11,7 +11,7 @@ from typing import Any
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, nearest
 from freqmaps.provenance import code, keys
-from freqmaps.stages import STAGES
+from freqmaps.stages import STAGES, path_of
 from freqmaps.stages.work import Shape
 from freqmaps.study.extents import Extents
 
@@ -56,7 +56,7 @@ class Node:
     @cached_property
     def path(self) -> str:
         """Its folder below the results root."""
-        return STAGES[self.stage].path.format(**self.names, key=self.key)
+        return path_of(self.stage, self.names, self.key)
 
 
 class Graph:

@@ -128,6 +128,8 @@ def _wanted(
     constants, spec = component.constants, node.spec["parameters"]
     if node.stage not in (*constants["NEEDS"], *constants.get("USES", ())):
         return False
+    if "step" in node.names and not constants.get("SNAPSHOTS", False):
+        return False  # what is made of snapshots is not what is made of finished networks
     if node.stage == "simulation":
         return spec["simulation"]["kind"] in constants["SIMULATIONS"]
     if node.stage == "correlation":

@@ -5,6 +5,7 @@ What a job makes decides no key: a result is the same whichever job makes it. On
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,7 +55,14 @@ class Batch:
     @property
     def results(self) -> list[dict[str, Any]]:
         """What the job is told of each result: its path below the root, its spec, its options."""
-        return [{"path": n.path, "spec": dict(n.spec), "options": dict(n.options)} for n in self.nodes]
+        return [{"path": n.path, "spec": dict(n.spec), "options": self._options(n)} for n in self.nodes]
+
+    def _options(self, node: Node) -> dict[str, Any]:
+        """Return a result's options; a snapshot's also say which others the job makes, and where the last one lies."""
+        if node.stage != "snapshots":
+            return dict(node.options)
+        last = posixpath.relpath(self.nodes[-1].path, node.path)
+        return dict(node.options) | {"steps": [int(n.names["step"]) for n in self.nodes], "last": last}
 
     @property
     def name(self) -> str:
@@ -82,11 +90,10 @@ def batches(graph: Graph, seconds: float) -> list[Batch]:
         Results of one stage that read the same inputs share a job while their estimated work stays below this, and
         the matrices and metrics of one pair of map sets always; 0 gives each result a job of its own.
     """
-    if not seconds:
-        return [Batch((node,)) for node in graph.nodes.values()]
     groups: dict[tuple[Any, ...], list[Node]] = {}
     for node in graph.nodes.values():
-        groups.setdefault(_group(node), []).append(node)
+        apart = not seconds and node.stage != "snapshots"
+        groups.setdefault((node.path,) if apart else _group(node), []).append(node)
     return [batch for nodes in groups.values() for batch in _cut(nodes, graph.shapes, seconds)]
 
 
@@ -94,12 +101,19 @@ def _group(node: Node) -> tuple[Any, ...]:
     """Return what results that may share a job have in common."""
     if node.stage == "correlation":
         return _group(node.inputs[0])
+    if "step" in node.names:
+        # The same of all snapshots of a training.
+        return (node.stage, *(value for name, value in node.names.items() if name != "step"))
     return (node.stage, tuple(n.path for n in node.inputs))
 
 
 def _cut(nodes: Iterable[Node], shapes: Mapping[str, Shape], seconds: float) -> Iterable[Batch]:
     held: list[Node] = []
     total = 0.0
+    nodes = list(nodes)
+    if nodes[0].stage == "snapshots":
+        yield Batch(tuple(sorted(nodes, key=lambda n: int(n.names["step"]))))
+        return
     for node in nodes:
         work = 0.0 if node.stage in ("matrices", "correlation") else estimated_seconds(node.stage, node.spec, shapes)
         if held and (total + work > seconds or len(held) == MOST) and node.stage != "correlation":

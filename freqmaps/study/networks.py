@@ -11,7 +11,7 @@ from freqmaps.core.errors import ConfigError
 from freqmaps.provenance import keys
 from freqmaps.stages import STAGES
 from freqmaps.stages.work import Shape
-from freqmaps.study import precheck
+from freqmaps.study import precheck, snapshots
 from freqmaps.study.graph import Graph, Node, entry, root_relative
 
 DECIDES_NUMBERS = False
@@ -72,8 +72,17 @@ class Networks:
         )
         return node, description
 
+    def steps(self, description: Any, training: str, given: Any) -> list[int]:
+        """Return the steps of a training that a run looks at: see :func:`freqmaps.study.snapshots.resolve`."""
+        where = f"{self.where}.snapshots"
+        if training == GIVEN:
+            raise ConfigError(f"{where}: training '{GIVEN}' trains nothing, so it has no snapshots; name another one")
+        spec: dict[str, Any] = {}
+        self._add_training(spec, training)
+        return snapshots.resolve(given, spec["settings"], description.splits.get("train", 0), where)
+
     def training(self, dataset: Node, description: Any, names: Mapping[str, str]) -> Node:
-        """Add a trained network (``dataset, model, training, seed``)."""
+        """Add a trained network (``dataset, model, training, seed``), or its snapshot after a ``step``."""
         where = f"models.{names['model']}"
         model = entry(self.config["models"], names["model"], self.where, "model")
         architecture = components.find("model", model["architecture"], where)
@@ -105,9 +114,12 @@ class Networks:
         if isinstance(weights, str) and Path(weights).suffix:
             parameters["pretrained"] = {"sha256": precheck.digest(root_relative(weights), f"{where}.pretrained")}
             told["located"]["pretrained"] = weights
+        trained = {name: value for name, value in names.items() if name != "step"}
+        if "step" in names:
+            spec["step"] = int(names["step"])
         return self.graph.add(
-            "training", names, spec, {"dataset": dataset}, parts=parts, options=told,
-            seed=keys.seed(self.config["seed"], "training", *names.values()),
+            "snapshots" if "step" in names else "training", names, spec, {"dataset": dataset}, parts=parts,
+            options=told, seed=keys.seed(self.config["seed"], "training", *trained.values()),
         )  # fmt: skip
 
     def _add_training(self, spec: dict[str, Any], name: str) -> list[components.Component]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,13 +63,22 @@ class Run:
                     entry(config.get(section, {}), name, f"{where}.{section}", section.rstrip("s").replace("_", " "))
 
         self.datasets = {name: self.networks.dataset(name) for name in run["datasets"]}
-        for names in self._places():
+        self.places = list(self._places())
+        for names in self.places:
             self._ask_samples(names)
 
-    def _places(self) -> list[Place]:
+    def _places(self) -> Iterator[Place]:
+        """Yield the names of the run's networks: the finished ones, or their snapshots."""
         fields = ("dataset", "model", "training", "seed")
         chosen = (self.run[section] for section in ("datasets", "models", "trainings", "seeds"))
-        return [dict(zip(fields, map(str, place), strict=True)) for place in itertools.product(*chosen)]
+        for place in itertools.product(*chosen):
+            names = dict(zip(fields, map(str, place), strict=True))
+            if self.run["snapshots"] is None:
+                yield names
+                continue
+            description = self.datasets[names["dataset"]][1]
+            for step in self.networks.steps(description, names["training"], self.run["snapshots"]):
+                yield names | {"step": str(step)}
 
     def _ask_samples(self, names: Place) -> None:
         """Note the samples that the run attacks and maps; ranges are cut once all runs have been asked."""
@@ -94,7 +103,7 @@ class Run:
 
     def add_maps(self) -> None:
         """Add the networks, attacks and maps of this run to the study's graph."""
-        for names in self._places():
+        for names in self.places:
             self._network(*self.datasets[names["dataset"]], names)
 
     def _target(self, names: Place) -> Place:

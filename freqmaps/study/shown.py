@@ -7,12 +7,12 @@ them, written last, says which result each was copied from, so that neither ages
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from freqmaps.core import files
 from freqmaps.core.errors import StoreError
 from freqmaps.provenance import manifest
 
@@ -73,22 +73,19 @@ def lay(root: Path, shown: Path, wanted: Iterable[Mapping[str, Any]]) -> list[st
 
 def _copy(source: Path, target: Path) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
-    manifest.clear_half_written(target)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    files.clear_half_written(target.parent, target.name)
     try:
-        shutil.copyfile(source, temporary)
-        temporary.replace(target)
+        with files.whole(target) as temporary:
+            shutil.copyfile(source, temporary)
     except FileNotFoundError as error:
         raise StoreError(f"{source}: missing; delete its folder and run the same target again") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return target.stat().st_size
 
 
 def _write_index(shown: Path, index: Mapping[str, Any]) -> None:
     shown.mkdir(parents=True, exist_ok=True)
-    manifest.clear_half_written(shown / INDEX)
-    manifest.write_text(shown / INDEX, json.dumps(index, indent=1, sort_keys=True) + "\n")
+    files.clear_half_written(shown, INDEX)
+    files.write_text(shown / INDEX, json.dumps(index, indent=1, sort_keys=True) + "\n")
 
 
 def _size(path: Path) -> int:

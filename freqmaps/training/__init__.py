@@ -9,11 +9,13 @@ from freqmaps.training._evaluate import evaluate
 from freqmaps.training._loop import train
 from freqmaps.training.context import Batch, StepContext
 from freqmaps.training.hooks import Hook, Moment
+from freqmaps.training.planned import build_planned, train_planned
 from freqmaps.training.regimes._api import Regime
 from freqmaps.training.regularisers._api import CleanPass, Regulariser
 from freqmaps.training.settings import TrainingSettings
+from freqmaps.training.snapshots import SnapshotFiles, Snapshots
 
 __all__ = [
-    "Batch", "CleanPass", "Hook", "Moment", "Regime", "Regulariser", "StepContext", "TrainingSettings", "evaluate",
-    "split_arrays", "train",
+    "Batch", "CleanPass", "Hook", "Moment", "Regime", "Regulariser", "SnapshotFiles", "Snapshots", "StepContext",
+    "TrainingSettings", "build_planned", "evaluate", "split_arrays", "train", "train_planned",
 ]  # fmt: skip

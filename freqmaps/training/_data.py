@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.minibatches import bounds
 from freqmaps.training._augment import draw, shift_and_flip
 from freqmaps.training.settings import TrainingSettings
 
@@ -101,19 +102,6 @@ class Images:
             if settings.crop_padding or settings.flip:
                 part = shift_and_flip(part, offsets[start:stop], flips[start:stop], settings.crop_padding)
             yield _to_unit(part), self.labels[chosen.to(self.device)]
-
-
-def bounds(n: int, batch: int, drop_last: bool = False) -> list[tuple[int, int]]:
-    """Return the first and last+1 position of each batch; a rest of one image joins the batch before it.
-
-    Batch norm cannot be trained on a single image. With ``drop_last`` any rest is left out.
-    """
-    if drop_last:
-        return [(start, start + batch) for start in range(0, n - batch + 1, batch)]
-    starts = list(range(0, n, batch))
-    if batch > 1 and len(starts) > 1 and n - starts[-1] == 1:
-        starts.pop()
-    return list(zip(starts, [*starts[1:], n], strict=True))
 
 
 def _to_unit(images: Tensor) -> Tensor:

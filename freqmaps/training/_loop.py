@@ -18,9 +18,11 @@ from torch.nn import functional as F
 
 from freqmaps.core.device import is_out_of_memory, pick
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.minibatches import bounds
 from freqmaps.models._classifier import Classifier, head
-from freqmaps.training import _schedule, _state
-from freqmaps.training._data import Images, bounds
+from freqmaps.provenance.unfinished import Place
+from freqmaps.training import _progress, _schedule, _state
+from freqmaps.training._data import Images
 from freqmaps.training._evaluate import evaluate
 from freqmaps.training.context import Batch, Loss, StepContext
 from freqmaps.training.hooks import Event, Hook, Hooks
@@ -43,9 +45,10 @@ def train(
     regime: Regime,
     seed: int,
     device: str | torch.device = "auto",
-    state: Path | None = None,
+    state: Place | Path | None = None,
     regularisers: Mapping[str, Regulariser] | None = None,
     hooks: Sequence[Hook] = (),
+    stop_after: int | None = None,
     progress: Callable[[int, str], None] | None = None,
 ) -> list[dict[str, float]]:
     """Train a classifier in place; it ends on the device, in eval mode.
@@ -70,11 +73,14 @@ def train(
     device
         Where to compute.
     state
-        File to save to after each epoch and to go on from. One that belongs to other settings is replaced.
+        Where the state after each epoch is kept: a later call for the same training goes on from there.
     regularisers
         Terms that are added to the regime's loss, each times its weight, by the names that the history calls them.
     hooks
         What looks on along the training; :class:`~freqmaps.training.hooks.Hook` says when and how.
+    stop_after
+        Steps after which to stop, before the end of the training that the schedules are made for; None: at its end.
+        The epoch in which it stops is not evaluated and has no record.
     progress
         Called with the epochs done and a note.
 
@@ -103,8 +109,11 @@ def train(
     with torch.random.fork_rng(devices=devices):
         if not run.state.epoch:
             run.call_hooks("before_first_step", 0, run.context(0))
-        while run.state.epoch < settings.epochs:
-            record = _within_memory(run)
+        last = settings.epochs * run.per_epoch if stop_after is None else stop_after
+        while run.state.epoch < settings.epochs and run.state.epoch * run.per_epoch < last:
+            record = _within_memory(run, last)
+            if record is None:
+                break
             if state is not None:
                 _state.save(state, run.snapshot(), owner)
             if progress is not None:
@@ -112,10 +121,10 @@ def train(
     return run.finish()
 
 
-def _within_memory(run: _Run) -> dict[str, float]:
+def _within_memory(run: _Run, last: int) -> dict[str, float] | None:
     """Train for an epoch. The batch size decides the numbers: where memory is short, the user must choose another."""
     try:
-        return run.epoch()
+        return run.epoch(last)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -166,7 +175,7 @@ class _Run:
         self.settings, self.regime, self.seed = settings, regime, seed
         self.regularisers = dict(regularisers or {})
         self.hooks = Hooks(hooks, classifier, data.device, functools.partial(_derive, seed))
-        self.loss, self.state = _LOSSES[settings.loss], _state.State()
+        self.loss, self.state = _LOSSES[settings.loss], _progress.State()
         self.per_epoch = len(bounds(len(data), settings.batch, settings.drop_last))
         self.generator = torch.Generator(data.device)
         classifier.requires_grad_(settings.train == "all")
@@ -176,7 +185,7 @@ class _Run:
         self.reduced = _reduced_precision(settings, data.device)
         self.scaler = torch.amp.GradScaler(data.device.type, enabled=self.reduced == torch.float16)
 
-    def restore(self, state: _state.State) -> None:
+    def restore(self, state: _progress.State) -> None:
         """Go on from a state."""
         self.state = state
         self.hooks.restore(state.records)
@@ -185,17 +194,19 @@ class _Run:
             self.optimizer.load_state_dict(state.optimizer)
             self.scaler.load_state_dict(state.scaler)
 
-    def snapshot(self) -> _state.State:
+    def snapshot(self) -> _progress.State:
         """Return the state with what the epochs have changed."""
         self.state.model = self.classifier.state_dict()
         self.state.optimizer, self.state.scaler = self.optimizer.state_dict(), self.scaler.state_dict()
         self.state.records = dict(self.hooks.records)
         return self.state
 
-    def epoch(self) -> dict[str, float]:
-        """Train for one epoch, evaluate, remember the best; return the epoch's record."""
+    def epoch(self, last: int) -> dict[str, float] | None:
+        """Train for one epoch, evaluate, remember the best; return its record, None if it stops after step ``last``."""
         start, number = time.perf_counter(), self.state.epoch
-        trained = self._steps(number)
+        trained = self._steps(number, last)
+        if (number + 1) * self.per_epoch > last:
+            return None
         self.classifier.eval()
         test_loss, test_accuracy = evaluate(self.classifier, self.test)
         record = {
@@ -245,8 +256,8 @@ class _Run:
             self.state.best = score
             self.state.best_weights = copy.deepcopy(self.classifier.state_dict())
 
-    def _steps(self, epoch: int) -> dict[str, float]:
-        """Do the steps of an epoch; return mean loss, accuracy, and the mean of each regulariser's term."""
+    def _steps(self, epoch: int, last: int) -> dict[str, float]:
+        """Do the steps of an epoch up to step ``last``; return loss, accuracy, and each regulariser's term."""
         # With a frozen trunk, batch norm must not move either: the whole network stays in eval mode.
         self.classifier.train(self.settings.train == "all")
         torch.manual_seed(_derive(self.seed, epoch, "dropout"))
@@ -271,6 +282,8 @@ class _Run:
             if number % _LOOK == _LOOK - 1:
                 self._check_finite(losses[-_LOOK:], totals[-_LOOK:], epoch, number + 1)
             self.call_hooks("after_step", context.step, context, batch)
+            if context.step + 1 == last:
+                break
         rest = len(losses) % _LOOK or _LOOK
         self._check_finite(losses[-rest:], totals[-rest:], epoch, len(losses))
         means = {f"train_{name}": _mean(values, sizes) for name, values in terms.items()}

@@ -1,55 +1,25 @@
-"""The saved state of a training after each epoch, from which the same training, if interrupted, resumes."""
+"""The state of a training after each epoch, kept so that the same training, if interrupted, goes on from it."""
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import logging
-import os
-import pickle
 import re
-import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
+from freqmaps.provenance import unfinished
+from freqmaps.provenance.unfinished import Place, Unfinished
 from freqmaps.training._data import Images
+from freqmaps.training._progress import State
 from freqmaps.training.settings import TrainingSettings
 
+DECIDES_NUMBERS = False
+
 log = logging.getLogger("freqmaps")
-
-
-@dataclass
-class State:
-    """What goes on from epoch to epoch.
-
-    Attributes
-    ----------
-    epoch
-        Epochs that are done.
-    history
-        One record per epoch.
-    best
-        The score of the best epoch so far, and its weights.
-    model, optimizer, scaler
-        State dicts.
-    records
-        What hooks have recorded, by the hook's name.
-    """
-
-    epoch: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    best: float = float("-inf")
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
-    model: dict[str, Any] = field(default_factory=dict)
-    optimizer: dict[str, Any] = field(default_factory=dict)
-    scaler: dict[str, Any] = field(default_factory=dict)
-    records: dict[str, Any] = field(default_factory=dict)
 
 
 def fingerprint(
@@ -70,42 +40,26 @@ def fingerprint(
     what
         The network.
     """
-    labels = zlib.crc32(data.labels.cpu().numpy().tobytes())
-    first = zlib.crc32(data.images[:8].cpu().contiguous().numpy().tobytes())
     named = [re.sub(r" at 0x[0-9a-f]+", "", repr(component)) for component in components]
-    images = [list(data.images.shape), str(data.images.dtype)]
-    parts = [asdict(settings), named, list(hooks), seed, *images, labels, first, what]
-    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+    arrays = {"labels": data.labels.cpu().numpy(), "first images": data.images[:8].cpu().contiguous().numpy()}
+    return unfinished.mark(asdict(settings), named, list(hooks), seed, list(data.images.shape), what, arrays=arrays)
 
 
-def save(path: Path, state: State, owner: str) -> None:
-    """Write a state whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        # To memory first: torch tells a full disk as a RuntimeError, a plain write as what it is.
-        content = io.BytesIO()
-        torch.save({"owner": owner, **vars(state)}, content)
-        temporary.write_bytes(content.getbuffer())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def save(place: Place | Path | None, state: State, owner: str) -> None:
+    """Keep a state in place of the one before; nothing without a place."""
+    content = io.BytesIO()
+    torch.save(vars(state), content)
+    Unfinished(place, "training", owner).save("state", content.getbuffer())
 
 
-def load(path: Path | None, owner: str) -> State:
-    """Return the state at a path; a fresh one if there is none, or if it is damaged or another training's."""
-    if path is None or not path.is_file():
-        return State()
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        found = content.pop("owner") == owner
-        state = State(**content)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError):
-        log.warning("%s: a damaged training state; starting over", path)
-        return State()
-    if not found:
-        log.info(
-            "%s: the state of another training (settings, regime, hooks, seed or data differ); starting over", path
-        )
-        return State()
-    log.info("%s: going on after epoch %d", path, state.epoch)
+def load(place: Place | Path | None, owner: str) -> State:
+    """Return the state of the same training; a fresh one if there is none."""
+    state = next(Unfinished(place, "training", owner).load(_read), State())
+    if state.epoch:
+        log.info("going on after epoch %d", state.epoch)
     return state
+
+
+def _read(content: io.BytesIO) -> State:
+    """Read tensors and plain values; what would run code is refused."""
+    return State(**torch.load(content, map_location="cpu", weights_only=True))

@@ -1,0 +1,36 @@
+"""Write a network as it is after some steps of its training: all snapshots of a training come from one run of it."""
+
+from freqmaps.core.device import pick
+from freqmaps.job import Job, Progress, main
+from freqmaps.models import save_classifier
+from freqmaps.stores import DATASET, read
+from freqmaps.training import SnapshotFiles, Snapshots, build_planned, train_planned
+
+
+def run(job: Job) -> dict[str, object]:
+    """Train up to the last snapshot of the job, unless that is done, and save this one.
+
+    The weights of all of them lie beside the half-finished work of the last one, which is made last: a job that was
+    killed goes on from there.
+    """
+    step = job.parameters["step"]
+    steps = job.options.get("steps", [step])
+    place = job.partial_of(job.options.get("last", "."))
+    files = SnapshotFiles(place.folder)
+    device = pick(job.options["device"])
+    job.options["device_used"] = str(device)
+    dataset = read(job.input("dataset") / "store.zarr.zip", DATASET)
+    classifier = build_planned(job.parameters, dataset, seed=job.seed, located=job.options["located"])
+    if not files.path(step).is_file():
+        train_planned(
+            classifier, job.parameters, dataset, seed=job.seed, device=device, state=place,
+            hooks=[Snapshots(steps, files.write)], stop_after=max(steps),
+            progress=Progress("epoch", job.parameters["settings"]["epochs"]),
+        )  # fmt: skip
+    classifier.load_state_dict(files.read(step))
+    save_classifier(job.folder, classifier, job.attributes())
+    return {"step": step}
+
+
+if __name__ == "__main__":
+    main(run)
