@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Rights = dict[tuple[str, str], NDArray[np.bool_]]
 
 NEEDS = ("group_maps",)
+BASES = ("fourier",)
 UNSEEN = True
 LIBRARIES = ("foolbox", "eagerpy", "pyautoattack")
 RANGES = {

@@ -99,9 +99,9 @@ MAPS = Contract(
 #: One map per group of samples, ``basis`` and ``layout`` as in ``MAPS``. ``group``: ``all`` or ``class-3``, then
 #: ``-start-1`` where there are several. ``label``: the class, or -1; ``n_images``, ``n_adversarial``: both 0 for an
 #: empty group, whose map changes nothing. ``kept_epoch``: the epoch after which the map was as it is. Accuracies, of
-#: clean and of adversarial images, without and with the map, are NaN where there are no such images. ``mean_of_map``: of
-#: |M| over channels and coefficients; ``share_of_zeros``: of coefficients with |M| below 1e-8. ``history_*``: per epoch,
-#: NaN after a map has stopped.
+#: clean and of adversarial images, without and with the map, are NaN where there are no such images. ``mean_of_map``:
+#: of |M| over channels and coefficients; ``share_of_zeros``: of coefficients with |M| below 1e-8. ``history_*``: per
+#: epoch, NaN after a map has stopped.
 GROUP_MAPS = Contract(
     kind="group_maps",
     variables={
