@@ -20,7 +20,7 @@ for BATCH in STUDY.batches:
         localrule: jobs.is_light(BATCH)
         conda:
             "../envs/gpu.yaml" if jobs.on_device(BATCH) else "../envs/cpu.yaml"
-        threads: STUDY.config["threads"].get(BATCH.stage, 1)
+        threads: max(node.options.get("threads", 1) for node in BATCH.nodes)
         resources:
             mem_mb=growing(MEMORY),
             runtime=growing(MINUTES),

@@ -34,6 +34,13 @@ def test_an_interval_may_depend_on_another_parameter():
         check({"epsilon": 2, "norm": "linf"}, ranges, "attacks.a")
 
 
+def test_of_a_list_every_number_is_checked():
+    check({"cutoffs": [0, 0.5, 1]}, {"cutoffs": "[0, 1]"}, "evaluations.a")
+    check({"cutoffs": ["any", None]}, {"cutoffs": "[0, 1]"}, "evaluations.a")
+    with pytest.raises(ConfigError, match=r"evaluations\.a\.cutoffs: -2 lies outside \[0, 1\]"):
+        check({"cutoffs": [0, -2, 3]}, {"cutoffs": "[0, 1]"}, "evaluations.a")
+
+
 @pytest.mark.parametrize(
     ("settings", "given"),
     [

@@ -73,7 +73,7 @@ def test_a_plane_without_energy_has_no_shares_and_spoils_no_gradient():
 
 
 def test_importing_spectral_quantities_and_inference_imports_no_torch():
-    modules = "bands, exceedance, harmonics, masks, planes, profiles, transforms"
+    modules = "bands, exceedance, harmonics, low_pass, masks, planes, profiles, transforms"
     code = (
         f"import sys; from freqmaps.spectra import {modules}; "
         "from freqmaps.inference import decomposition, estimates, intervals, proportions, stability, verdicts; "

@@ -61,7 +61,7 @@ def check(values: Mapping[str, Any], ranges: Mapping[str, Any], where: str) -> N
     Parameters
     ----------
     values
-        Parameters by name; what is no number, such as None, is passed over.
+        Parameters by name; of a list each number is checked. What is no number, such as None, is passed over.
     ranges
         By name, an interval as text, or one that depends on another parameter:
         ``{"epsilon": {"norm": {"linf": "(0, 1]", "l2": "(0, 1000)"}}}``.
@@ -78,5 +78,6 @@ def check(values: Mapping[str, Any], ranges: Mapping[str, Any], where: str) -> N
         if isinstance(limits, Mapping):
             other, choices = next(iter(limits.items()))
             text = choices.get(values.get(other))
-        if text is not None and isinstance(value, int | float) and value not in interval(text):
-            raise ConfigError(f"{where}.{name}: {value} lies outside {text}")
+        for number in value if isinstance(value, list) else [value]:
+            if text is not None and isinstance(number, int | float) and number not in interval(text):
+                raise ConfigError(f"{where}.{name}: {number} lies outside {text}")

@@ -1,8 +1,8 @@
-"""Attacks on a plain network and on the two-pass classifier, through the gradients that each attacker can compute."""
+"""Attacks on a plain network and on defended ones, through the gradients that each attacker can compute."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -27,7 +27,7 @@ PARTS = ("pgd", "pgd-long", *CLASSES)
 #: What is also differentiated through the choice, where a gradient costs one look per class.
 PARTS_OF_CHOICE = ("pgd", "apgd-ce", "apgd-dlr")
 #: Whom a row's gradient belongs to; Square has none.
-NETWORK, CHOSEN, CHOICE, NO_GRADIENT = "network", "chosen map", "choice", "none"
+NETWORK, FILTER, CHOSEN, CHOICE, NO_GRADIENT = "network", "filter", "chosen map", "choice", "none"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,12 @@ class Trial:
 
 def bare(network: nn.Module, classes: int) -> Target:
     """Return the network itself as a target."""
-    return Target(network, {NETWORK: (network, _usable(PARTS, classes))})
+    return exact(network, classes, NETWORK)
+
+
+def exact(network: nn.Module, classes: int, through: str) -> Target:
+    """Return a network as a target that is differentiated as it stands, and what to call that gradient."""
+    return Target(network, {through: (network, _usable(PARTS, classes))})
 
 
 def defended(network: nn.Module, maps: NDArray[np.float32], temperature: float) -> Target:
@@ -125,7 +130,7 @@ class Attacker:
         """Return which images the target has right, (n,)."""
         return np.asarray(predict(target.judge, images, device=self.device) == self.samples.labels)
 
-    def unbeaten(self, target: Target, trials: list[Trial]) -> NDArray[np.bool_]:
+    def unbeaten(self, target: Target, trials: Sequence[Trial]) -> NDArray[np.bool_]:
         """Return which images the target has right without an attack and in every trial."""
         found = self.right(target, self.samples.images)
         for trial in trials:

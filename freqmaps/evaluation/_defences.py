@@ -1,8 +1,8 @@
-"""Class maps as a defence: what the evaluations of the two-pass classifier (Basile et al., IV-G) share."""
+"""What evaluations of defences share: class maps (Basile et al., IV-G), the run's attacks, compared accuracies."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,13 +53,39 @@ def defences(
     return {name: class_maps(inputs.group_maps(**found[name].names)) for name in wanted}
 
 
-def compared(before: NDArray[np.bool_], after: NDArray[np.bool_], **what: str) -> Row:
+def attacked(
+    inputs: Inputs, network: Network, names: list[str] | None = None
+) -> dict[tuple[str, str], NDArray[np.float32]]:
+    """Return the network's samples under each attack of the run, by the attack and the training whose network it hit.
+
+    Parameters
+    ----------
+    inputs, network
+        The results; the network.
+    names
+        Names of attacks; None: all there are, in the study's order.
+
+    Returns
+    -------
+    dict
+        (n, c, h, w) float32 in [0, 1] each.
+    """
+    against = {r.names["attack"]: r.names["training"] for r in inputs.select("attacks")}
+    found = {}
+    for attack in list(against) if names is None else names:
+        place = dict(network.names) | {"training": against[attack]}
+        store = inputs.adversarial(samples=network.samples.ids, variables=["adversarial"], **place, attack=attack)
+        found[attack, against[attack]] = store["adversarial"].values
+    return found
+
+
+def compared(before: NDArray[np.bool_], after: NDArray[np.bool_], **what: Any) -> Row:
     """Return a row of accuracy with ``lost`` and ``gained``.
 
     Parameters
     ----------
     before, after
-        (n,) bool: which images are right without maps, and which here.
+        (n,) bool: which images are right without the defence, and which here.
     **what
         Columns that say what was measured on.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freqmaps.evaluation._api import Network, Row
-from freqmaps.evaluation._defences import BARE, compared, defences
+from freqmaps.evaluation._defences import BARE, attacked, compared, defences
 from freqmaps.group_maps.two_pass import TwoPass
 from freqmaps.models import predict
 
@@ -56,12 +56,8 @@ def compute(
     del seed
     maps = defences(inputs, network, group_maps)
     models = {BARE: network.classifier} | {name: TwoPass(network.classifier, half) for name, half in maps.items()}
-    labels, images = network.samples.labels, {("clean", ""): network.samples.images}
-    against = {r.names["attack"]: r.names["training"] for r in inputs.select("attacks")}
-    for attack in list(against) if attacks is None else attacks:
-        names = dict(network.names) | {"training": against[attack]}
-        store = inputs.adversarial(samples=network.samples.ids, variables=["adversarial"], **names, attack=attack)
-        images[attack, against[attack]] = store["adversarial"].values
+    labels = network.samples.labels
+    images = {("clean", ""): network.samples.images} | attacked(inputs, network, attacks)
     rows = []
     for (data, whose), pictures in images.items():
         right = {name: predict(model, pictures, device=network.device) == labels for name, model in models.items()}
