@@ -27,8 +27,10 @@ with warnings.catch_warnings():
 #: Foolbox's modules, untyped: its annotations do not say what it exports.
 attacks: Any = foolbox.attacks
 distances: Any = foolbox.distances
+#: What Foolbox computes with.
+eagerpy: Any = import_module("eagerpy")
 
-__all__ = ["FoolboxAttack", "attacks", "distances", "plan"]
+__all__ = ["FoolboxAttack", "attacks", "distances", "eagerpy", "foolbox", "plan"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ A component of this folder is a module with
   ``group_maps``. Its parameters ``attacks``, ``maps`` and ``group_maps``, if it has them, narrow that by name,
   ``images`` by the kind of maps (``essential``, ``adversarial``, ``transferred``, ``noise``), and ``masks_of`` names
   other trainings whose group maps it reads too. ``BASES``, if it has that, are the bases of maps that it can read;
-  ``UNSEEN = True`` refuses group maps that were made from samples that it evaluates on;
+  ``UNSEEN = True`` refuses group maps that were made from samples that it evaluates on; ``SNAPSHOTS = True`` gives it
+  :class:`Networks` in place of the network: all snapshots that the run names, in one result;
 * ``compute(inputs, network, *, seed, ...)``, which returns rows: plain mappings, all with the same keys; or an
   :class:`Evaluated` that also has rows about single samples (``sample`` and whatever else), kept in ``samples.csv``, or
   labelled arrays (a mean spectrum, a heat map), kept in ``arrays.zarr.zip``.
@@ -17,7 +18,7 @@ of its 95 % interval (NaN where it has none); further keys say what was measured
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,11 @@ import torch
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.inference.proportions import wilson
-from freqmaps.models import ask, predict
+from freqmaps.models import ask, load_classifier, predict
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import xarray as xr
     from numpy.typing import NDArray
 
@@ -87,6 +90,36 @@ class Network:
         """Return the class of each image as :meth:`predict` does, and its probability (softmax of the logits), (n,)."""
         logits = ask(self.classifier, images, device=self.device).double()
         return logits.argmax(dim=1).numpy(), logits.softmax(dim=1).amax(dim=1).numpy()
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks that an evaluation with ``SNAPSHOTS = True`` looks at: one training's snapshots, or a finished one.
+
+    Iterating loads one after the other, in the order of their steps; each is let go of before the next.
+
+    Attributes
+    ----------
+    folders
+        The checkpoint of each, by its step; by None for the finished network.
+    device, names, samples
+        As of :class:`Network`; ``names`` are those of the training.
+    """
+
+    folders: Mapping[int | None, Path]
+    device: torch.device
+    names: Mapping[str, str]
+    samples: Samples
+
+    def __iter__(self) -> Iterator[tuple[int | None, Network]]:
+        """Yield each step with its network, whose ``names`` have the step too."""
+        for step, folder in self.folders.items():
+            names = dict(self.names) | ({} if step is None else {"step": str(step)})
+            yield step, Network(load_classifier(folder, self.device), self.device, names, self.samples)
+
+    def __len__(self) -> int:
+        """Return how many networks there are."""
+        return len(self.folders)
 
 
 def accuracy(correct: NDArray[np.bool_], **what: Any) -> Row:

@@ -1,0 +1,241 @@
+"""Spectra of the perturbations of gradient attacks on a network, or on the snapshots of a training (F21, section 4).
+
+At each snapshot fresh images are drawn and attacked; the attacks need no stores, so that another budget trains nothing
+again. What the share of low frequencies is held against is that of the same images.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import nan, sqrt
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import xarray as xr
+
+from freqmaps.attacks._gradient import Gradient, Method, Norm, perturbations
+from freqmaps.core.errors import FreqmapsError, nearest
+from freqmaps.evaluation._api import Evaluated, Network, Networks, Row
+from freqmaps.inference.estimates import Z95
+from freqmaps.inference.proportions import wilson
+from freqmaps.spectra.low_pass import Shape
+from freqmaps.spectra.perturbations import lfc_ratio, log_spectrum_difference, middle_cutoff, relative_dct_change
+from freqmaps.spectra.transforms import frequencies, spectrum
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from freqmaps.results.reader import Inputs
+    from freqmaps.stores.selection import Samples
+
+    Values = NDArray[np.float64]
+
+NEEDS = ()
+SNAPSHOTS = True
+LIBRARIES = ("foolbox", "eagerpy")
+RANGES = {
+    "epsilon": "(0, 1000)", "step": "(0, 1000)", "steps": "[1, 1e6)", "images": "[2, 1e9)", "cutoff": "[0, 1e6)",
+    "examples": "[0, 1e4)",
+}  # fmt: skip
+TINY = {"images": 6, "steps": 2, "examples": 2}
+
+#: Rows about images, not about perturbations, have this method and norm.
+IMAGES = "images"
+#: Tells the stream that draws images from others of the same seed.
+_STREAM = 21
+
+
+def compute(
+    inputs: Inputs,
+    networks: Networks,
+    *,
+    seed: int,
+    methods: list[str] | None = None,
+    norms: list[str] | None = None,
+    loss: Literal["cross_entropy", "mse"] = "cross_entropy",
+    epsilon: float = 0.03137254901960784,
+    step: float = 0.01568627450980392,
+    steps: int = 40,
+    random_start: bool = True,
+    clip: bool = True,
+    images: int = 100,
+    cutoff: float | None = None,
+    shape: Literal["square", "radial"] = "square",
+    examples: int = 10,
+) -> Evaluated:
+    """Return, for each snapshot, method and norm, the share of low frequencies and the mean spectra of perturbations.
+
+    Parameters
+    ----------
+    inputs, networks
+        The results (none is read); the snapshots, or the finished network.
+    seed
+        Of the images drawn and of random starts.
+    methods, norms
+        Which attacks: ``fgm`` (in linf: FGSM), ``pgd``; ``l2``, ``linf``. None: both.
+    loss
+        What the attacks raise: cross-entropy, or the squared distance of the logits from one-hot labels.
+    epsilon, step, steps
+        The budget, and of PGD the size of a step and how many, for images in [0, 1].
+    random_start
+        Whether PGD starts at a random point within the budget.
+    clip
+        Whether perturbed images stay in [0, 1]. Without, δ is as in theory (F21, eq. 6).
+    images
+        How many of the run's samples are drawn anew for each snapshot, without replacement; all if there are fewer.
+    cutoff, shape
+        k_c of the share of low frequencies, and what it bounds; None: half of the highest frequency.
+    examples
+        Of the last network, how many drawn images with their perturbations to keep as arrays.
+
+    Returns
+    -------
+    Evaluated
+        Rows: ``step`` (empty for a finished network); ``method`` (``images``: of the clean images) and ``norm``;
+        ``measure``: ``lfc_ratio`` (mean over images, with its normal interval; ``sd``; ``dropped``, perturbations that
+        are 0 throughout), ``accuracy`` (of clean and of perturbed images, Wilson's interval), ``size`` (mean norm of
+        the perturbation in ``norm``); ``cutoff``. Arrays over ``step, method, norm, ky, kx``: means over images and
+        channels of ``|F δ|`` (``spectrum``), of the difference of log-spectra in dB (``log_difference``) and, over
+        ``row, column``, of the relative change of the DCT (``relative_dct``), each with its standard error over images
+        (``_error``); ``image_spectrum``, the mean ``|F x|``; of the last network ``example_image``
+        and ``example_perturbation``, with their places in the dataset and labels (``example_position``,
+        ``example_label``).
+    """
+    plans = [
+        Gradient(m, n, loss, epsilon, step, steps, random_start, clip)
+        for m, n in itertools.product(_chosen(methods, Method, "methods"), _chosen(norms, Norm, "norms"))
+    ]
+    limit = float(middle_cutoff(*networks.samples.images.shape[2:])) if cutoff is None else cutoff
+    rows: list[Row] = []
+    found: list[_Seen] = []
+    for number, (at, network) in enumerate(networks):
+        drawn = _drawn(network.samples, images, [seed, _STREAM, number])
+        seen = _see(network, drawn, plans, seed)
+        place = {"step": "" if at is None else at, "cutoff": limit}
+        rows += [row | place for row in _rows(network, seen, limit, shape)]
+        # Images are kept of the last network alone.
+        found = [*[one.without_images() for one in found], seen]
+    return Evaluated(rows, arrays=_arrays(list(networks.folders), found, examples))
+
+
+def _chosen(given: Sequence[str] | None, of: Any, parameter: str) -> tuple[Any, ...]:
+    allowed = get_args(of)
+    for one in given or ():
+        if one not in allowed:
+            raise FreqmapsError(f"perturbation_spectra: {parameter} has '{one}'; {nearest(one, allowed)}")
+    return allowed if given is None else tuple(given)
+
+
+def _drawn(samples: Samples, count: int, seed: list[int]) -> Samples:
+    order = np.random.default_rng(seed).permutation(len(samples.ids))[:count]
+    return samples.at(np.sort(order))
+
+
+@dataclass
+class _Seen:
+    """What was found of one network: images, perturbations by method and norm, and mean spectra."""
+
+    samples: Samples | None
+    delta: dict[tuple[str, str], NDArray[np.float32]]
+    means: dict[str, dict[tuple[str, str], tuple[Values, Values]]]
+
+    def without_images(self) -> _Seen:
+        """Return the means alone."""
+        return _Seen(None, {}, self.means)
+
+
+def _see(network: Network, drawn: Samples, plans: Sequence[Gradient], seed: int) -> _Seen:
+    clean = drawn.images
+    means: dict[str, dict[tuple[str, str], tuple[Values, Values]]] = {
+        name: {} for name in ("image_spectrum", "spectrum", "log_difference", "relative_dct")
+    }
+    means["image_spectrum"][IMAGES, ""] = _mean(spectrum(clean))
+    deltas: dict[tuple[str, str], NDArray[np.float32]] = {}
+    for plan in plans:
+        delta = perturbations(
+            network.classifier, clean, drawn.labels, plan, seed=seed, positions=drawn.positions, device=network.device
+        )
+        key = (plan.method, plan.norm)
+        deltas[key] = delta
+        changed = clean.astype(np.float64) + delta
+        means["spectrum"][key] = _mean(spectrum(delta))
+        means["log_difference"][key] = _mean(log_spectrum_difference(clean, changed))
+        means["relative_dct"][key] = _mean(relative_dct_change(clean, changed))
+    return _Seen(drawn, deltas, means)
+
+
+def _mean(planes: Values) -> tuple[Values, Values]:
+    """Return the mean over images and channels of (n, c, h, w), and its standard error over images, (h, w) each."""
+    each = planes.mean(axis=1)
+    return each.mean(axis=0), each.std(axis=0, ddof=1) / sqrt(len(each))
+
+
+def _rows(network: Network, seen: _Seen, cutoff: float, shape: Shape) -> Iterator[Row]:
+    assert seen.samples is not None
+    clean, labels = seen.samples.images, seen.samples.labels
+    yield _ratio(lfc_ratio(clean, cutoff, shape)) | {"method": IMAGES, "norm": ""}
+    yield _accuracy(network.predict(clean) == labels) | {"method": IMAGES, "norm": ""}
+    for (method, norm), delta in seen.delta.items():
+        names = {"method": method, "norm": norm}
+        yield _ratio(lfc_ratio(delta, cutoff, shape)) | names
+        yield _accuracy(network.predict((clean + delta).astype(np.float32)) == labels) | names
+        flat = np.abs(delta.reshape(len(delta), -1).astype(np.float64))
+        yield _average(flat.max(axis=1) if norm == "linf" else np.sqrt((flat**2).sum(axis=1)), "size") | names
+
+
+def _ratio(values: Values) -> Row:
+    kept = values[np.isfinite(values)]
+    return _average(kept, "lfc_ratio") | {"dropped": len(values) - len(kept)}
+
+
+def _average(values: Values, measure: str) -> Row:
+    n = len(values)
+    mean = float(values.mean()) if n else nan
+    sd = float(values.std(ddof=1)) if n > 1 else nan
+    half = Z95 * sd / sqrt(n) if n > 1 else nan
+    interval = {"low": mean - half, "high": mean + half}
+    return {"measure": measure, "value": mean, "n": n} | interval | {"sd": sd, "dropped": 0}
+
+
+def _accuracy(right: NDArray[np.bool_]) -> Row:
+    hits, n = int(right.sum()), len(right)
+    low, high = wilson(hits, n)
+    return {"measure": "accuracy", "value": hits / n, "n": n, "low": low, "high": high, "sd": nan, "dropped": 0}
+
+
+def _arrays(steps: Sequence[int | None], found: Sequence[_Seen], examples: int) -> xr.Dataset:
+    """Put the means of all networks together, and some images of the last one; a finished network has step -1."""
+    height, width = next(iter(found[0].means["image_spectrum"].values()))[0].shape
+    keys = list(found[0].means["spectrum"])
+    methods, norms = (list(dict.fromkeys(key[i] for key in keys)) for i in (0, 1))
+    plane = {"ky": frequencies(height), "kx": frequencies(width)}
+    table = {"row": np.arange(height), "column": np.arange(width)}
+    coords: dict[str, Any] = (
+        plane | table | {"step": [-1 if s is None else s for s in steps], "method": methods, "norm": norms}
+    )
+    variables = _examples(found[-1], examples, methods, norms)
+    for name, own in (("spectrum", plane), ("log_difference", plane), ("relative_dct", table)):
+        for number, ending in enumerate(("", "_error")):
+            values: Any = [[[one.means[name][m, n][number] for n in norms] for m in methods] for one in found]
+            variables[name + ending] = (("step", "method", "norm", *own), np.array(values))
+    for number, ending in enumerate(("", "_error")):
+        values = [one.means["image_spectrum"][IMAGES, ""][number] for one in found]
+        variables[f"image_spectrum{ending}"] = (("step", *plane), np.array(values))
+    return xr.Dataset(variables, coords)
+
+
+def _examples(seen: _Seen, count: int, methods: Sequence[str], norms: Sequence[str]) -> dict[str, Any]:
+    if not count or seen.samples is None:
+        return {}
+    rows = np.linspace(0, len(seen.samples.ids) - 1, min(count, len(seen.samples.ids))).round().astype(int)
+    image = ("example", "channel", "y", "x")
+    delta = np.stack([np.stack([seen.delta[m, n][rows] for n in norms]) for m in methods])
+    return {
+        "example": (("example",), [seen.samples.ids[i] for i in rows]),
+        "example_image": (image, seen.samples.images[rows]),
+        "example_perturbation": (("method", "norm", *image), delta),
+        "example_position": (("example",), seen.samples.positions[rows]),
+        "example_label": (("example",), seen.samples.labels[rows]),
+    }
