@@ -11,7 +11,7 @@ def run(job: Job) -> dict[str, object]:
     """Train up to the last snapshot of the job, unless that is done, and save this one.
 
     The weights of all of them lie beside the half-finished work of the last one, which is made last: a job that was
-    killed goes on from there.
+    killed goes on from there. The training itself, where the same job makes it, has written them.
     """
     step = job.parameters["step"]
     steps = job.options.get("steps", [step])

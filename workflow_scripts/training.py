@@ -8,7 +8,14 @@ from freqmaps.job import Job, Progress, main
 from freqmaps.models import check_classifier, load_foreign, save_classifier
 from freqmaps.provenance.manifest import csv_text
 from freqmaps.stores import DATASET, read
-from freqmaps.training import build_planned, evaluate, split_arrays, train_planned
+from freqmaps.training import SnapshotFiles, Snapshots, build_planned, evaluate, split_arrays, train_planned
+
+
+def snapshots(job: Job) -> list[Snapshots]:
+    """Return the hook that writes the snapshots which the same job makes, beside their half-finished work."""
+    if "steps" not in job.options:
+        return []
+    return [Snapshots(job.options["steps"], SnapshotFiles(job.partial_of(job.options["last"]).folder).write)]
 
 
 def run(job: Job) -> dict[str, object]:
@@ -23,7 +30,7 @@ def run(job: Job) -> dict[str, object]:
     else:
         history = train_planned(
             classifier, job.parameters, dataset, seed=job.seed, device=device, state=job.partial,
-            progress=Progress("epoch", job.parameters["settings"]["epochs"]),
+            progress=Progress("epoch", job.parameters["settings"]["epochs"]), hooks=snapshots(job),
         )  # fmt: skip
     (_, labels), (test_images, test_labels) = split_arrays(dataset)
     check_classifier(classifier, test_images[:16], where=f"model {job.parameters['model']['architecture']}")

@@ -103,8 +103,8 @@ def compute(
     shape
         ``square`` or ``radial``: what the cut-off bounds.
     adaptive
-        Cut-offs at which the attacker knows the filter. None: of those ``cutoffs`` that cut anything, the one at which
-        most images are right under all of the run's attacks together. Empty: none.
+        Cut-offs, beside ``cutoffs``, at which the attacker knows the filter. None: of those ``cutoffs`` that cut
+        anything, the one at which most images are right under all of the run's attacks together. Empty: none.
     norm, epsilon
         The budget of the adaptive attacks, for images in [0, 1]; the default is 8/255.
     images
@@ -132,7 +132,8 @@ def compute(
     height, width = samples.images.shape[-2:]
     every = range(1, keeps_all(height, width, shape) + 1) if cutoffs is None else cutoffs
     given = attacked(inputs, network, attacks)
-    right = _rights(network, {(CLEAN, ""): samples.images} | given, [float(c) for c in every], shape)
+    wanted = [float(c) for c in (*every, *(adaptive or []))]
+    right = _rights(network, {(CLEAN, ""): samples.images} | given, wanted, shape)
     rows = list(_unaware(right))
     cutting = [c for c in right if not low_pass_mask(height, width, c, shape).all()]
     known = _best(right, cutting) if adaptive is None else [float(c) for c in adaptive]
@@ -141,7 +142,7 @@ def compute(
         attacker = Attacker(samples.at(np.arange(n)), seed, network.device)
         budget = Budget(norm, epsilon, steps, targets, queries, block)
         rows += _aware(network, attacker, budget, given, {c: LowPassed(network.classifier, c, shape) for c in known})
-    kept = {c: float(low_pass_mask(height, width, c, shape).mean()) for c in {*right, *known}}
+    kept = {c: float(low_pass_mask(height, width, c, shape).mean()) for c in right}
     return [{"cutoff": row["cutoff"], "kept": kept[row["cutoff"]]} | row for row in rows]
 
 

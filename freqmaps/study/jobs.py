@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from freqmaps.provenance import keys
 from freqmaps.stages import STAGES
 from freqmaps.stages.work import Shape, estimated_seconds
 from freqmaps.study.graph import Graph, Node
@@ -58,11 +59,11 @@ class Batch:
         return [{"path": n.path, "spec": dict(n.spec), "options": self._options(n)} for n in self.nodes]
 
     def _options(self, node: Node) -> dict[str, Any]:
-        """Return a result's options; a snapshot's also say which others the job makes, and where the last one lies."""
-        if node.stage != "snapshots":
+        """Return a result's options; of a training and its snapshots also their steps, and where the last one lies."""
+        steps = [int(n.names["step"]) for n in self.nodes if n.stage == "snapshots"]
+        if not steps or node.stage not in ("training", "snapshots"):
             return dict(node.options)
-        last = posixpath.relpath(self.nodes[-1].path, node.path)
-        return dict(node.options) | {"steps": [int(n.names["step"]) for n in self.nodes], "last": last}
+        return dict(node.options) | {"steps": steps, "last": posixpath.relpath(self.nodes[-1].path, node.path)}
 
     @property
     def name(self) -> str:
@@ -91,10 +92,20 @@ def batches(graph: Graph, seconds: float) -> list[Batch]:
         the matrices and metrics of one pair of map sets always; 0 gives each result a job of its own.
     """
     groups: dict[tuple[Any, ...], list[Node]] = {}
+    followed = {_trajectory(node) for node in graph.nodes.values() if node.stage == "snapshots"}
     for node in graph.nodes.values():
-        apart = not seconds and node.stage != "snapshots"
-        groups.setdefault((node.path,) if apart else _group(node), []).append(node)
+        if node.stage in ("training", "snapshots") and _trajectory(node) in followed:
+            group = _trajectory(node)
+        else:
+            group = _group(node) if seconds else (node.path,)
+        groups.setdefault(group, []).append(node)
     return [batch for nodes in groups.values() for batch in _cut(nodes, graph.shapes, seconds)]
+
+
+def _trajectory(node: Node) -> tuple[Any, ...]:
+    """Return what a training and its snapshots have in common: one run of it makes them all."""
+    parameters = {name: value for name, value in node.spec["parameters"].items() if name != "step"}
+    return ("snapshots", node.spec["seed"], keys.digest(parameters), *(n.path for n in node.inputs))
 
 
 def _group(node: Node) -> tuple[Any, ...]:
@@ -111,8 +122,8 @@ def _cut(nodes: Iterable[Node], shapes: Mapping[str, Shape], seconds: float) -> 
     held: list[Node] = []
     total = 0.0
     nodes = list(nodes)
-    if nodes[0].stage == "snapshots":
-        yield Batch(tuple(sorted(nodes, key=lambda n: int(n.names["step"]))))
+    if any(node.stage == "snapshots" for node in nodes):
+        yield Batch(tuple(sorted(nodes, key=lambda n: int(n.names.get("step", -1)))))
         return
     for node in nodes:
         work = 0.0 if node.stage in ("matrices", "correlation") else estimated_seconds(node.stage, node.spec, shapes)

@@ -1,0 +1,252 @@
+"""Accuracies through a low-pass filter, as F21-F6 and F21-T6 read them, and what is said of the defence in words."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import pandas as pd
+
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.inference.intervals import PairedChange, paired_change
+from freqmaps.inference.proportions import difference_bounds
+from freqmaps.inference.verdicts import finding, trend
+from freqmaps.results.reader import Inputs
+
+KIND = "low_pass"
+NAMES = ("dataset", "model", "training", "seed", "evaluation")
+NO_FILTER = inf
+CLEAN, WORST = "clean", "worst"
+#: What the cut-off bounds.
+SHAPES = {"square": "square of frequencies", "radial": "disc of frequencies"}
+Row = Mapping[Hashable, Any]
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """One network's accuracies by cut-off.
+
+    Attributes
+    ----------
+    names
+        Its ``dataset``, ``model``, ``training``, ``seed`` and ``evaluation``.
+    parameters
+        Of the evaluation.
+    regime
+        Kind of the training's regime: ``standard``, ``adversarial``, ...; empty where the checkpoint was given.
+    rows
+        Its ``evaluation.csv``, cut-offs ascending; ``inf``: no filter.
+    """
+
+    names: Mapping[str, str]
+    parameters: Mapping[str, Any]
+    regime: str
+    rows: pd.DataFrame
+
+    @property
+    def attacks(self) -> list[str]:
+        """The run's attacks."""
+        unaware = self.rows.loc[self.rows["attacker"] == "unaware", "attack"]
+        return [str(name) for name in dict.fromkeys(unaware) if name != CLEAN]
+
+    @property
+    def cuts_nothing(self) -> float:
+        """The smallest cut-off that keeps every frequency; ``inf`` if none does."""
+        return float(self.rows.loc[self.rows["kept"] == 1, "cutoff"].min())
+
+    def curve(self, attack: str, attacker: str = "unaware", measure: str = "accuracy") -> pd.DataFrame:
+        """Return the rows of an attack, one per cut-off."""
+        rows = self.rows
+        return rows[(rows["attack"] == attack) & (rows["attacker"] == attacker) & (rows["measure"] == measure)]
+
+    def at(self, cutoff: float, attack: str, attacker: str = "unaware") -> Row | None:
+        """Return the row of an attack at a cut-off, or None."""
+        rows = self.curve(attack, attacker)
+        found = rows[rows["cutoff"] == cutoff].to_dict("records")
+        return found[0] if found else None
+
+    def best(self, attack: str) -> float | None:
+        """Return the cut-off with the largest accuracy under an attack, of those that cut anything; None: none does.
+
+        Of several with the same accuracy the one with the largest without attack.
+        """
+        clean = self.curve(CLEAN).set_index("cutoff")["value"]
+        rows = self.curve(attack)
+        rows = rows[rows["cutoff"] < self.cuts_nothing]
+        return max(zip(rows["value"], clean[rows["cutoff"]], rows["cutoff"], strict=True))[2] if len(rows) else None
+
+    def failed(self, cutoff: float) -> list[str]:
+        """Return the checks for masked gradients that are failed at a cut-off."""
+        rows = self.rows[(self.rows["measure"] == "check") & (self.rows["cutoff"] == cutoff)]
+        return [str(name) for name in rows.loc[rows["value"] < 1, "attack"]]
+
+
+def evaluations(inputs: Inputs) -> list[Filtered]:
+    """Return all evaluations through low-pass filters, in the study's order.
+
+    Raises
+    ------
+    FreqmapsError
+        There is none.
+    """
+    found = []
+    for result in inputs.select("evaluation"):
+        kind, parameters = result.component("evaluation") or ("", {})
+        if kind == KIND:
+            rows = Inputs([result]).evaluations(KIND).sort_values("cutoff", kind="stable")
+            trained = inputs.related("training", result.names)
+            regime = (trained[0].component("regime") or ("",))[0] if trained else ""
+            found.append(Filtered({k: result.names[k] for k in NAMES}, parameters, regime, rows))
+    if not found:
+        raise FreqmapsError(f"there is no evaluation of kind {KIND}; add one to a run with attacks")
+    return found
+
+
+def label(every: Sequence[Filtered], one: Filtered) -> str:
+    """Return what to call a network among others: its training, and whichever other name differs."""
+    varying = [k for k in NAMES if k == "training" or len({e.names[k] for e in every}) > 1]
+    return ", ".join(f"seed {one.names[k]}" if k == "seed" else one.names[k] for k in varying)
+
+
+def attack_label(inputs: Inputs, one: Filtered, attack: str) -> str:
+    """Return what to call one of the run's attacks: its name, norm and budget, and whose network it was made against.
+
+    >>> attack_label(Inputs([]), Filtered({}, {}, "", pd.DataFrame({"attack": [], "against": []})), "pgd")
+    'pgd'
+    """
+    against = one.rows.loc[one.rows["attack"] == attack, "against"]
+    whose = str(against.iloc[0]) if len(against) else ""
+    made = inputs.related("attacks", {**one.names, "training": whose, "attack": attack}) if whose else []
+    _, parameters = (made[0].component("attack") if made else None) or ("", {})
+    text = f"{attack} ({budget(parameters)})" if "epsilon" in parameters else attack
+    return text if whose in ("", one.names.get("training")) else f"{text} on {whose}"
+
+
+def budget(parameters: Mapping[str, Any]) -> str:
+    """Return norm and budget as text."""
+    norm = {"linf": "ℓ∞", "l2": "ℓ2"}.get(str(parameters.get("norm")), str(parameters.get("norm")))
+    return f"{norm}, ε = {parameters['epsilon']:.4g}"
+
+
+def cut(cutoff: float) -> str:
+    """Return a cut-off as text.
+
+    >>> cut(12.0), cut(inf)
+    ('12', 'none')
+    """
+    return "none" if cutoff == NO_FILTER else f"{cutoff:g}"
+
+
+def nothing_cut(one: Filtered) -> list[str]:
+    """Say from which cut-off on the filter keeps every frequency."""
+    if one.cuts_nothing == NO_FILTER:
+        return []
+    return [
+        f"From cut-off {cut(one.cuts_nothing)} on nothing is cut: images of this size have no higher frequency. (The "
+        "paper's curves go to 22; its images of 32×32 have frequencies up to 16.)"
+    ]
+
+
+def unaware(one: Filtered, attack: str, called: str) -> str:
+    """Say whether the best filter raises the accuracy under an attack that does not know it.
+
+    The cut-off is the best of several on the same images, so they share the interval's error (Bonferroni).
+    """
+    best = one.best(attack)
+    if best is None:
+        return f"No cut-off below {cut(one.cuts_nothing)} was evaluated: nothing is cut."
+    row, bare, clean = one.at(best, attack), one.at(NO_FILTER, attack), one.at(best, CLEAN)
+    assert row and bare and clean
+    tried = int((one.curve(attack)["cutoff"] < one.cuts_nothing).sum())
+    gain = _change(row, 1 - 0.05 / tried)
+    evidence = (
+        f"under {called} {share(bare)} without a filter and {share(row)} at cut-off {cut(best)}, the best of {tried} "
+        f"that cut anything, a change by {points(gain)} points, 95 % for all {tried} together; without attack by "
+        f"{points(_change(clean))}"
+    )
+    if one.regime == "standard":
+        claim = "a low-pass filter raises the accuracy under an attack that does not know it"
+        return trend(claim, [(gain.low, gain.high)], evidence)
+    found = finding([(gain.low, gain.high)], (0, inf))
+    return f"That a filter raises this network's accuracy, too, is not in the paper and {found}: {evidence}."
+
+
+def aware(one: Filtered, attack: str, called: str) -> list[str]:
+    """Say what is left of what the filter brings under an attack, where the attacker knows the filter.
+
+    The defence holds if at least half of the gain is left. A sentence per cut-off that adaptive attacks were made at.
+    """
+    told = []
+    for cutoff in sorted(set(one.curve(WORST, "aware")["cutoff"]) - {NO_FILTER}):
+        row, bare = one.at(cutoff, WORST, "aware"), one.at(NO_FILTER, WORST, "aware")
+        naive = one.at(cutoff, attack)
+        assert row and bare and naive
+        left = _change(row)
+        told.append(
+            f"Cut-off {cut(cutoff)}, an attacker who knows the filter ({budget(one.parameters)}): under the strongest "
+            f"attack on each of {int(row['n'])} images the accuracy is {share(row)}, without a filter {share(bare)}; a "
+            f"change by {points(left)} points. {_verdict(left, _change(naive), one.failed(cutoff), called)}"
+        )
+    return told
+
+
+def _verdict(left: PairedChange, gain: PairedChange, failed: Sequence[str], called: str) -> str:
+    if failed:
+        return (
+            f"What is left of the defence cannot be told here: checks for masked gradients fail ({', '.join(failed)}), "
+            "so the attacks are too weak."
+        )
+    if gain.low <= 0:
+        found = f"There is no defence to lose: under {called} the filter changes the accuracy by {points(gain)} points"
+    else:
+        found = (
+            f"That at least half is left of the {100 * gain.change:.1f} points that the filter brings under {called}: "
+            f"{finding([(left.low, left.high)], (gain.change / 2, inf))}"
+        )
+    harm = ", and the filter does harm" if left.high < 0 else ""
+    return f"{found}{harm}. All checks for masked gradients pass."
+
+
+def against_training(filtered: Filtered, trained: Filtered, attack: str) -> str:
+    """Say whether a network with the best filter does better than an adversarially trained one without a filter."""
+    best = filtered.best(attack)
+    if best is None or attack not in trained.attacks:
+        return ""
+    bounds, told = [], []
+    for what, text in ((CLEAN, "without attack"), (attack, "under attack")):
+        ours, theirs = filtered.at(best, what), trained.at(NO_FILTER, what)
+        assert ours and theirs
+        bounds.append(difference_bounds(_counts(ours), _counts(theirs)))
+        told.append(f"{text} {share(ours)} beside {share(theirs)}")
+    return trend(
+        "with a low-pass filter a naturally trained network does better than an adversarially trained one, without "
+        "attack and under an attack that does not know the filter",
+        bounds,
+        f"at cut-off {cut(best)} {' and '.join(told)}",
+    )
+
+
+def _counts(row: Row) -> tuple[int, int]:
+    return round(row["value"] * row["n"]), int(row["n"])
+
+
+def _change(row: Row, confidence: float = 0.95) -> PairedChange:
+    return paired_change(int(row["lost"]), int(row["gained"]), int(row["n"]), confidence)
+
+
+def share(row: Row) -> str:
+    """Return an accuracy in percent with its interval."""
+    return f"{100 * row['value']:.1f} % ({interval(row)})"
+
+
+def interval(row: Row) -> str:
+    """Return a row's Wilson interval in percent."""
+    return f"{100 * row['low']:.1f}–{100 * row['high']:.1f}"
+
+
+def points(found: PairedChange) -> str:
+    """Return a change in percentage points with its interval."""
+    texts = [f"{100 * v:+.1f}".replace("-", "−") for v in (found.change, found.low, found.high)]
+    return f"{texts[0]} ({texts[1]} to {texts[2]})"
