@@ -1,4 +1,4 @@
-"""The maps of all groups at once: each its own problem, all images of a step in one batch of the network.
+"""The maps of all groups at once: each optimised on its own, all images of a step in one batch of the network.
 
 A group's order of images, steps and schedule are its own, so its map is what it would be if it were made alone.
 """
@@ -55,7 +55,7 @@ class Batch:
 
 
 class Run:
-    """All groups' maps on their way, from epoch to epoch; problem ``g * starts + s`` is start s of group g.
+    """All groups' maps on their way, from epoch to epoch; map ``g * starts + s`` is start s of group g.
 
     Parameters
     ----------
@@ -115,18 +115,18 @@ class Run:
         self.total = [self.settings.epochs * r * k for r, k in zip(self.rounds, kinds, strict=True)]
 
     def _initial(self, unchanging: Tensor) -> Tensor:
-        """Return the maps that all problems start from, given the one that changes nothing, (1, ...)."""
+        """Return the maps that all optimisations start from, given the one that changes nothing, (1, ...)."""
         found = torch.cat([unchanging] * len(self.labels) * self.settings.starts)
-        for problem in range(len(found)):
-            group, start = divmod(problem, self.settings.starts)
+        for number in range(len(found)):
+            group, start = divmod(number, self.settings.starts)
             if self.rounds[group] and (start or self.settings.initial == "uniform"):
                 seed = (self.seed, _SEEDS["initial"], self.labels[group] + 1, start)
-                found[problem] = torch.from_numpy(self.plan.layout.draw(np.random.default_rng(seed)))
+                found[number] = torch.from_numpy(self.plan.layout.draw(np.random.default_rng(seed)))
         return found
 
-    def group_of(self, problem: int) -> int:
-        """Return the group that a problem belongs to."""
-        return problem // self.settings.starts
+    def group_of(self, number: int) -> int:
+        """Return the group that a map belongs to."""
+        return number // self.settings.starts
 
     def running(self) -> NDArray[np.bool_]:
         """Return (p,) which maps are still to be optimised: not those without images."""
@@ -134,7 +134,7 @@ class Run:
         return (rounds > 0) & ~self.state.stopping.converged & (self.state.epoch < self.settings.epochs)
 
     def unfiltered(self, kind: str) -> NDArray[np.float64]:
-        """Return (p,) the accuracy on the unfiltered images of each problem's group; NaN where there are none."""
+        """Return (p,) the accuracy on the unfiltered images of each map's group; NaN where there are none."""
         if kind not in self.pools:
             return np.full(len(self.labels) * self.settings.starts, np.nan)
         right = self.pools[kind].right.cpu().numpy()
@@ -145,26 +145,26 @@ class Run:
         """Make one pass over all images, then record loss, accuracy and sparsity, and check for convergence."""
         running = self.running()
         tally = Tally.start(len(running), self.device)
-        for number in range(max(r for g, r in enumerate(self.rounds) if running[self._problems(g)].any())):
+        for number in range(max(r for g, r in enumerate(self.rounds) if running[self._starts(g)].any())):
             for kind in self.pools:
                 batch = self._batch(kind, number, running)
                 if batch is not None:
                     self._step(self.pools[kind], kind, batch, tally)
         self._end_epoch(tally, running)
 
-    def _problems(self, group: int) -> slice:
+    def _starts(self, group: int) -> slice:
         return slice(group * self.settings.starts, (group + 1) * self.settings.starts)
 
     def _batch(self, kind: str, number: int, running: NDArray[np.bool_]) -> Batch | None:
         """Put together the next minibatch of every group that has one left in this epoch, once for each start."""
         seen, live = [], []
         for g, batches in enumerate(self.batches[kind]):
-            problems = np.arange(len(running))[self._problems(g)][running[self._problems(g)]]
-            if number >= self.rounds[g] or not len(batches) or not len(problems):
+            maps = np.arange(len(running))[self._starts(g)][running[self._starts(g)]]
+            if number >= self.rounds[g] or not len(batches) or not len(maps):
                 continue
             rows = batches.at(self.state.epoch * self.rounds[g] + number)
-            seen += [rows] * len(problems)
-            live += problems.tolist()
+            seen += [rows] * len(maps)
+            live += maps.tolist()
         if not live:
             return None
         sizes = np.array([len(rows) for rows in seen])
@@ -247,13 +247,13 @@ class Run:
         return torch.where(self._rows(self.state.stopping.kept > 0), self.state.best, self.state.map)
 
     def accuracy(self, kind: str, maps: Tensor) -> NDArray[np.float64]:
-        """Return (p,) the accuracy on the images of each problem's group, filtered by its map; NaN without images."""
+        """Return (p,) the accuracy on the images of each map's group, filtered by its map; NaN without images."""
         count = len(maps)
         right, seen = np.zeros(count), np.zeros(count)
-        for problem in range(count) if kind in self.pools else ():
-            rows = torch.from_numpy(self.members[kind][self.group_of(problem)])
-            seen[problem] = len(rows)
-            right[problem] = self._right(self.pools[kind], rows, maps[problem : problem + 1])
+        for number in range(count) if kind in self.pools else ():
+            rows = torch.from_numpy(self.members[kind][self.group_of(number)])
+            seen[number] = len(rows)
+            right[number] = self._right(self.pools[kind], rows, maps[number])
         with np.errstate(invalid="ignore"):
             return right / seen
 
@@ -262,7 +262,7 @@ class Run:
 
         def work(part: slice) -> None:
             there = rows[part]
-            predictions = self.problem.predictions(pool.coefficients(there), one.expand(len(there), *one.shape[1:]))
+            predictions = self.problem.predictions(pool.coefficients(there), one.expand(len(there), *one.shape))
             found.append((predictions == pool.targets[there.to(self.device)]).sum())
 
         self.chunks.run(len(rows), work)

@@ -73,7 +73,7 @@ class Problem:
             The basis does not fit the images or the network.
         """
         if images.device.type == "cpu":
-            keep_freed_memory()
+            keep_freed_memory()  # every step asks for the same blocks
         plain = plain_copy(model, images.device)
         net = freeze(plain, images[:2], fold=basis.folds)
         return cls(stage, plain, net, basis.bind(plain, images[:1]), objective)
