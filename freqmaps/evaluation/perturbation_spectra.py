@@ -20,7 +20,7 @@ from freqmaps.core.errors import FreqmapsError, nearest
 from freqmaps.evaluation._api import Evaluated, Network, Networks, Row
 from freqmaps.inference.estimates import Z95
 from freqmaps.inference.proportions import wilson
-from freqmaps.spectra.low_pass import Shape
+from freqmaps.spectra.low_pass import Shape, low_pass_mask
 from freqmaps.spectra.perturbations import lfc_ratio, log_spectrum_difference, middle_cutoff, relative_dct_change
 from freqmaps.spectra.transforms import frequencies, spectrum
 
@@ -95,13 +95,15 @@ def compute(
     Evaluated
         Rows: ``step`` (empty for a finished network); ``method`` (``images``: of the clean images) and ``norm``;
         ``measure``: ``lfc_ratio`` (mean over images, with its normal interval; ``sd``; ``dropped``, perturbations that
-        are 0 throughout), ``accuracy`` (of clean and of perturbed images, Wilson's interval), ``size`` (mean norm of
-        the perturbation in ``norm``); ``cutoff``. Arrays over ``step, method, norm, ky, kx``: means over images and
-        channels of ``|F δ|`` (``spectrum``), of the difference of log-spectra in dB (``log_difference``) and, over
-        ``row, column``, of the relative change of the DCT (``relative_dct``), each with its standard error over images
-        (``_error``); ``image_spectrum``, the mean ``|F x|``; of the last network ``example_image``
-        and ``example_perturbation``, with their places in the dataset and labels (``example_position``,
-        ``example_label``).
+        are 0 throughout), ``log_difference_low`` and ``log_difference_high`` (means of the difference of log-spectra at
+        the frequencies that the share counts, and at the others, in dB), ``log_difference_rise`` (high less low, image
+        by image), ``accuracy`` (of clean and of perturbed images, Wilson's interval), ``size`` (mean norm of the
+        perturbation in ``norm``); ``cutoff``; ``area``, the share of all frequencies that the cut-off keeps. Arrays
+        over ``step, method, norm, ky, kx``: means over images and channels of ``|F δ|`` (``spectrum``), of the
+        difference of log-spectra in dB (``log_difference``) and, over ``row, column``, of the relative change of the
+        DCT (``relative_dct``), each with its standard error over images (``_error``); ``image_spectrum``, the mean ``|F
+        x|``; of the last network ``example_image`` and ``example_perturbation``, with their places in the dataset and
+        labels (``example_position``, ``example_label``).
     """
     plans = [
         Gradient(m, n, loss, epsilon, step, steps, random_start, clip)
@@ -113,7 +115,8 @@ def compute(
     for number, (at, network) in enumerate(networks):
         drawn = _drawn(network.samples, images, [seed, _STREAM, number])
         seen = _see(network, drawn, plans, seed)
-        place = {"step": "" if at is None else at, "cutoff": limit}
+        area = float(low_pass_mask(drawn.images.shape[2], drawn.images.shape[3], limit, shape).mean())
+        place = {"step": "" if at is None else at, "cutoff": limit, "area": area}
         rows += [row | place for row in _rows(network, seen, limit, shape)]
         # Images are kept of the last network alone.
         found = [*[one.without_images() for one in found], seen]
@@ -180,9 +183,23 @@ def _rows(network: Network, seen: _Seen, cutoff: float, shape: Shape) -> Iterato
     for (method, norm), delta in seen.delta.items():
         names = {"method": method, "norm": norm}
         yield _ratio(lfc_ratio(delta, cutoff, shape)) | names
+        yield from (
+            _average(values, f"log_difference_{part}") | names for part, values in _changes(clean, delta, cutoff, shape)
+        )
         yield _accuracy(network.predict((clean + delta).astype(np.float32)) == labels) | names
         flat = np.abs(delta.reshape(len(delta), -1).astype(np.float64))
         yield _average(flat.max(axis=1) if norm == "linf" else np.sqrt((flat**2).sum(axis=1)), "size") | names
+
+
+def _changes(
+    clean: NDArray[np.float32], delta: NDArray[np.float32], cutoff: float, shape: Shape
+) -> Iterator[tuple[str, Values]]:
+    """Yield each image's mean difference of log-spectra at low frequencies, at the others, and their difference."""
+    planes = log_spectrum_difference(clean, clean.astype(np.float64) + delta).mean(axis=1)
+    mask = low_pass_mask(planes.shape[1], planes.shape[2], cutoff, shape)
+    low = planes[:, mask].mean(axis=1)
+    high = planes[:, ~mask].mean(axis=1) if not mask.all() else np.full(len(planes), nan)
+    yield from (("low", low), ("high", high), ("rise", high - low))
 
 
 def _ratio(values: Values) -> Row:

@@ -30,8 +30,9 @@ TITLE = "Accuracy through a low-pass filter, by its cut-off"
 CAPTION = (
     "Accuracy of networks that see images through a low-pass filter: frequencies outside of the square |ky|, |kx| ≤ "
     "cut-off (or of a disc) are set to 0. Without attack, and under attacks that were made against the same network "
-    "without the filter, as in the paper. Not in the paper: under the strongest of several attacks on each image by an "
-    "attacker who knows the filter. Right of the dots, without a filter. Bands and bars are Wilson's 95 % intervals."
+    "without the filter, as in the paper. Not in the paper: under the strongest of several attacks on each image by "
+    "an attacker who knows the filter. Right of the dots, without a filter. Bands and bars are Wilson's 95 % "
+    "intervals."
 )
 KIND = "figure"
 NEEDS = ("evaluation", "attacks", "training")

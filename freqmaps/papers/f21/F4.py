@@ -1,0 +1,32 @@
+"""Figure 4 of F21: the expected spectrum of perturbations, and the expected change of the log-spectrum."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from freqmaps.papers.f21._expectation import expectation
+from freqmaps.publish.api import Figure
+from freqmaps.results.reader import Inputs
+
+TITLE = "Mean spectrum of perturbations, and mean change of the log-spectrum"
+CAPTION = (
+    "Left: mean of |F δ| over images and channels, at signed frequencies in cycles per image with zero in the middle, "
+    "and its means over rings, each curve relative to its largest value, beside that of |F x|. Right: mean change of "
+    "the log-spectrum, 20 | log10 |F(x + δ)| − log10 |F x| |, in dB."
+)
+KIND = "figure"
+NEEDS = ("evaluation", "training")
+EVALUATIONS = ("perturbation_spectra",)
+
+
+def build(inputs: Inputs, *, method: Literal["fgm", "pgd"] = "pgd", norm: Literal["l2", "linf"] = "l2") -> Figure:
+    """Draw the means for each finished network.
+
+    Parameters
+    ----------
+    inputs
+        The study's results.
+    method, norm
+        The attack whose planes are drawn; curves and sentences are of all.
+    """
+    return expectation(inputs, "deep", method=method, norm=norm)
