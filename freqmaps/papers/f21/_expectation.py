@@ -79,7 +79,7 @@ def expectation(
 
 
 def _plane(figure: object, axes: Axes, case: Case, part: Part, attack: tuple[str, str], logs: bool, name: str) -> None:
-    planes = case.arrays.isel(step=-1).sel(method=attack[0], norm=attack[1])
+    planes = case.arrays.isel(step=-1).sel(attack=attack[0], norm=attack[1])
     if part == "spectrum":
         values = planes["spectrum"].values
         image = draw_plane(axes, logarithm(values) if logs else values, f"{name}: mean |F δ|")
@@ -94,7 +94,7 @@ def _profile(axes: Axes, case: Case, part: Part) -> None:
     variable = "spectrum" if part == "spectrum" else "log_difference"
     last = case.arrays.isel(step=-1)
     for colour, (method, norm) in zip(_COLOURS, case.attacks, strict=False):
-        _curve(axes, last[variable].sel(method=method, norm=norm).values, part, colour,
+        _curve(axes, last[variable].sel(attack=method, norm=norm).values, part, colour,
                f"{METHODS[method, norm]}, {NORMS[norm]}")  # fmt: skip
     if part == "spectrum":
         _curve(axes, last["image_spectrum"].values, part, INK, "images", "--")

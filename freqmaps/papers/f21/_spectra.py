@@ -93,8 +93,8 @@ class Case:
     @property
     def attacks(self) -> list[tuple[str, str]]:
         """Methods and norms, in the order of the evaluation."""
-        rows = self.rows[self.rows["method"] != IMAGES]
-        return list(dict.fromkeys(zip(rows["method"], rows["norm"], strict=True)))
+        rows = self.rows[self.rows["attack"] != IMAGES]
+        return list(dict.fromkeys(zip(rows["attack"], rows["norm"], strict=True)))
 
     @property
     def has_examples(self) -> bool:
@@ -103,7 +103,7 @@ class Case:
 
     def values(self, measure: str, method: str = IMAGES, norm: str = "") -> pd.DataFrame:
         """Return the rows of a measure for one attack, or of the clean images, one per step."""
-        rows = self.rows[(self.rows["measure"] == measure) & (self.rows["method"] == method)]
+        rows = self.rows[(self.rows["measure"] == measure) & (self.rows["attack"] == method)]
         return rows if method == IMAGES else rows[rows["norm"] == norm]
 
 
