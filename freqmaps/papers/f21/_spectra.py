@@ -198,17 +198,19 @@ def logarithm(plane: Values) -> Values:
     return np.log10(np.maximum(plane / (top or 1.0), _FLOOR))
 
 
-def draw_plane(axes: Axes, plane: Values, title: str, *, label: bool = False, low: float | None = None) -> AxesImage:
-    """Draw a plane of frequencies; ``low`` is the lower end of the colours."""
-    image = axes.imshow(plane, cmap=SPECTRUM_COLOURS, vmin=low)
-    frequency_axes(axes, *plane.shape, label=label)
+def draw_plane(
+    axes: Axes, plane: Values, title: str, *, low: float | None = None, high: float | None = None
+) -> AxesImage:
+    """Draw a plane of frequencies; ``low`` and ``high`` are the ends of the colours."""
+    image = axes.imshow(plane, cmap=SPECTRUM_COLOURS, vmin=low, vmax=high)
+    frequency_axes(axes, *plane.shape, label=False)
     axes.set_title(title, color=INK)
     return image
 
 
-def bar(figure: Canvas, image: AxesImage, axes: Any, text: str) -> None:
-    """Draw the scale of an image beside its axes."""
-    drawn = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02)
+def bar(figure: Canvas, image: AxesImage, axes: Axes, text: str, *, cut: bool = False) -> None:
+    """Draw the scale of an image beside its axes; ``cut``: there are values above its end."""
+    drawn = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02, extend="max" if cut else "neither")
     drawn.set_label(text, color=MUTED, fontsize=7)
     drawn.ax.tick_params(colors=MUTED, labelsize=6.5)
 
