@@ -7,6 +7,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,9 @@ def _table(one: Found, name: str) -> Iterator[str]:
 def _headline(path: Path, row: Mapping[str, str], headline: Mapping[str, Any]) -> Iterator[str]:
     for column, text in row.items():
         told = headline.get(column)
-        if isinstance(told, int | float) and (not text or float(text) != float(told)):
+        if not isinstance(told, int | float) or (not text and isnan(told)):
+            continue
+        if not text or float(text) != float(told):
             yield f"{path}: {column} is {text or 'empty'}, but the manifest beside it says {told}"
 
 

@@ -72,9 +72,9 @@ class Networks:
         )
         return node, description
 
-    def steps(self, description: Any, training: str, given: Any) -> list[int]:
+    def steps(self, description: Any, training: str, given: Any, of: str = "") -> list[int]:
         """Return the steps of a training that a run looks at: see :func:`freqmaps.study.snapshots.resolve`."""
-        where = f"{self.where}.snapshots"
+        where = f"{self.where}.snapshots{of}"
         if training == GIVEN:
             raise ConfigError(f"{where}: training '{GIVEN}' trains nothing, so it has no snapshots; name another one")
         spec: dict[str, Any] = {}
@@ -116,7 +116,9 @@ class Networks:
             told["located"]["pretrained"] = weights
         trained = {name: value for name, value in names.items() if name != "step"}
         if "step" in names:
-            spec["step"] = int(names["step"])
+            # The run's own steps are known to fit; those of a training that it names beside may not.
+            of = f" (of training '{names['training']}')"
+            (spec["step"],) = self.steps(description, names["training"], [int(names["step"])], of)
         return self.graph.add(
             "snapshots" if "step" in names else "training", names, spec, {"dataset": dataset}, parts=parts,
             options=told, seed=keys.seed(self.config["seed"], "training", *trained.values()),
