@@ -30,7 +30,7 @@ def run(job: Job) -> dict[str, object]:
         )  # fmt: skip
     classifier.load_state_dict(files.read(step))
     save_classifier(job.folder, classifier, job.attributes())
-    return {"step": step, "trained_steps": 0 if there else max(steps)}
+    return {"trained_steps": 0 if there else max(steps)}
 
 
 if __name__ == "__main__":
