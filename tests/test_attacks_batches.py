@@ -133,13 +133,13 @@ def test_a_killed_run_resumes_to_an_equal_result(net, digits, tmp_path):
     whole = attack(net, digits, plan, batch=16)
     with pytest.raises(Killed):
         attack(net, digits, plan, batch=16, state=tmp_path, progress=stop_after(32))
-    assert len(list(tmp_path.glob("*.npz"))) == 2
+    assert len(list(tmp_path.glob("*.part"))) == 2
     counts: list[int] = []
     resumed = attack(net, digits, plan, batch=16, state=tmp_path, progress=counts.append)
     assert counts == [48, 60]  # two batches were there
     np.testing.assert_array_equal(resumed.adversarial, whole.adversarial)
     assert attack(net, digits, plan, state=tmp_path, progress=stop_after(0)).summary() == whole.summary()
-    assert not list(tmp_path.glob("*.half"))
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_state_of_another_run_and_damaged_state_are_ignored(net, digits, tmp_path):
@@ -160,7 +160,7 @@ def test_state_of_another_run_and_damaged_state_are_ignored(net, digits, tmp_pat
     expected = attack(net, digits, plan, batch=30)
     fresh = tmp_path / "fresh"
     attack(net, digits, plan, batch=30, state=fresh)
-    victim = sorted(fresh.glob("*.npz"))[0]
+    victim = sorted(fresh.glob("*.part"))[0]
     victim.write_bytes(victim.read_bytes()[:200])
     counts: list[int] = []
     again = attack(net, digits, plan, batch=30, state=fresh, progress=counts.append)

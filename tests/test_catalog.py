@@ -283,7 +283,7 @@ def test_the_command_prints_problems_a_summary_and_fails(made):
 
 
 def test_what_a_killed_run_left_is_counted_and_no_problem(made):
-    (made[MAPS] / ".manifest.json.4711").write_text("{")
+    (made[MAPS] / ".writing-manifest.json.4711").write_text("{")
     (made[MAPS] / "partial").mkdir()
     (made[MAPS] / "partial" / "state.pt").write_text("half")
     found, verifier = problems(made["datasets"].parents[2])

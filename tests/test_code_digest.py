@@ -88,7 +88,7 @@ DECIDING = {
     "group_maps": {"group_maps", "maps", "models", "spectra", "stores", "core"},
     "matrices": {"matrices", "stores"},
     "correlation": {"correlation", "inference"},
-    "simulation": {"simulation", "spectra"},
+    "simulation": {"simulation", "spectra", "inference"},
 }
 
 

@@ -332,7 +332,7 @@ def test_the_guides_example_is_an_evaluation(study, networks):
     module: dict = {}
     exec(compile(code, "guide", "exec"), module)
     network = networks["plain"]
-    (every,) = checked(module["compute"](study.inputs, network, seed=0, radius=100.0), "guide").rows
+    (every,) = checked(module["compute"](study.inputs, network, seed=0, radius=0.0), "guide").rows
     assert every["value"] == (network.predict(network.samples.images) == network.samples.labels).mean()
-    (low,) = checked(module["compute"](study.inputs, network, seed=0, **module["TINY"]), "guide").rows
-    assert low["value"] < every["value"] and low["n"] == tiny.N
+    (high,) = checked(module["compute"](study.inputs, network, seed=0, **module["TINY"]), "guide").rows
+    assert high["value"] < every["value"] and high["n"] == tiny.N

@@ -23,7 +23,7 @@ from tests.fault_tally import survived
 from tests.faults import Workshop, lab, undo
 from tests.workflow import SNAKEMAKE, due, snakemake
 
-#: So many of a job's moments before and after a rename are drawn; the last four, the manifest's, are always tried.
+#: So many of a job's moments before and after a rename are drawn; those of the last two renames are always tried.
 MOMENTS = 4
 
 
@@ -101,10 +101,10 @@ def test_half_finished_work_is_used(undisturbed, tmp_path, stage, contract):
     command = shop.first(stage)
     undo(shop, command)
     assert shop.run(command, fault=injections.save_often_and_die_at, given=(5, 5)).killed
-    kept = {path: path.stat().st_mtime_ns for path in (shop.path(command) / "partial").glob("*.npz")}
+    kept = {path: path.stat().st_mtime_ns for path in (shop.path(command) / "partial").glob("*.part")}
     assert kept
     assert shop.run(command, fault=injections.save_often_and_die_at, given=(5, 1)).killed
-    assert kept.items() <= {p: p.stat().st_mtime_ns for p in (shop.path(command) / "partial").glob("*.npz")}.items()
+    assert kept.items() <= {p: p.stat().st_mtime_ns for p in (shop.path(command) / "partial").glob("*.part")}.items()
     assert shop.run(command, fault=injections.save_often, given=(5,)).code == 0
     one, other = (read(w.path(command) / "store.zarr.zip", contract) for w in (done, shop))
     for name in one.variables:

@@ -23,7 +23,7 @@ from freqmaps.group_maps import (
     headline,
     to_dataset,
 )
-from freqmaps.group_maps._state import FILE, load
+from freqmaps.group_maps._state import load
 from freqmaps.job import Job
 from freqmaps.maps import to_full
 from freqmaps.models import predict, save_classifier
@@ -99,11 +99,12 @@ def test_the_state_of_other_work_is_not_used(tmp_path, other, caplog):
 def test_a_damaged_state_starts_over(tmp_path, keep, caplog):
     net, clean, config = small_net(), pictures(12), settings(epochs=3)
     expected = make(net, clean, config, state=tmp_path)
-    content = (tmp_path / FILE).read_bytes()
-    (tmp_path / FILE).write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
     assert equal(make(net, clean, config, state=tmp_path), expected)
-    assert "unreadable" in caplog.text
-    assert [p.name for p in tmp_path.iterdir()] == [FILE]
+    assert "damaged" in caplog.text
+    assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == content
     assert load(None, "") == {}
 
 

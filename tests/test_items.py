@@ -23,7 +23,7 @@ from freqmaps.publish.latex import escape, latex
 from freqmaps.publish.published import AS_PUBLISHED, published
 from freqmaps.publish.tables import scope_notes
 from freqmaps.results.reader import Inputs
-from tests import synthetic_defence, synthetic_k22, synthetic_low_pass, tiny_results
+from tests import synthetic_defence, synthetic_k22, synthetic_low_pass, synthetic_theory, tiny_results
 from tests import synthetic_study as study
 from tests.latex import compiled, needs_latex
 
@@ -235,13 +235,14 @@ def test_latex_prints_names_as_they_stand():
 
 
 #: What users may call their classes, attacks and models: all of ASCII and Latin-1, and some of the rest.
-SIGNS = [chr(i) for i in range(1, 256)] + list("ăēğıŁőŒşžαεΣ−–—…‘“”√⊙‖ﬁ犬😀\u0301\ud800")
+SIGNS = [chr(i) for i in range(1, 256)] + list("ăēğıŁőŒşžαεζηκνξφΣ∂∇∈−–—…‘“”√⊙‖ﬁ犬😀\u0301\ud800")
 
 
 @needs_latex
 def test_every_table_compiles_and_is_no_wider_than_the_text(inputs, masks, tmp_path):
     names = [n for n in components.names("item") if components.find("item", n).constants["KIND"] == "table"]
     study.make_item("B25-T4", Inputs(synthetic_defence.make(tmp_path / "study")), {}, tmp_path)
+    study.make_item("F21-TH", Inputs([synthetic_theory.make(tmp_path / "simulated")]), {}, tmp_path)
     for name in (n for n in names if n not in OTHERS):
         evaluated = {"group_maps", "evaluation"} & set(components.find("item", name).constants["NEEDS"])
         study.make_item(name, masks if evaluated else inputs, {}, tmp_path)
@@ -357,7 +358,8 @@ def test_first_per_class_handles_one_class():
 # --- contract of all items
 
 
-OTHERS = (*tiny_results.ITEMS, *synthetic_defence.ITEMS, *synthetic_low_pass.ITEMS)  # on results of their own
+#: Those tested on results of their own.
+OTHERS = (*tiny_results.ITEMS, *synthetic_defence.ITEMS, *synthetic_low_pass.ITEMS, *synthetic_theory.ITEMS)
 
 
 @pytest.mark.parametrize("item", [i for i in components.names("item") if i not in OTHERS])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf, isnan
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -12,7 +13,7 @@ from freqmaps.core.components import load
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.inference.intervals import paired_change
 from freqmaps.inference.proportions import difference_bounds, wilson
-from freqmaps.publish import Inputs, write_table
+from freqmaps.publish import Inputs, NothingToShow, write_table
 from freqmaps.publish.published import published
 from tests import synthetic_low_pass as low
 from tests import synthetic_study as study
@@ -65,6 +66,20 @@ def test_what_nobody_knew_has_no_number(tmp_path):
     assert sum("No attacker knew the filter" in note for note in made.notes) == 2
     with pytest.raises(FreqmapsError, match="no evaluation of kind low_pass"):
         load("item", "F21-T6")(Inputs([]))
+
+
+def test_no_attack_and_nothing_cut_are_sentences(tmp_path, monkeypatch):
+    results = low.make(tmp_path / "a", aware=False)
+    for result in results:
+        if result.stage == "evaluation":
+            rows = pd.read_csv(result.folder / "evaluation.csv")
+            rows[rows["attack"] == "clean"].to_csv(result.folder / "evaluation.csv", index=False)
+    with pytest.raises(NothingToShow, match="were given no attack"):
+        load("item", "F21-T6")(Inputs(results))
+    monkeypatch.setattr(low, "CUTOFFS", (16.0,))
+    made = table(tmp_path / "b", aware=False)
+    assert made.frame["filter"].tolist() == ["none", "none"]
+    assert sum("No cut-off below 16 was evaluated: nothing is cut." in note for note in made.notes) == 2
 
 
 def test_published_values_stand_beside_the_same_network_and_filter(tmp_path, monkeypatch):

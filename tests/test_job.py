@@ -20,7 +20,7 @@ from freqmaps.job import Job, main
 
 def run(job):
     mode = job.parameters["mode"]
-    made = job.partial / "half.txt"
+    made = job.partial.folder / "half.txt"
     before = made.read_text() if made.exists() else ""
     made.write_text(before + "x")
     if mode == "bad":
@@ -32,7 +32,7 @@ def run(job):
     try:
         time.sleep(float(job.parameters.get("seconds", 0)))
     finally:
-        (job.partial / "flushed.txt").write_text("what was finished")
+        (job.partial.folder / "flushed.txt").write_text("what was finished")
     (job.folder / "out.txt").write_text(str(len(before) + 1))
     return {"n": len(before) + 1}
 

@@ -203,8 +203,8 @@ def test_resumed_maps_equal_uninterrupted_ones(converging, tmp_path):
     net, images, targets, settings, expected = converging
     with pytest.raises(Interrupted):
         run(net, images, targets, settings, penalty=0.1, batch=4, state=tmp_path / "state", progress=stop_after(6))
-    assert list((tmp_path / "state").glob("maps-*.npz"))
-    (tmp_path / "state" / "maps-0-0.npz").write_bytes(b"half a fi")
+    assert list((tmp_path / "state").glob("maps-*.part"))
+    (tmp_path / "state" / "maps-0-0.part").write_bytes(b"half a fi")
     said = []
     maps = run(
         net,

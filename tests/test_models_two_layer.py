@@ -81,11 +81,11 @@ def test_the_outer_layer_is_kept_in_checkpoints_and_when_training_resumes(tmp_pa
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fit(settings, classifier=two_layer(), state=tmp_path / "state.pt", progress=stop)
+        fit(settings, classifier=two_layer(), state=tmp_path, progress=stop)
     # Another initial network: everything, the fixed layer included, comes from the saved state.
     other = network(5, "two_layer", width=6)
     assert not torch.equal(other.net.outer.weight, whole.net.outer.weight)
-    again, _ = fit(settings, classifier=other, state=tmp_path / "state.pt")
+    again, _ = fit(settings, classifier=other, state=tmp_path)
     assert torch.equal(again.net.outer.weight, whole.net.outer.weight)
     assert torch.equal(again.net.hidden.weight, whole.net.hidden.weight)
     save_classifier(tmp_path, whole)

@@ -26,7 +26,6 @@ from freqmaps.publish import Column, Table, write_table
 from freqmaps.stores import MAPS, read
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
-from freqmaps.training import _state
 from tests.workflow import REPOSITORY, clone, snakemake
 
 DEFAULT = read_files([REPOSITORY / "config.yaml"])
@@ -118,13 +117,6 @@ def test_weights_that_would_run_something_are_refused(tmp_path, name):
 def test_a_batch_that_would_run_something_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="is not an array and is refused"):
         _pickles.load(pickle.dumps({"data": Runs(tmp_path / "pwned")}), "here")
-    assert not (tmp_path / "pwned").exists()
-
-
-def test_a_half_made_training_that_would_run_something_is_not_resumed(tmp_path):
-    """A shared root holds other users' half-made work."""
-    torch.save({"owner": "me", "epoch": Runs(tmp_path / "pwned")}, tmp_path / "state.pt")
-    assert _state.load(tmp_path / "state.pt", "me") == _state.State()
     assert not (tmp_path / "pwned").exists()
 
 

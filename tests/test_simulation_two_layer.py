@@ -159,8 +159,9 @@ def test_t0_of_a_linear_network_is_where_the_closed_form_changes_sign():
     t0 = (gap > 0).argmax(axis=0)
     smallest = np.abs(path.residual[t0, range(200)]) * (nets.a**2).sum(axis=1)
     printed = (high[0] - low[0]) / (path.eta * smallest * (low_x - high_x))
-    assert told["t0 divided by the printed number"][late] == pytest.approx((t0 / printed)[late])
-    assert np.isnan(told["t0 divided by the printed number"][~late]).all()
+    ratio = told["t0 divided by the printed number rounded up"]
+    assert ratio[late] == pytest.approx(t0[late] / np.ceil(printed[late]))
+    assert np.isnan(ratio[~late]).all()
     assert (told["t0 is at most half the printed number"][late] == 1).all()
     assert (told["t0 is reached if and only if ∂ℓ/∂f is large enough at first"][gap[0] <= 0] == 1).mean() > 0.97
 
@@ -443,9 +444,7 @@ def test_arrays_are_labelled():
     [
         ({"dimension": 12}, "dimension 12 is even"),
         ({"cutoff": 5}, "leaves no high frequency"),
-        ({"alphas": []}, r"alphas \[\]; give one or more"),
-        ({"rates": [0.1, 2.0]}, "rates .* below 2"),
-        ({"widths": [0]}, "widths"),
+        ({"alphas": []}, "alphas is empty"),
     ],
 )
 def test_impossible_settings_are_one_sentence(given, message):

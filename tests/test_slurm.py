@@ -50,7 +50,7 @@ FEW = {
 
 #: Which job meets what: its stage, its place among the stage's results, and what shows that it has something to lose.
 DISTURBED = {
-    "cancelled": ("training", "", "partial/state.pt"),
+    "cancelled": ("training", "", "partial/training-*.part"),
     "requeued": ("maps", "ce/essential/none/self/test-0-32", "log.txt"),
     "killed": ("maps", "ce/essential/none/self/test-32-60", "log.txt"),
     "late": ("maps", "ce/adversarial/fgsm/self/test-0-32", "log.txt"),
@@ -72,8 +72,8 @@ def result(folder, how):
 
 
 def has_something_to_lose(folder, how):
-    sign = result(folder, how) and result(folder, how) / DISTURBED[how][2]
-    return sign and sign.exists() and (sign.name != "log.txt" or re.search(r"maps [1-9]\d*/", sign.read_text()))
+    sign = result(folder, how) and next(result(folder, how).glob(DISTURBED[how][2]), None)
+    return sign and (sign.name != "log.txt" or re.search(r"maps [1-9]\d*/", sign.read_text()))
 
 
 def disturb(folder, how):

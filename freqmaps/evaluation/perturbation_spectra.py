@@ -93,13 +93,13 @@ def compute(
     Returns
     -------
     Evaluated
-        Rows: ``step`` (empty for a finished network); ``method`` (``images``: of the clean images) and ``norm``;
+        Rows: ``step`` (empty for a finished network); ``attack`` (``images``: of the clean images) and ``norm``;
         ``measure``: ``lfc_ratio`` (mean over images, with its normal interval; ``sd``; ``dropped``, perturbations that
         are 0 throughout), ``log_difference_low`` and ``log_difference_high`` (means of the difference of log-spectra at
         the frequencies that the share counts, and at the others, in dB), ``log_difference_rise`` (high less low, image
         by image), ``accuracy`` (of clean and of perturbed images, Wilson's interval), ``size`` (mean norm of the
         perturbation in ``norm``); ``cutoff``; ``area``, the share of all frequencies that the cut-off keeps. Arrays
-        over ``step, method, norm, ky, kx``: means over images and channels of ``|F δ|`` (``spectrum``), of the
+        over ``step, attack, norm, ky, kx``: means over images and channels of ``|F δ|`` (``spectrum``), of the
         difference of log-spectra in dB (``log_difference``) and, over ``row, column``, of the relative change of the
         DCT (``relative_dct``), each with its standard error over images (``_error``); ``image_spectrum``, the mean ``|F
         x|``; of the last network ``example_image`` and ``example_perturbation``, with their places in the dataset and
@@ -178,10 +178,10 @@ def _mean(planes: Values) -> tuple[Values, Values]:
 def _rows(network: Network, seen: _Seen, cutoff: float, shape: Shape) -> Iterator[Row]:
     assert seen.samples is not None
     clean, labels = seen.samples.images, seen.samples.labels
-    yield _ratio(lfc_ratio(clean, cutoff, shape)) | {"method": IMAGES, "norm": ""}
-    yield _accuracy(network.predict(clean) == labels) | {"method": IMAGES, "norm": ""}
+    yield _ratio(lfc_ratio(clean, cutoff, shape)) | {"attack": IMAGES, "norm": ""}
+    yield _accuracy(network.predict(clean) == labels) | {"attack": IMAGES, "norm": ""}
     for (method, norm), delta in seen.delta.items():
-        names = {"method": method, "norm": norm}
+        names = {"attack": method, "norm": norm}
         yield _ratio(lfc_ratio(delta, cutoff, shape)) | names
         yield from (
             _average(values, f"log_difference_{part}") | names for part, values in _changes(clean, delta, cutoff, shape)
@@ -230,13 +230,13 @@ def _arrays(steps: Sequence[int | None], found: Sequence[_Seen], examples: int) 
     plane = {"ky": frequencies(height), "kx": frequencies(width)}
     table = {"row": np.arange(height), "column": np.arange(width)}
     coords: dict[str, Any] = (
-        plane | table | {"step": [-1 if s is None else s for s in steps], "method": methods, "norm": norms}
+        plane | table | {"step": [-1 if s is None else s for s in steps], "attack": methods, "norm": norms}
     )
     variables = _examples(found[-1], examples, methods, norms)
     for name, own in (("spectrum", plane), ("log_difference", plane), ("relative_dct", table)):
         for number, ending in enumerate(("", "_error")):
             values: Any = [[[one.means[name][m, n][number] for n in norms] for m in methods] for one in found]
-            variables[name + ending] = (("step", "method", "norm", *own), np.array(values))
+            variables[name + ending] = (("step", "attack", "norm", *own), np.array(values))
     for number, ending in enumerate(("", "_error")):
         values = [one.means["image_spectrum"][IMAGES, ""][number] for one in found]
         variables[f"image_spectrum{ending}"] = (("step", *plane), np.array(values))
@@ -252,7 +252,7 @@ def _examples(seen: _Seen, count: int, methods: Sequence[str], norms: Sequence[s
     return {
         "example": (("example",), [seen.samples.ids[i] for i in rows]),
         "example_image": (image, seen.samples.images[rows]),
-        "example_perturbation": (("method", "norm", *image), delta),
+        "example_perturbation": (("attack", "norm", *image), delta),
         "example_position": (("example",), seen.samples.positions[rows]),
         "example_label": (("example",), seen.samples.labels[rows]),
     }

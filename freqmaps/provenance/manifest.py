@@ -44,7 +44,9 @@ def origin() -> dict[str, Any]:
 
     def git(*words: str) -> str | None:
         try:
-            done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True)
+            # Without locks: a job that is killed in the middle must not leave the user's clone locked.
+            line = ["git", "--no-optional-locks", "-C", str(root), *words]
+            done = subprocess.run(line, capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError):
             return None
         return done.stdout.strip()

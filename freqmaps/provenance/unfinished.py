@@ -187,7 +187,10 @@ def unpacked(content: io.BytesIO) -> Arrays:
     import numpy as np
 
     with np.load(content, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+        arrays = {name: file[name] for name in file.files}
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise ValueError("it holds something else than arrays")
+    return arrays
 
 
 def discard(folder: Path) -> None:

@@ -317,10 +317,11 @@ class Results:
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
     def arrays(self, **names: Any) -> xr.Dataset:
-        """Read the labelled arrays of one evaluation of one network; empty if its kind returns none."""
-        found = self.select("evaluation", **names)
+        """Read the labelled arrays of one evaluation of one network, or of one ``simulation``; empty if it has none."""
+        stage = "simulation" if "simulation" in names else "evaluation"
+        found = self.select(stage, **names)
         if len(found) != 1:
-            raise FreqmapsError(f"{len(found)} evaluations fit {_shown(names)}; give names that fit one")
+            raise FreqmapsError(f"{len(found)} {stage}s fit {_shown(names)}; give names that fit one")
         return read(found[0].folder / "arrays.zarr.zip", ARRAYS)
 
     def _one(self, stage: str, names: Mapping[str, str]) -> Result:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from freqmaps.simulation._pgd_path import Attack
-from freqmaps.simulation._training_path import Path, from_then_on
+from freqmaps.simulation._training_path import Path, Steps, from_then_on
 from freqmaps.simulation._two_layer import Flags, Reals
 
 #: Changes of τ up to this are rounding.
@@ -83,34 +83,50 @@ def theorem_1(path: Path) -> Iterator[Claim]:
     ``b ζ = Δτ_l - Δτ_h`` at the start, n and β_0 the smallest ``‖a'‖²`` and ``|∂ℓ/∂f|`` up to that step. By equation
     8 the inner products with x change by ``-η^(t) |F x[k]|²``, so that Δτ, which is -2 times their sum, changes by
     twice what equation 14 prints; half the printed number of steps should suffice. Both are looked at.
+
+    That τ rises after t0 while it is below 1/2 follows from equation 15 only if Δτ_l is positive, too.
     """
     low, high = path.overlap
-    last = len(low) - 1
-    step, end = np.arange(len(low))[:, None], ends(path)
-    t0 = from_then_on(low > high)
-    reached, late = t0 <= last, low[0] <= high[0]
-    printed = remark_bound(path)
-    at = printed[np.minimum(t0, last), np.arange(len(t0))]
-    share, change = path.share, path.measured()
-    after, active = step[:-1] >= t0, step[:-1] < end
-    rises = change > 0
-    yield from agreement("1", "9", path.predicted(), change, active)
-    yield _claim("1", "Δτ_l > Δτ_h from some step t0 on", reached)
+    t0, steps = from_then_on(low > high), np.arange(len(low) - 1)[:, None]
+    active = steps < ends(path)
+    yield from agreement("1", "9", path.predicted(), path.measured(), active)
+    yield from _number_of_steps(path, t0)
+    yield from _after(path, steps >= t0, active)
+    rises = path.measured() > 0
+    steady = from_then_on(rises | ~active) <= _LAST * ends(path)
+    yield _claim("1", "equation 10: τ rises at every step from some t1 on", steady, ends(path) > 0)
+    yield Claim("1", "change of τ over the training", nan, path.share[-1] - path.share[0])
+
+
+def _number_of_steps(path: Path, t0: Steps) -> Iterator[Claim]:
+    """Yield whether t0 is reached, and how it compares with the remark's number of steps."""
+    low, high = path.overlap
+    last, late = len(low) - 1, low[0] <= high[0]
+    reached = t0 <= last
+    at = remark_bound(path)[np.minimum(t0, last), np.arange(len(t0))]
     expected = reached == _suffices(path)
+    yield _claim("1", "Δτ_l > Δτ_h from some step t0 on", reached)
     yield _claim("1", "t0 is reached if and only if ∂ℓ/∂f is large enough at first", expected, late, nan)
     yield _claim("1", "t0 is at most the printed number", t0 <= np.ceil(at), late & reached)
     yield _claim("1", "t0 is at most half the printed number", t0 <= np.ceil(at / 2), late & reached)
-    yield Claim("1", "t0 divided by the printed number", 1.0, np.where(late & reached, t0 / np.where(late, at, 1), nan))
-    below = after & active & (share[:-1] < 0.5)
-    yield _claim("1", "τ rises after t0 while it is below 1/2", (rises | ~below).all(axis=0), below.any(axis=0))
-    steady = from_then_on(rises | ~active) <= _LAST * end
-    yield _claim("1", "equation 10: τ rises at every step from some t1 on", steady, end > 0)
-    first = np.logical_or.accumulate(rises & after & active, axis=0)
-    falls = first & active & (change < -_ROUNDING)
-    yield _claim("1", "having risen after t0, τ never falls", ~falls.any(axis=0), first.any(axis=0))
-    above = np.logical_or.accumulate((share > 0.5) & (step >= t0), axis=0)
-    yield _claim("1", "above 1/2 after t0, τ stays there", (~above | (share > 0.5)).all(axis=0), above.any(axis=0))
-    yield Claim("1", "change of τ over the training", nan, share[-1] - share[0])
+    ratio = np.where(late & reached, t0 / np.maximum(np.ceil(at), 1), nan)
+    yield Claim("1", "t0 divided by the printed number rounded up", nan, ratio)
+
+
+def _after(path: Path, after: Flags, active: Flags) -> Iterator[Claim]:
+    """Yield how τ changes in the steps (T, n) after t0, as far as they count."""
+    share, change = path.share, path.measured()
+    rises, counted = change > 0, after & active
+    below = counted & (share[:-1] < 0.5)
+    for more, where, predicted in (("", below, 1.0), (" and Δτ_l > 0", below & (path.overlap[0][:-1] > 0), nan)):
+        kept = (rises | ~where).all(axis=0)
+        yield _claim("1", f"τ rises after t0 while it is below 1/2{more}", kept, where.any(axis=0), predicted)
+    risen = np.logical_or.accumulate(rises & counted, axis=0)
+    falls = risen & counted & (change < -_ROUNDING)
+    yield _claim("1", "having risen after t0, τ never falls", ~falls.any(axis=0), risen.any(axis=0))
+    above = np.logical_or.accumulate((share[:-1] > 0.5) & after, axis=0)
+    stays = (~above | (share[1:] > 0.5)).all(axis=0)
+    yield _claim("1", "above 1/2 after t0, τ stays there", stays, above.any(axis=0))
 
 
 def remark_bound(path: Path) -> Reals:

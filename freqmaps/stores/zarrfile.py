@@ -65,7 +65,9 @@ def write_blocks(
     """
     path = Path(path)
     try:
-        with files.beside(path) as folder:
+        with files.beside(path) as scratch:
+            scratch.mkdir()  # zarr would also make the folders above, in place of a results root that is gone
+            folder = scratch / "zarr"
             for block in _whole_chunks(blocks):
                 _append(folder, block, contract)
             if attributes:

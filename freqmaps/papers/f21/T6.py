@@ -27,6 +27,7 @@ from freqmaps.papers.f21._low_pass import (
     unaware,
 )
 from freqmaps.publish.api import Column, Table
+from freqmaps.publish.nothing import NothingToShow
 from freqmaps.publish.published import attack_of, beside, published, same
 from freqmaps.results.reader import Inputs
 
@@ -63,9 +64,13 @@ def build(inputs: Inputs) -> Table:
     ------
     FreqmapsError
         There is no evaluation ``low_pass``.
+    NothingToShow
+        None of them was given an attack.
     """
     every = evaluations(inputs)
     records = [r for one in every for attack in one.attacks for r in _records(inputs, every, one, attack)]
+    if not records:
+        raise NothingToShow("the evaluations through a low-pass filter were given no attack")
     frame = pd.DataFrame(records)
     notes = [note for one in every for note in _notes(inputs, every, one)]
     for one in every:
@@ -82,12 +87,12 @@ def _records(inputs: Inputs, every: Sequence[Filtered], one: Filtered, attack: s
     best, known = one.best(attack), set(one.curve(WORST, "aware")["cutoff"])
     for cutoff in sorted({NO_FILTER, *known, *([] if best is None else [best])}, key=lambda c: (c != NO_FILTER, c)):
         clean, attacked = one.at(cutoff, CLEAN), one.at(cutoff, attack)
-        assert clean and attacked
         name = "none" if cutoff == NO_FILTER else "best" if cutoff == best else "other"
         record: Record = {**one.names, "network": label(every, one), "attack": attack}
         record |= {"attack_label": attack_label(inputs, one, attack), "against": attacked["against"], "filter": name}
         record |= {"cutoff": cutoff, "cutoff_shown": cut(cutoff) + (" (best)" if name == "best" else "")}
-        record |= _cell("clean", clean) | _cell("attacked", attacked) | _cell("aware", one.at(cutoff, WORST, "aware"))
+        worst = one.at(cutoff, WORST, "aware") if cutoff in known else None
+        record |= _cell("clean", clean) | _cell("attacked", attacked) | _cell("aware", worst)
         yield record | _beside(inputs, one, attack, record)
 
 

@@ -105,7 +105,7 @@ def _sets(inputs: Inputs, names: Mapping[str, str], images: Mapping[str, str]) -
     for step in sorted(steps):
         store = inputs.maps(**names, **images, step=str(step), variables=["map"])
         maps = store["map"].values.astype(np.float64)
-        flat = maps.reshape(len(maps), -1)
+        flat = maps.reshape(len(maps), int(np.prod(maps.shape[1:])))
         low = low_share(maps**2).mean(axis=1) if len(maps) else np.empty(0)
         found.append(_Set(step, [str(s) for s in store["sample"].values], low, flat))
     return found

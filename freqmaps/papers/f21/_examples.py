@@ -118,7 +118,7 @@ def _examples(case: Case, method: str, norm: str, count: int) -> tuple[Values, V
             f"evaluation '{case.result.names['evaluation']}' keeps {arrays.sizes['example']} images and {count} are to "
             "be drawn; raise its 'examples'"
         )
-    delta = arrays["example_perturbation"].sel(method=method, norm=norm).values[:count]
+    delta = arrays["example_perturbation"].sel(attack=method, norm=norm).values[:count]
     labels = [f"class {int(v)}" for v in arrays["example_label"].values[:count]]
     return arrays["example_image"].values[:count], delta, labels
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 
 from freqmaps.inference.verdicts import trend
 from freqmaps.papers.f21._spectra import (
@@ -34,6 +35,8 @@ from freqmaps.results.reader import Inputs
 from freqmaps.spectra.bands import band_energy, ring_edges, rings
 
 Part = Literal["spectrum", "difference"]
+#: Colours end here: where |F x| is almost 0, as at the highest frequencies of an axis, a few changes are far larger.
+_TOP = 0.95
 _COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7")
 
 
@@ -74,19 +77,23 @@ def expectation(
         notes.append(f"{start}{int(case.values('lfc_ratio')['n'].iloc[0])} images. {setting(case)}")
         for one in case.attacks:
             notes += [start + sentence for part in parts for sentence in [_finding(case, part, *one)]]
-    notes.append(f"Planes: {METHODS[method, norm]} in {NORMS[norm]}. Curves: means over rings of frequencies.")
+    cut = " The colours of changes end at their 95th percentile." if "difference" in parts else ""
+    notes.append(f"Planes: {METHODS[method, norm]} in {NORMS[norm]}. Curves: means over rings of frequencies.{cut}")
     return Figure(figure, notes, f"{len(every)} rows of frequency planes and of their means over rings.")
 
 
-def _plane(figure: object, axes: Axes, case: Case, part: Part, attack: tuple[str, str], logs: bool, name: str) -> None:
-    planes = case.arrays.isel(step=-1).sel(method=attack[0], norm=attack[1])
+def _plane(figure: Canvas, axes: Axes, case: Case, part: Part, attack: tuple[str, str], logs: bool, name: str) -> None:
+    planes = case.arrays.isel(step=-1).sel(attack=attack[0], norm=attack[1])
     if part == "spectrum":
         values = planes["spectrum"].values
         image = draw_plane(axes, logarithm(values) if logs else values, f"{name}: mean |F δ|")
-        bar(figure, image, axes, "log10, of the largest" if logs else "|F δ|")  # type: ignore[arg-type]
+        bar(figure, image, axes, "log10, of the largest" if logs else "|F δ|")
     else:
-        image = draw_plane(axes, planes["log_difference"].values, f"{name}: change of log-spectrum", low=0)
-        bar(figure, image, axes, "dB")  # type: ignore[arg-type]
+        values = planes["log_difference"].values
+        image = draw_plane(
+            axes, values, f"{name}: change of log-spectrum", low=0, high=float(np.quantile(values, _TOP))
+        )
+        bar(figure, image, axes, "dB", cut=True)
 
 
 def _profile(axes: Axes, case: Case, part: Part) -> None:
@@ -94,7 +101,7 @@ def _profile(axes: Axes, case: Case, part: Part) -> None:
     variable = "spectrum" if part == "spectrum" else "log_difference"
     last = case.arrays.isel(step=-1)
     for colour, (method, norm) in zip(_COLOURS, case.attacks, strict=False):
-        _curve(axes, last[variable].sel(method=method, norm=norm).values, part, colour,
+        _curve(axes, last[variable].sel(attack=method, norm=norm).values, part, colour,
                f"{METHODS[method, norm]}, {NORMS[norm]}")  # fmt: skip
     if part == "spectrum":
         _curve(axes, last["image_spectrum"].values, part, INK, "images", "--")
@@ -131,7 +138,7 @@ def _finding(case: Case, part: Part, method: str, norm: str) -> str:
         area = float(row["area"])
         claim = "the spectrum of perturbations is concentrated at low frequencies"
         evidence = f"{text}: {shown(estimate(row))} of the energy in the {100 * area:.0f} % of lowest frequencies"
-        return trend(claim, [interval(estimate(row))], evidence, region=(area, 1.0))
+        return _told(claim, [interval(estimate(row))], evidence, norm, (area, 1.0))
     low, high, rise = (
         estimate(case.values(f"log_difference_{p}", method, norm).to_dict("records")[0])
         for p in ("low", "high", "rise")
@@ -141,4 +148,11 @@ def _finding(case: Case, part: Part, method: str, norm: str) -> str:
         f"{text}: {shown(high, '.2g')} dB at high and {shown(low, '.2g')} dB at low frequencies, image by image "
         f"{shown(rise, '+.2g')} dB more"
     )
-    return trend(claim, [interval(rise)], evidence, region=RISES)
+    return _told(claim, [interval(rise)], evidence, norm, RISES)
+
+
+def _told(
+    claim: str, intervals: list[tuple[float, float]], evidence: str, norm: str, region: tuple[float, float]
+) -> str:
+    """Return the sentence on a trend in the paper's norm, and what was found in another."""
+    return trend(claim, intervals, evidence, region=region) if norm == "l2" else f"Not in the paper: {evidence}."

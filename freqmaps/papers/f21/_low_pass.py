@@ -61,11 +61,10 @@ class Filtered:
         rows = self.rows
         return rows[(rows["attack"] == attack) & (rows["attacker"] == attacker) & (rows["measure"] == measure)]
 
-    def at(self, cutoff: float, attack: str, attacker: str = "unaware") -> Row | None:
-        """Return the row of an attack at a cut-off, or None."""
+    def at(self, cutoff: float, attack: str, attacker: str = "unaware") -> Row:
+        """Return the row of an attack at a cut-off."""
         rows = self.curve(attack, attacker)
-        found = rows[rows["cutoff"] == cutoff].to_dict("records")
-        return found[0] if found else None
+        return rows[rows["cutoff"] == cutoff].to_dict("records")[0]
 
     def best(self, attack: str) -> float | None:
         """Return the cut-off with the largest accuracy under an attack, of those that cut anything; None: none does.
@@ -158,7 +157,6 @@ def unaware(one: Filtered, attack: str, called: str) -> str:
     if best is None:
         return f"No cut-off below {cut(one.cuts_nothing)} was evaluated: nothing is cut."
     row, bare, clean = one.at(best, attack), one.at(NO_FILTER, attack), one.at(best, CLEAN)
-    assert row and bare and clean
     tried = int((one.curve(attack)["cutoff"] < one.cuts_nothing).sum())
     gain = _change(row, 1 - 0.05 / tried)
     evidence = (
@@ -182,7 +180,6 @@ def aware(one: Filtered, attack: str, called: str) -> list[str]:
     for cutoff in sorted(set(one.curve(WORST, "aware")["cutoff"]) - {NO_FILTER}):
         row, bare = one.at(cutoff, WORST, "aware"), one.at(NO_FILTER, WORST, "aware")
         naive = one.at(cutoff, attack)
-        assert row and bare and naive
         left = _change(row)
         told.append(
             f"Cut-off {cut(cutoff)}, an attacker who knows the filter ({budget(one.parameters)}): under the strongest "
@@ -217,7 +214,6 @@ def against_training(filtered: Filtered, trained: Filtered, attack: str) -> str:
     bounds, told = [], []
     for what, text in ((CLEAN, "without attack"), (attack, "under attack")):
         ours, theirs = filtered.at(best, what), trained.at(NO_FILTER, what)
-        assert ours and theirs
         bounds.append(difference_bounds(_counts(ours), _counts(theirs)))
         told.append(f"{text} {share(ours)} beside {share(theirs)}")
     return trend(

@@ -93,8 +93,8 @@ class Case:
     @property
     def attacks(self) -> list[tuple[str, str]]:
         """Methods and norms, in the order of the evaluation."""
-        rows = self.rows[self.rows["method"] != IMAGES]
-        return list(dict.fromkeys(zip(rows["method"], rows["norm"], strict=True)))
+        rows = self.rows[self.rows["attack"] != IMAGES]
+        return list(dict.fromkeys(zip(rows["attack"], rows["norm"], strict=True)))
 
     @property
     def has_examples(self) -> bool:
@@ -103,7 +103,7 @@ class Case:
 
     def values(self, measure: str, method: str = IMAGES, norm: str = "") -> pd.DataFrame:
         """Return the rows of a measure for one attack, or of the clean images, one per step."""
-        rows = self.rows[(self.rows["measure"] == measure) & (self.rows["method"] == method)]
+        rows = self.rows[(self.rows["measure"] == measure) & (self.rows["attack"] == method)]
         return rows if method == IMAGES else rows[rows["norm"] == norm]
 
 
@@ -198,17 +198,19 @@ def logarithm(plane: Values) -> Values:
     return np.log10(np.maximum(plane / (top or 1.0), _FLOOR))
 
 
-def draw_plane(axes: Axes, plane: Values, title: str, *, label: bool = False, low: float | None = None) -> AxesImage:
-    """Draw a plane of frequencies; ``low`` is the lower end of the colours."""
-    image = axes.imshow(plane, cmap=SPECTRUM_COLOURS, vmin=low)
-    frequency_axes(axes, *plane.shape, label=label)
+def draw_plane(
+    axes: Axes, plane: Values, title: str, *, low: float | None = None, high: float | None = None
+) -> AxesImage:
+    """Draw a plane of frequencies; ``low`` and ``high`` are the ends of the colours."""
+    image = axes.imshow(plane, cmap=SPECTRUM_COLOURS, vmin=low, vmax=high)
+    frequency_axes(axes, *plane.shape, label=False)
     axes.set_title(title, color=INK)
     return image
 
 
-def bar(figure: Canvas, image: AxesImage, axes: Any, text: str) -> None:
-    """Draw the scale of an image beside its axes."""
-    drawn = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02)
+def bar(figure: Canvas, image: AxesImage, axes: Axes, text: str, *, cut: bool = False) -> None:
+    """Draw the scale of an image beside its axes; ``cut``: there are values above its end."""
+    drawn = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02, extend="max" if cut else "neither")
     drawn.set_label(text, color=MUTED, fontsize=7)
     drawn.ax.tick_params(colors=MUTED, labelsize=6.5)
 
