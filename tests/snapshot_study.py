@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from freqmaps.results.verify import Verifier
 from freqmaps.study.build import Study, study
 from freqmaps.study.config import merge, read_files
 from freqmaps.study.graph import SCRIPTS
@@ -77,3 +78,20 @@ def run(batch: Batch, root: Path) -> None:
     """Run a job to its end."""
     done = subprocess.run(command(batch, root), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def training_job(root: Path, overlay: dict[str, Any] = STUDY) -> Batch:
+    """Return the job of the training and its snapshots."""
+    (found,) = [batch for batch in resolved(root, overlay).batches if batch.stage == "snapshots"]
+    return found
+
+
+def weights_below(root: Path) -> dict[str, bytes]:
+    """Return the bytes of all weights by their path."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("model.safetensors")}
+
+
+def problems(root: Path) -> tuple[list[str], Verifier]:
+    """Return what is wrong under a root, and who has looked; a clone for tests has no commit."""
+    verifier = Verifier(root)
+    return [p for p in verifier.problems() if "no 'commit'" not in p], verifier

@@ -70,8 +70,8 @@ STAGES = {
             ("torch",), on_device=True, memory_mb=8000, minutes=240,
         ),
         Stage(
-            "snapshots", f"{_NETWORK}/step{{step}}/snapshots/{{key}}", ("model.safetensors", "model.json"), None, ("torch",),
-            on_device=True, memory_mb=8000, minutes=240,
+            "snapshots", f"{_NETWORK}/step{{step}}/snapshots/{{key}}", ("model.safetensors", "model.json"), None,
+            ("torch",), on_device=True, memory_mb=8000, minutes=240,
         ),
         Stage(
             "attacks", f"{_NETWORK}/attacks/{{attack}}/{{range}}/{{key}}", (STORE,), "ADVERSARIAL", ("torch",),

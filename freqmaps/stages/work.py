@@ -11,6 +11,7 @@ from typing import Any
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
+from freqmaps.core.minibatches import count_steps
 
 DECIDES_NUMBERS = False
 
@@ -128,13 +129,20 @@ class Case:
     def gradients(self) -> float:
         """Its work in input gradients of one image each."""
         if self.stage == "snapshots":
-            batch = float(self.parameters.get("settings", {}).get("batch", 1))
-            return (self.steps or 0.0) * batch * (_TRAINING + self._inner(default=0.0))
+            return self._seen * (_TRAINING + self._inner(default=0.0))
         if self.stage == "training":
             if "settings" not in self.parameters:  # a checkpoint that a user brings is only tested
                 return self.images / 2
             return self.images * self.loops * (_TRAINING + self._inner(default=0.0))
         return self.images * self.loops * self._inner(default=1.0) * self._starts
+
+    @property
+    def _seen(self) -> float:
+        """Images that the steps of training made for a snapshot go through."""
+        settings = self.parameters["settings"]
+        per_epoch = count_steps(1, int(self.images), settings["batch"], settings.get("drop_last", False))
+        epochs, rest = divmod(self.steps or 0.0, per_epoch)
+        return epochs * self.images + rest * settings["batch"]
 
     @property
     def counted(self) -> bool:
