@@ -87,6 +87,7 @@ class TestSteps:
         assert steps == np.linspace(0, 1000, 8).round().astype(int).tolist()
 
 
+HELD_OUT = {"kind": "freqmaps.plan.assumed:describe", "test": 100, "size": 8, "channels": 1}
 ERRORS = {
     "beyond the end": ({"snapshots": [0, 7]}, r"runs\[1\].snapshots: step 7 comes after the end of the training"),
     "too many": ({"snapshots": {"count": 8}}, r"runs\[1\].snapshots.count: 8 snapshots of 6 steps; ask for at"),
@@ -96,6 +97,9 @@ ERRORS = {
     "a word": ({"snapshots": ["first"]}, r"runs.1.snapshots.0: expected a integer or 'last', found 'first'"),
     "below 0": ({"snapshots": [-1]}, r"runs.1.snapshots.0: -1 is too small"),
     "one": ({"snapshots": {"count": 1}}, r"runs.1.snapshots.count: 1 is too small"),
+    "no training images": (
+        {"datasets": ["held-out"]}, r"runs\[1\].snapshots: the dataset has no 'train' samples",
+    ),
     "given": ({"trainings": ["given"]}, r"runs\[1\].snapshots: training 'given' trains nothing"),
     "of another training": (
         {"against": "shorter"}, r"runs\[1\].snapshots \(of training 'shorter'\): step 6 .* which makes 3 steps",
@@ -160,7 +164,7 @@ class TestGraph:
     def test_what_cannot_be_is_one_sentence(self, case):
         given, message = ERRORS[case]
         with pytest.raises(ConfigError, match=message) as raised:
-            resolved("results", changed({}, given))
+            resolved("results", changed({}, given, datasets={"held-out": HELD_OUT}))
         assert "\n" not in str(raised.value)
 
     def test_the_end_by_number_and_by_name_is_one_snapshot(self):

@@ -82,6 +82,15 @@ class TestStudy:
         assert set(results.list(step=EVERY_STEP)["step"]) == {"0", "2", str(STEPS)}
         assert set(results.list(step=2)["stage"]) == set(STEPPED)
 
+    def test_the_command_lists_them_if_asked(self, finished):
+        root = finished / "results"
+        assert "snapshots" not in {line.split()[0] for line in _command("list", root).splitlines()}
+        listed = [
+            line.split()[0] for line in _command("list", root, "--stage", "snapshots", "--step", "all").splitlines()
+        ]
+        assert listed[1:] == ["snapshots"] * 3
+        assert len(_command("list", root, "--stage", "maps", "--step", "2").splitlines()) == 3
+
     def test_tables_of_snapshots_tell_the_step(self, results):
         assert len(results.correlations()) == 1
         assert "step" not in results.correlations()

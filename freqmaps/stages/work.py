@@ -141,7 +141,7 @@ class Case:
         """Images that the steps of training made for a snapshot go through."""
         settings = self.parameters["settings"]
         per_epoch = count_steps(1, int(self.images), settings["batch"], settings.get("drop_last", False))
-        epochs, rest = divmod(self.steps or 0.0, per_epoch)
+        epochs, rest = divmod(self.steps or 0.0, max(per_epoch, 1))
         return epochs * self.images + rest * settings["batch"]
 
     @property

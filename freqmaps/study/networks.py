@@ -77,9 +77,12 @@ class Networks:
         where = f"{self.where}.snapshots{of}"
         if training == GIVEN:
             raise ConfigError(f"{where}: training '{GIVEN}' trains nothing, so it has no snapshots; name another one")
+        images = description.splits.get("train", 0)
+        if not images:
+            raise ConfigError(f"{where}: the dataset has no 'train' samples, so nothing is trained; name another one")
         spec: dict[str, Any] = {}
         self._add_training(spec, training)
-        return snapshots.resolve(given, spec["settings"], description.splits.get("train", 0), where)
+        return snapshots.resolve(given, spec["settings"], images, where)
 
     def training(self, dataset: Node, description: Any, names: Mapping[str, str]) -> Node:
         """Add a trained network (``dataset, model, training, seed``), or its snapshot after a ``step``."""
