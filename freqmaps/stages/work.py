@@ -142,7 +142,7 @@ class Case:
         settings = self.parameters["settings"]
         per_epoch = count_steps(1, int(self.images), settings["batch"], settings.get("drop_last", False))
         epochs, rest = divmod(self.steps or 0.0, max(per_epoch, 1))
-        return epochs * self.images + rest * settings["batch"]
+        return epochs * self.images + rest * float(settings["batch"])
 
     @property
     def counted(self) -> bool:
