@@ -51,8 +51,8 @@ def choose(
     chosen = [one for one in whole if _fits(one, wanted, paths) and (named or not _is_snapshot(one.path))]
     if not chosen:
         raise FreqmapsError("no finished result fits all that was asked for; see `freqmaps catalog`")
-    missing = sorted(path for path in paths or () if with_snapshots or not _is_snapshot(path))
-    missing = [path for path in missing if path not in {one.path for one in chosen}]
+    missing = sorted(set(paths or ()) - {one.path for one in chosen})
+    missing = [path for path in missing if with_snapshots or not _is_snapshot(path)]
     if missing and not wanted:
         raise FreqmapsError(f"{len(missing)} results are not finished, {missing[0]} first; run their target")
     along = _inputs_of(chosen, whole, with_snapshots=with_snapshots) if with_inputs else []
