@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from freqmaps.core import components
@@ -57,6 +56,12 @@ class Node:
     def path(self) -> str:
         """Its folder below the results root."""
         return path_of(self.stage, self.names, self.key)
+
+    @property
+    def basis(self) -> str:
+        """Of maps and group maps: the basis that they multiply."""
+        given = self.spec["parameters"].get("basis", {"kind": "fourier"})
+        return str(given["kind"])
 
 
 class Graph:
@@ -130,8 +135,3 @@ def entry(section: Mapping[str, Any], name: str, where: str, what: str) -> dict[
     if name not in section:
         raise ConfigError(f"{where}: no {what} named '{name}' in the config; {nearest(name, section)}")
     return dict(section[name])
-
-
-def root_relative(path: str) -> Path:
-    """Return a path that a config names, with ``~`` expanded; relative ones start at the working directory."""
-    return Path(path).expanduser()
