@@ -141,6 +141,30 @@ def test_all_official_images_are_taken_where_the_runs_are_not_among_them(tmp_pat
         )
 
 
+def test_official_labels_must_be_the_runs(tmp_path):
+    clean, labels = array_files(tmp_path / "C")
+    images = clean.transpose(0, 3, 1, 2).astype(np.float32) / 255
+    network = network_of(images[:2], labels[[1, 0]], ["test/00000", "test/00001"])
+    with pytest.raises(FreqmapsError, match=r"labels.npy in .* does not have the labels of the run's samples"):
+        corruptions.compute(None, network, seed=0, root=str(tmp_path / "C"))
+
+
+def test_all_images_of_official_folders_are_taken_in_the_order_of_their_classes(tmp_path):
+    files = {f"fog/1/n{c}/{i}.png": picture(5 * c + i, (10, 10)) for c in range(4) for i in range(2)}
+    network = network_of(np.zeros((1, 3, 10, 10), np.float32), [0], ["other"])
+    root = as_folder(tmp_path / "C", files)
+    found = corruptions.compute(None, network, seed=0, root=str(root), severities=[1])
+    right = [
+        np.array(Image.open(BytesIO(data)))[:, :4].mean(axis=(0, 2)).argmax() == int(name.split("/")[2][1:])
+        for name, data in files.items()
+    ]
+    assert (found.rows[1]["n"], found.rows[1]["value"]) == (8, pytest.approx(np.mean(right)))
+    with pytest.raises(FreqmapsError, match="are of 4 classes and the network of 3"):
+        corruptions.compute(
+            None, network_of(network.samples.images, [0], ["other"], classes=3), seed=0, root=str(root), severities=[1]
+        )
+
+
 def test_official_folders_are_read(tmp_path):
     names = [f"n{c:08d}/ILSVRC_{i}.JPEG" for c in range(4) for i in range(2)]
     files = {f"{k}/{s}/{name}": picture(7 * s + i, (10, 10), form="png")
@@ -242,6 +266,9 @@ def test_the_code_of_corruptions_enters_the_key(tmp_path, monkeypatch):
     assert keys[0] == keys[1] != keys[2]
     with pytest.raises(ConfigError, match=r"evaluations.corrupted.corruptions: no corruption named 'fogg'"):
         study_with(corruptions=["fogg"])
+    for wrong in ([], ["fog", "fog"]):
+        with pytest.raises(ConfigError, match=r"corrupted.corruptions: .*; name at least one corruption, each once"):
+            study_with(corruptions=wrong)
     with pytest.raises(ConfigError, match=r"evaluations.corrupted.severities"):
         study_with(severities=[0])
 

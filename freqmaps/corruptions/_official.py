@@ -45,7 +45,7 @@ def identity(*, root: str | None, corruptions: Sequence[str] | None = None, **_:
         return None
     folder = _files.expanded(root)
     names = there(root) if corruptions is None else list(corruptions)
-    if _is_arrays(folder):
+    if is_arrays(root):
         files = [f"{name}.npy" for name in names]
         return {"files": {file: _files.md5(_found(folder / file)) for file in (*files, _LABELS)}}
     return {"folders": {name: _digests(folder / name) for name in names}}
@@ -88,7 +88,7 @@ def blocks(
     ------
     Block
         ``sample`` is ``test/00012`` for the test image of that number, or ``test/<class>/<file>``. ``label`` is as
-        published in arrays; of folders the place of the class among those that are read, sorted by name.
+        published in arrays; of folders the place of the class among all that are there, sorted by name.
 
     Raises
     ------
@@ -96,12 +96,14 @@ def blocks(
         A file is missing, or not of the published format.
     """
     folder = _files.expanded(root)
-    if _is_arrays(folder):
+    if is_arrays(root):
         yield from _from_arrays(folder, name, severity, (channels, size, size), wanted)
         return
     found = _folders.entries([(_sources.source(_found(folder / name / str(severity)), "root"), "")])
     chosen = _chosen([f"test/{entry.sample}" for entry in found], wanted)
-    for block in _folders.blocks([found[i] for i in chosen], channels=channels, size=size, test_fraction=None):
+    classes = sorted({entry.folder for entry in found})
+    parts = [found[i] for i in chosen]
+    for block in _folders.blocks(parts, channels=channels, size=size, test_fraction=None, classes=classes):
         yield Block(block.image, block.label, ["test"] * len(block.label), [f"test/{s}" for s in block.sample])
 
 
@@ -143,8 +145,9 @@ def _array(path: Path) -> NDArray[Any]:
     return found
 
 
-def _is_arrays(folder: Path) -> bool:
-    return (folder / _LABELS).is_file()
+def is_arrays(root: str) -> bool:
+    """Tell whether a folder holds arrays rather than folders of images."""
+    return (_files.expanded(root) / _LABELS).is_file()
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -92,16 +92,17 @@ def compute(
     Raises
     ------
     FreqmapsError
-        Files of other classes than the network's.
+        Files of other classes than the network's, or of other labels than the run's samples.
     """
     samples = network.samples
     levels = list(severities or _SEVERITIES)
     origin: _Made | _Read
     if root is None:
         named = benchmark_of(min(samples.images.shape[2:])) if constants == "by_size" else constants
-        names, origin = corruptions or components.names("corruption"), _Made(samples, draw, named)
+        names = components.names("corruption") if corruptions is None else corruptions
+        origin = _Made(samples, draw, named)
     else:
-        named, names = "files", corruptions or _official.there(root)
+        named, names = "files", _official.there(root) if corruptions is None else corruptions
         origin = _Read(samples, root, _classes(network))
     clean = accuracy(network.predict(samples.images) == samples.labels, **_place(NONE, NONE, 0, "none"))
     rows, planes = [clean], np.empty((len(names), len(levels), *samples.images.shape[2:]))
@@ -157,6 +158,11 @@ class _Read:
         for block in _official.blocks(self.root, name, severity, channels=channels, size=size, wanted=samples.ids):
             mine = [rows[sample] for sample in block.sample if sample in rows]
             if len(mine) == len(block.sample):
+                if _official.is_arrays(self.root) and (block.label != samples.labels[mine]).any():
+                    raise FreqmapsError(
+                        f"labels.npy in '{self.root}' does not have the labels of the run's samples; give the files of "
+                        "the run's dataset"
+                    )
                 yield to_unit(block.image), samples.images[mine], samples.labels[mine]
             else:
                 largest = max(largest, int(block.label.max()))

@@ -201,11 +201,13 @@ def _named_components(
 
     Their code enters the key.
     """
-    return [
-        components.find(kind, name, f"{where}.{parameter}")
-        for parameter, kind in component.constants.get("COMPONENTS", {}).items()
-        for name in (components.names(kind) if parameters[parameter] is None else parameters[parameter])
-    ]
+    found = []
+    for parameter, kind in component.constants.get("COMPONENTS", {}).items():
+        chosen = components.names(kind) if parameters[parameter] is None else parameters[parameter]
+        if not chosen or len(set(chosen)) < len(chosen):
+            raise ConfigError(f"{where}.{parameter}: {chosen}; name at least one {kind}, each once")
+        found += [components.find(kind, name, f"{where}.{parameter}") for name in chosen]
+    return found
 
 
 def _identity(component: components.Component, parameters: Mapping[str, Any], where: str) -> dict[str, Any]:
