@@ -250,7 +250,7 @@ def test_imagenette_archive_in_its_original_format(tmp_path):
     grey = whole(imagenette.read(**given, channels=1))
     assert grey.image.shape == (18, 1, 16, 16)
     chosen = given | {"classes": ["n09999999", "tench"]}
-    assert imagenette.describe(**chosen).classes == ("tench", "n09999999")
+    assert imagenette.describe(**chosen).classes == ("n09999999", "tench")
     assert imagenette.describe(**chosen).splits == {"train": 6, "test": 6}
     part = whole(imagenette.read(**chosen))
     assert part.label.tolist() == [0, 1] * 6
