@@ -24,6 +24,8 @@ class Trained:
     ----------
     row
         The paper's name of the training, among those of ``_training.CALLED``; empty if it is none of them.
+    called
+        What to call the training: the paper's name, with the config's where several have the same, or the config's.
     results
         The evaluations, one per seed.
     rows
@@ -31,6 +33,7 @@ class Trained:
     """
 
     row: str
+    called: str
     results: Sequence[Result]
     rows: Sequence[pd.DataFrame]
 
@@ -43,11 +46,6 @@ class Trained:
     def parameters(self) -> dict[str, Any]:
         """Of the evaluation."""
         return (self.results[0].component("evaluation") or ("", {}))[1]
-
-    @property
-    def called(self) -> str:
-        """The paper's name of the training, or the config's."""
-        return CALLED.get(self.row, self.names["training"])
 
     def counts(self, attack: str) -> list[tuple[int, int]]:
         """Return how many images are right under an attack, and of how many, network by network."""
@@ -86,12 +84,30 @@ def evaluated(inputs: Inputs, dataset: str = "") -> list[Trained]:
         groups.setdefault(tuple(result.names[name] for name in NAMES), []).append(result)
     if not groups:
         raise FreqmapsError(f"there is no evaluation of kind {KIND}; add one to a run")
+    rows = {names: training_row(inputs, results[0].names) for names, results in groups.items()}
     found = [
-        Trained(training_row(inputs, results[0].names), results, [Inputs([r]).evaluations(KIND) for r in results])
-        for results in groups.values()
+        Trained(
+            rows[names],
+            _called(rows[names], names[2], [row for other, row in rows.items() if _apart(other) == _apart(names)]),
+            results,
+            [Inputs([r]).evaluations(KIND) for r in results],
+        )
+        for names, results in groups.items()
     ]
     order = [*CALLED, ""]
     return sorted(found, key=lambda one: (one.names["dataset"], one.names["model"], order.index(one.row)))
+
+
+def _apart(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names without the training's."""
+    return tuple(name for key, name in zip(NAMES, names, strict=True) if key != "training")
+
+
+def _called(row: str, training: str, beside: Sequence[str]) -> str:
+    """Return what to call a training of a row, given the rows of all trainings of the same model and data."""
+    if not row:
+        return training
+    return CALLED[row] if beside.count(row) == 1 else f"{CALLED[row]} ({training})"
 
 
 def _kind_of_data(inputs: Inputs, result: Result) -> str:
