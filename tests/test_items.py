@@ -28,6 +28,7 @@ from tests import (
     synthetic_k22,
     synthetic_low_pass,
     synthetic_robustness,
+    synthetic_spectra,
     synthetic_theory,
     tiny_results,
 )
@@ -367,9 +368,13 @@ def test_first_per_class_handles_one_class():
 
 #: Those tested on results of their own.
 OTHERS = (
-    *tiny_results.ITEMS, *synthetic_defence.ITEMS, *synthetic_low_pass.ITEMS, *synthetic_theory.ITEMS,
+    *tiny_results.ITEMS,
+    *synthetic_defence.ITEMS,
+    *synthetic_low_pass.ITEMS,
+    *synthetic_theory.ITEMS,
+    *synthetic_spectra.ITEMS,
     *synthetic_robustness.ITEMS,
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("item", [i for i in components.names("item") if i not in OTHERS])
