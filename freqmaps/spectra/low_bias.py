@@ -1,4 +1,4 @@
-"""B_low, the low-frequency bias of a spectrum (C22, section 3.1), in logarithms, of arrays and of tensors with gradients.
+"""B_low, the low-frequency bias of a spectrum (C22, section 3.1), in logarithms, of arrays and tensors.
 
 Of magnitudes M_ij, with rows i and columns j from the lowest to the highest frequency,
 
@@ -12,13 +12,13 @@ What the paper leaves open, or its code does otherwise, is a choice here:
 
 * *Whose spectrum.* The text takes B_low of each image's Jacobian. The code averages magnitudes over channels and over
   the batch first, and takes one B_low of the mean: ``batch="mean"``, the default; ``batch="each"`` is the text's.
-* *Which half of each axis.* Of a real image, the frequencies with ky >= 0 and kx >= 0 are not all that is not redundant:
-  (ky, -kx) is another one. The code takes ky, kx = 0 ... n // 2, the ``first`` quadrant; ``second`` is that of (ky, -kx),
-  ``mean`` the mean of the two magnitudes, which treats both diagonals alike.
+* *Which half of each axis.* The frequencies with ky >= 0 and kx >= 0 are only half of those that a real image has to
+  itself: (ky, -kx) is no mirror image of (ky, kx). The code takes ky, kx = 0 ... n // 2, the ``first`` quadrant;
+  ``second`` is that of (ky, -kx), ``mean`` the mean of the two magnitudes, which treats both diagonals alike.
 * *Small numbers.* The code adds 1e-5 to magnitudes and to exponents. The former bounds the logarithm where a frequency
   is absent; it also makes B_low depend on the scale of the magnitudes where these are small. With the latter the
-  exponents do not sum to 0: a factor c in all magnitudes moves each product by n · 1e-5 · log c. Without both, B_low does
-  not depend on the scale at all, and is NaN or infinite where a magnitude is 0.
+  exponents do not sum to 0: a factor c in all magnitudes moves the logarithm of each product by n · 1e-5 · log c.
+  Without both, B_low does not depend on the scale at all, and is NaN or infinite where a magnitude is 0.
 
 The transform is not normalised. Everything is in float64, on Apple's GPUs, which have none, in float32.
 """

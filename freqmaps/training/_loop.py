@@ -7,7 +7,6 @@ import functools
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from freqmaps.provenance.unfinished import Place
 from freqmaps.training import _progress, _schedule, _state
 from freqmaps.training._data import Images
 from freqmaps.training._evaluate import evaluate
+from freqmaps.training._steps import Done, Steps
 from freqmaps.training.context import Batch, Loss, StepContext
 from freqmaps.training.hooks import Event, Hook, Hooks
 from freqmaps.training.regimes._api import Regime
@@ -263,33 +263,26 @@ class _Run:
         torch.manual_seed(_derive(self.seed, epoch, "dropout"))
         drawing = torch.Generator().manual_seed(_derive(self.seed, epoch, "data"))
         self.generator.manual_seed(_derive(self.seed, epoch, "regime"))
-        losses: list[Tensor] = []
-        totals: list[Tensor] = []
-        terms: dict[str, list[Tensor]] = {name: [] for name in self.regularisers}
-        sizes: list[int] = []
+        steps = Steps(epoch, self.regularisers, self.scaler.is_enabled())
         right = torch.zeros((), dtype=torch.int64, device=self.data.device)
         for number, (images, labels) in enumerate(self.data.epoch(self.settings, drawing)):
             batch = Batch(images.contiguous(memory_format=torch.channels_last), labels)
             context = self.context(epoch * self.per_epoch + number)
             done = self._step(batch, context)
-            losses.append(done.loss)
-            totals.append(done.total)
-            for name, term in done.terms.items():
-                terms[name].append(term)
-            sizes.append(len(labels))
+            steps.add(done, len(labels))
             if done.logits is not None and len(done.logits) == len(labels):
                 right += (done.logits.argmax(dim=1) == labels).sum()
             if number % _LOOK == _LOOK - 1:
-                self._check_finite(losses[-_LOOK:], totals[-_LOOK:], epoch, number + 1)
+                steps.check()
             self.call_hooks("after_step", context.step, context, batch)
             if context.step + 1 == last:
                 break
-        rest = len(losses) % _LOOK or _LOOK
-        self._check_finite(losses[-rest:], totals[-rest:], epoch, len(losses))
-        means = {f"train_{name}": _mean(values, sizes) for name, values in terms.items()}
-        return {"train_loss": _mean(losses, sizes), "train_accuracy": int(right) / sum(sizes), **means}
+        if len(steps) % _LOOK:
+            steps.check()
+        means = steps.means()
+        return {"train_loss": means.pop("train_loss"), "train_accuracy": int(right) / steps.images, **means}
 
-    def _step(self, batch: Batch, context: StepContext) -> _Done:
+    def _step(self, batch: Batch, context: StepContext) -> Done:
         """Set the rates, and lower the loss of one batch."""
         group = self.optimizer.param_groups[0]
         group["lr"] = _schedule.learning_rate(self.settings, context.step, context.steps, self.per_epoch)
@@ -300,7 +293,7 @@ class _Run:
         with self._autocast(), _Watching(self.classifier) as watching:
             loss = self.regime.loss(self.classifier, prepared, batch, context)
         with self._autocast():
-            terms = self._terms(batch, context)
+            terms, alive = self._terms(batch, context)
         total = loss
         for name, term in terms.items():
             total = total + self.regularisers[name].weight * term
@@ -309,34 +302,21 @@ class _Run:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         detached = {name: term.detach() for name, term in terms.items()}
-        return _Done(loss.detach(), total.detach(), detached, watching.logits)
-
-    def _check_finite(self, losses: list[Tensor], totals: list[Tensor], epoch: int, step: int) -> None:
-        # While the scaler looks for its factor, a regulariser's term may overflow; the scaler then skips the step.
-        _check_finite(losses if self.scaler.is_enabled() else totals, epoch, step)
+        return Done(loss.detach(), total.detach(), detached, alive, watching.logits)
 
     def _autocast(self) -> torch.autocast:
         # One for each part of a step: weights that a part has cast without gradients must not serve the next one.
         return torch.autocast(self.data.device.type, dtype=self.reduced, enabled=self.reduced is not None)
 
-    def _terms(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
+    def _terms(self, batch: Batch, context: StepContext) -> tuple[dict[str, Tensor], Tensor | None]:
         if not self.regularisers:
-            return {}
+            return {}, None
         clean = CleanPass(self.classifier, batch, context)
-        return {
+        terms = {
             name: check_term(regulariser(self.classifier, clean, context), name)
             for name, regulariser in self.regularisers.items()
         }
-
-
-@dataclass(frozen=True)
-class _Done:
-    """What came of a step: the regime's loss, the total with the regularisers' terms, the terms, and the logits."""
-
-    loss: Tensor
-    total: Tensor
-    terms: dict[str, Tensor]
-    logits: Tensor | None
+        return terms, clean.alive
 
 
 class _Watching:
@@ -375,21 +355,3 @@ def _derive(seed: int, epoch: int, purpose: str) -> int:
     """Return a seed of its own for each epoch and purpose."""
     digest = hashlib.sha256(f"{seed}/{epoch}/{purpose}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _mean(values: list[Tensor], sizes: list[int]) -> float:
-    """Return the mean over images of what is a mean over each batch; batches without a finite value do not count."""
-    found, weights = torch.stack(values).float().cpu(), torch.tensor(sizes, dtype=torch.float32)
-    finite = found.isfinite()
-    if not finite.all():
-        found, weights = found[finite], weights[finite]
-    return float((found * weights).sum() / weights.sum())
-
-
-def _check_finite(losses: list[Tensor], epoch: int, step: int) -> None:
-    bad = (~torch.stack(losses).isfinite()).nonzero()
-    if len(bad):
-        first = step - len(losses) + int(bad[0]) + 1
-        raise FreqmapsError(
-            f"training: the loss is not finite in epoch {epoch + 1}, step {first}; lower learning_rate (or epsilon)"
-        )
