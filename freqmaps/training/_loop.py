@@ -23,6 +23,7 @@ from freqmaps.provenance.unfinished import Place
 from freqmaps.training import _progress, _schedule, _state
 from freqmaps.training._data import Images
 from freqmaps.training._evaluate import evaluate
+from freqmaps.training._robust import Watch
 from freqmaps.training._steps import Done, Steps
 from freqmaps.training.context import Batch, Loss, StepContext
 from freqmaps.training.hooks import Event, Hook, Hooks
@@ -89,7 +90,7 @@ def train(
     list of dict
         Per epoch: epoch (from 1), lr (of its last step), train_loss (of the regime, without regularisers),
         train_accuracy, one column for each regulariser (its term before it is weighted: ``train_gradient_norm``),
-        test_loss, test_accuracy, seconds.
+        test_loss, test_accuracy, robust_accuracy (if ``robust_images`` are watched), seconds.
 
     Raises
     ------
@@ -146,7 +147,7 @@ def _check_data(data: Images, test: Images, settings: TrainingSettings, classifi
     if int(data.labels.min()) < 0 or int(data.labels.max()) >= classes:
         found = f"{int(data.labels.min())}..{int(data.labels.max())}"
         raise FreqmapsError(f"training: labels span {found}, but the network has {classes} classes")
-    if settings.keep != "last" and not len(test):
+    if settings.keep in ("best_accuracy", "best_loss") and not len(test):
         raise FreqmapsError(f"training: keep '{settings.keep}' needs test images, there are none; use 'last'")
 
 
@@ -154,6 +155,8 @@ def _mse(logits: Tensor, labels: Tensor) -> Tensor:
     return F.mse_loss(logits, F.one_hot(labels, logits.shape[1]).to(logits.dtype))
 
 
+#: By what the best weights are chosen: a column of the history, and whether it should be large or small.
+_SCORES = {"best_accuracy": ("test_accuracy", 1), "best_loss": ("test_loss", -1), "best_robust": ("robust_accuracy", 1)}
 _LOSSES: dict[str, Loss] = {"cross_entropy": F.cross_entropy, "mse": _mse}
 
 
@@ -178,6 +181,7 @@ class _Run:
         self.loss, self.state = _LOSSES[settings.loss], _progress.State()
         self.per_epoch = len(bounds(len(data), settings.batch, settings.drop_last))
         self.generator = torch.Generator(data.device)
+        self.watch = Watch(data, settings, _derive(seed, 0, "watch"))
         classifier.requires_grad_(settings.train == "all")
         if settings.train == "head":
             head(classifier).requires_grad_(True)
@@ -215,9 +219,11 @@ class _Run:
             **trained,
             "test_loss": test_loss,
             "test_accuracy": test_accuracy,
+            **self.watch.record(self.classifier),
             "seconds": round(time.perf_counter() - start, 4),
         }
         self.state.history.append(record)
+        self.watch.report(self.state.history)
         self.state.epoch += 1
         self._keep(record)
         self.call_hooks("after_epoch", number, self.context(self.state.epoch * self.per_epoch - 1))
@@ -251,7 +257,8 @@ class _Run:
         # ASSUME: as in the papers, the best epoch is chosen on the same images on which accuracy is reported.
         if self.settings.keep == "last":
             return
-        score = record["test_accuracy"] if self.settings.keep == "best_accuracy" else -record["test_loss"]
+        column, sign = _SCORES[self.settings.keep]
+        score = sign * record[column]
         if score > self.state.best:
             self.state.best = score
             self.state.best_weights = copy.deepcopy(self.classifier.state_dict())
