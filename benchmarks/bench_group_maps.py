@@ -31,13 +31,14 @@ def epoch(device: torch.device, images: int, repeats: int, settings: GroupMapSet
     """Return the median ratio of an epoch to the same frozen network's input gradients of all images, interleaved."""
     objective = components.load("objective", "invariance")(penalty=0.2)
     given = pictures(images)
-    run = Run(resnet20(10, 3, device), {"clean": given}, objective, settings, 0, device, BATCH)
+    basis = components.load("basis", "fourier")()
+    run = Run(resnet20(10, 3, device), {"clean": given}, objective, basis, settings, 0, device, BATCH)
     x, t = torch.from_numpy(given.images).to(device), torch.from_numpy(given.targets).to(device)
 
     def bare() -> None:
         for start in range(0, images, BATCH):
             y = x[start : start + BATCH].clone().requires_grad_()
-            loss = nn.functional.cross_entropy(run.net(y), t[start : start + BATCH], reduction="sum")
+            loss = nn.functional.cross_entropy(run.problem.net(y), t[start : start + BATCH], reduction="sum")
             torch.autograd.grad(loss, y)
 
     pairs = [(seconds(bare, device), seconds(run.epoch, device)) for _ in range(repeats + 1)][1:]

@@ -174,7 +174,7 @@ def step_overhead(device: torch.device, images: int, repetitions: int, basis: st
     def bare() -> None:
         for _ in range(run.check_every):
             y = x.clone().requires_grad_()
-            torch.autograd.grad(nn.functional.cross_entropy(run.net(y), t, reduction="sum"), y)
+            torch.autograd.grad(nn.functional.cross_entropy(run.problem.net(y), t, reduction="sum"), y)
 
     def whole() -> None:
         run._advance()

@@ -7,8 +7,8 @@ import torch
 from freqmaps.core import components
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.maps import compute_maps
-from freqmaps.maps._engine import plan_for
-from freqmaps.maps.layouts import ComplexFrequencyPlane, Grid
+from freqmaps.optimise.layouts import ComplexFrequencyPlane, Grid
+from freqmaps.optimise.problem import plan_for
 from tests.map_cases import SHORT, small_net, some_images, some_targets
 
 BASES = components.names("basis")

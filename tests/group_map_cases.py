@@ -6,10 +6,16 @@ from torch import nn
 
 from freqmaps.group_maps import GroupMapSettings, Pictures, compute_group_maps
 from freqmaps.group_maps._batches import Minibatches
+from freqmaps.optimise.layouts import FrequencyPlane
 from tests.map_cases import small_net, some_images, some_targets
 
 PLAIN = {"stop": "none", "schedule": "constant", "learning_rate": 0.02, "batch": 5, "epochs": 6}
 PENALTY = {"penalty": 0.01}
+
+
+def uniform(shape, seed):
+    """The noise that a group's map starts from."""
+    return FrequencyPlane(*shape).draw(np.random.default_rng(seed))
 
 
 def settings(**changes):
@@ -44,11 +50,33 @@ def slow_loss(objective, strength, logits, unfiltered, targets, mask):
     return torch.exp((loss - before) ** 2).mean() + strength * mask.norm(p=1) / torch.ones_like(mask).norm(p=1)
 
 
-def slow_group_map(net, kinds, config, label, seed=0, objective="cross_entropy", parameters=PENALTY, initial=None):
+def through_amplitudes(net, mask, x):
+    """The logits for images whose full planes are multiplied by a map, origin in the corner."""
+    return net(torch.fft.ifft2(mask * torch.fft.fft2(x)).real)
+
+
+def clamped(mask):
+    """The map put back into [0, 1]."""
+    return mask.clamp(0, 1)
+
+
+def slow_group_map(
+    net,
+    kinds,
+    config,
+    label,
+    seed=0,
+    objective="cross_entropy",
+    parameters=PENALTY,
+    initial=None,
+    through=through_amplitudes,
+    projected=clamped,
+):
     """One group's map, written as the papers' authors write it: full plane, autograd, torch's Adam and OneCycleLR.
 
     ``kinds`` are (number, pictures) in the order of their steps. Returns the map (origin in the corner), and the mean
-    loss and the accuracy (of the first kind) of each epoch.
+    loss and the accuracy (of the first kind) of each epoch. What a map multiplies is said by ``through``, from a
+    network, a map and images to logits, and ``projected``, which puts a map back into its range.
     """
     streams = []
     for number, given in kinds:
@@ -74,13 +102,13 @@ def slow_group_map(net, kinds, config, label, seed=0, objective="cross_entropy",
                 rows = minibatches.at(epoch * rounds + number)
                 x, t = torch.from_numpy(given.images[rows]), torch.from_numpy(given.targets[rows])
                 adam.zero_grad()
-                logits = net(torch.fft.ifft2(mask * torch.fft.fft2(x)).real)
+                logits = through(net, mask, x)
                 loss = slow_loss(objective, parameters["penalty"], logits, net(x).detach(), t, mask)
                 loss.backward()
                 adam.step()
                 if schedule:
                     schedule.step()
-                mask.data.clamp_(0, 1)
+                mask.data = projected(mask.data)
                 epoch_losses.append(loss.item())
                 if kind == 0:
                     right, seen = right + int((logits.argmax(1) == t).sum()), seen + len(t)

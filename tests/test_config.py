@@ -101,6 +101,20 @@ MISTAKES = {
         ),
         "items[0]: item 'B25-F1' needs results of stage 'maps' and basis fourier, which no run asks for",
     ),
+    "unknown basis of group maps": (
+        changed(group_maps={"b25-class": {"basis": "dtc"}}), "group_maps.b25-class.basis: no basis named 'dtc'; did you"
+    ),
+    "evaluation whose group maps have another basis": (
+        changed(group_maps={"b25-class": {"basis": "dct"}}),
+        "evaluations.b25-defence.group_maps: group maps 'b25-class' have basis 'dct', and this evaluation reads",
+    ),
+    "item whose group maps have another basis": (
+        changed(
+            runs=[base()["runs"][2] | {"group_maps": ["waves"], "evaluations": [], "maps": [], "attacks": []}],
+            group_maps={"waves": {"objective": "invariance", "basis": "dct"}}, items=[{"item": "K22-F3"}],
+        ),
+        "items[0]: item 'K22-F3' needs results of stage 'group_maps' and basis fourier, which no run asks for",
+    ),
     "maps tested on what they were made from": (
         changed(group_maps={"b25-class": {"samples": {"split": "test"}}}),
         "evaluations.b25-defence: it needs images that the maps have not seen, and group_maps.b25-class was made from",
@@ -186,6 +200,20 @@ def test_a_map_setting_has_the_basis_that_it_names():
     }
 
 
+def test_the_basis_of_group_maps_is_in_the_spec_where_it_is_not_the_amplitudes():
+    def specs(**given):
+        run = base()["runs"][2] | {"group_maps": ["k22-global"], "evaluations": []}
+        nodes = study(changed(items=[], evaluations={}, runs=[run], **given)).graph.nodes.values()
+        return {n.key: n.spec["parameters"] for n in nodes if n.stage == "group_maps"}
+
+    without = specs()
+    assert without == specs(group_maps={"k22-global": {"basis": "fourier"}})
+    assert all("basis" not in parameters for parameters in without.values())
+    other = specs(group_maps={"k22-global": {"basis": "dct"}})
+    assert not other.keys() & without.keys()
+    assert [p["basis"] for p in other.values()] == [{"kind": "dct", "parameters": {}}] * len(without)
+
+
 def test_a_key_given_twice_is_an_error(tmp_path):
     (tmp_path / "c.yaml").write_text("study: a\nruns: []\nstudy: b\n")
     with pytest.raises(ConfigError, match="line 3: 'study' is given twice"):
@@ -243,6 +271,8 @@ def test_every_key_of_the_schema_is_described():
 
 def test_a_layer_that_the_network_lacks_is_told_before_work_starts():
     basis = {"kind": "features", "layer": "feature.0"}
-    message = r"maps\.features\.basis: .* cannot be cut at layer 'feature\.0'; did you mean 'features\.0'\? Valid: "
-    with pytest.raises(ConfigError, match=message):
+    message = r"\.basis: .* cannot be cut at layer 'feature\.0'; did you mean 'features\.0'\? Valid: "
+    with pytest.raises(ConfigError, match=rf"^maps\.features{message}"):
         study(changed(maps={"features": {"basis": basis}}))
+    with pytest.raises(ConfigError, match=rf"^group_maps\.b25-class{message}"):
+        study(changed(group_maps={"b25-class": {"basis": basis}}))

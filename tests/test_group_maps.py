@@ -9,7 +9,6 @@ import torch
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.group_maps import GroupMapSettings, Pictures, _engine, select_clean, select_successful
-from freqmaps.group_maps._noise import uniform
 from freqmaps.maps import to_full
 from tests.group_map_cases import (
     accuracy_through,
@@ -19,6 +18,7 @@ from tests.group_map_cases import (
     pictures,
     settings,
     slow_group_map,
+    uniform,
 )
 from tests.map_cases import corner_full, small_net
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from freqmaps.group_maps import GroupMapSettings
-from freqmaps.group_maps._adam import rate_and_beta
 from freqmaps.group_maps._batches import Minibatches
 from freqmaps.group_maps._stop import Stopping
+from freqmaps.optimise.adam import BETAS, pace
 from tests.group_map_cases import learned_net, make, pictures, settings
 
 
@@ -34,11 +34,12 @@ def test_the_cycle_is_torchs(total, warmup):
     schedule = torch.optim.lr_scheduler.OneCycleLR(adam, 0.2, total_steps=total, pct_start=warmup)
     for step in range(total):
         group = adam.param_groups[0]
-        assert rate_and_beta(config, step, total) == pytest.approx((group["lr"], group["betas"][0]), rel=1e-9)
+        share, beta = pace(config, step, total)
+        assert (0.2 * share, beta) == pytest.approx((group["lr"], group["betas"][0]), rel=1e-9)
         adam.step()
         if step < total - 1:
             schedule.step()
-    assert rate_and_beta(GroupMapSettings(schedule="constant", learning_rate=0.3), 5, 9) == (0.3, 0.9)
+    assert pace(GroupMapSettings(schedule="constant", learning_rate=0.3), 5, 9) == (1.0, BETAS[0])
 
 
 def test_stopping_counts_as_the_authors_code_does():

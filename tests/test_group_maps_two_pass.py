@@ -6,11 +6,10 @@ import torch
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.group_maps import Pictures, class_maps, to_dataset
-from freqmaps.group_maps._noise import uniform
 from freqmaps.group_maps.two_pass import SoftTwoPass, ThroughChoice, TwoPass
 from freqmaps.maps import to_full
 from freqmaps.models import predict
-from tests.group_map_cases import accuracy_through, learned_net, make, pictures, settings
+from tests.group_map_cases import accuracy_through, learned_net, make, pictures, settings, uniform
 from tests.map_cases import corner_full, small_net, some_images
 
 

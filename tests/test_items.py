@@ -23,7 +23,14 @@ from freqmaps.publish.latex import escape, latex
 from freqmaps.publish.published import AS_PUBLISHED, published
 from freqmaps.publish.tables import scope_notes
 from freqmaps.results.reader import Inputs
-from tests import synthetic_defence, synthetic_k22, synthetic_low_pass, synthetic_theory, tiny_results
+from tests import (
+    synthetic_defence,
+    synthetic_k22,
+    synthetic_low_pass,
+    synthetic_spectra,
+    synthetic_theory,
+    tiny_results,
+)
 from tests import synthetic_study as study
 from tests.latex import compiled, needs_latex
 
@@ -359,7 +366,13 @@ def test_first_per_class_handles_one_class():
 
 
 #: Those tested on results of their own.
-OTHERS = (*tiny_results.ITEMS, *synthetic_defence.ITEMS, *synthetic_low_pass.ITEMS, *synthetic_theory.ITEMS)
+OTHERS = (
+    *tiny_results.ITEMS,
+    *synthetic_defence.ITEMS,
+    *synthetic_low_pass.ITEMS,
+    *synthetic_theory.ITEMS,
+    *synthetic_spectra.ITEMS,
+)
 
 
 @pytest.mark.parametrize("item", [i for i in components.names("item") if i not in OTHERS])

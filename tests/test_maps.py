@@ -11,7 +11,7 @@ from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.schedules import CYCLED_BETA, CYCLED_RATE, one_cycle
 from freqmaps.maps import MapSettings, _engine, compute_maps
 from freqmaps.maps._engine import optimise_maps
-from freqmaps.maps.objectives.cross_entropy import build as cross_entropy
+from freqmaps.optimise.objectives.cross_entropy import build as cross_entropy
 from tests.map_cases import (  # noqa: F401
     SHORT,
     converging_maps,

@@ -8,7 +8,7 @@ from torch import nn
 from freqmaps.core import components
 from freqmaps.maps import MapSettings, mean_size, to_dataset
 from freqmaps.maps._engine import optimise_maps
-from freqmaps.maps.objectives.cross_entropy import build as cross_entropy
+from freqmaps.optimise.objectives.cross_entropy import build as cross_entropy
 from freqmaps.stores import MAPS, read, write
 from tests.basis_cases import BASES, SIZES, bound, build, make, refusal, some_map, tiny
 from tests.map_cases import SHORT, small_net, some_images, some_targets

@@ -12,7 +12,8 @@ from freqmaps.core.device import is_out_of_memory
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.memory import bytes_per_image, fitting_batch, saved_bytes
 from freqmaps.maps import MapSettings
-from freqmaps.maps._frozen import freeze
+from freqmaps.optimise.frozen import freeze
+from freqmaps.optimise.problem import Problem
 from tests.map_cases import converging_maps, run, small_net, some_images, some_targets  # noqa: F401
 
 # --- the frozen network ----------------------------------------------------------------------------------------------
@@ -137,18 +138,17 @@ def test_batch_size_follows_from_the_activations_and_the_free_memory(monkeypatch
     assert fitting_batch(net, image) == 1
 
 
-def peak_of_a_step(net, plan, n):
+def peak_of_a_step(problem, n):
     """The most memory that a step of ``n`` images asks for, and its state, by the profiler's account."""
     from torch.profiler import ProfilerActivity, profile
 
     from freqmaps.maps._slots import Slots, advance
 
-    objective = components.load("objective", "cross_entropy")(penalty=0.01)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
         images, target = torch.rand(n, 3, 32, 32), torch.zeros(n, dtype=torch.int64)
-        slots = Slots.start(plan, images, target, target.float(), 20)
+        slots = Slots.start(problem.plan, images, target, target.float(), 20)
         for _ in range(2):
-            advance(slots, net, objective, plan, MapSettings())
+            advance(slots, problem, MapSettings())
     events = [e for e in found.profiler.kineto_results.events() if e.name() == "[memory]"]
     return int(np.cumsum([e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())]).max())
 
@@ -166,10 +166,11 @@ def test_the_memory_of_an_image_is_estimated_from_above_and_not_far(kind):
     build = components.load("model", "resnet_cifar")
     net = transformer() if kind == "transformer" else build(classes=4, channels=3, size=32, depth=8).eval()
     images = torch.rand(2, 3, 32, 32)
-    net, plan = freeze(net, images), components.load("basis", "fourier")().bind(net, images)
-    peak_of_a_step(net, plan, 1)  # what is made once per process
-    measured = (peak_of_a_step(net, plan, 24) - peak_of_a_step(net, plan, 8)) / 16
-    assert measured <= bytes_per_image(net, images[:1], plan.numbers) <= 2 * measured
+    objective, basis = components.load("objective", "cross_entropy")(), components.load("basis", "fourier")()
+    problem = Problem.of("maps", net, objective, basis, images)
+    peak_of_a_step(problem, 1)  # what is made once per process
+    measured = (peak_of_a_step(problem, 24) - peak_of_a_step(problem, 8)) / 16
+    assert measured <= bytes_per_image(problem.net, images[:1], problem.plan.numbers) <= 2 * measured
 
 
 def test_keeping_freed_memory_is_undone_at_the_end_and_never_fails(monkeypatch):

@@ -8,9 +8,10 @@ from torch.nn import functional
 
 from freqmaps.core import components
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.maps._engine import optimise_maps, plan_for
-from freqmaps.maps.bases.features import build, feature_layers
-from freqmaps.maps.objectives.cross_entropy import build as cross_entropy
+from freqmaps.maps._engine import optimise_maps
+from freqmaps.optimise.bases.features import build, feature_layers
+from freqmaps.optimise.objectives.cross_entropy import build as cross_entropy
+from freqmaps.optimise.problem import plan_for
 from tests.map_cases import SHORT, small_net, some_images, some_targets
 from tests.tiny_models import images, tiny
 
@@ -58,7 +59,11 @@ def test_a_path_round_the_layer_carries_the_unfiltered_image():
         torch.testing.assert_close(plan.logits(net, nothing, coefficients), net.head(batch.mean((2, 3))))
 
 
-CASES = [(name, {}) for name in components.names("model")] + [("torchvision_model", {"name": "resnet18"})]
+#: Networks without a layer of planes.
+DENSE = ["two_layer"]
+CASES = [(name, {}) for name in components.names("model") if name not in DENSE] + [
+    ("torchvision_model", {"name": "resnet18"})
+]
 
 
 @pytest.mark.parametrize(("architecture", "parameters"), CASES)
@@ -78,6 +83,12 @@ def test_every_model_can_be_cut_at_each_of_its_layers(architecture, parameters):
         torch.testing.assert_close(answer.detach(), expected, rtol=1e-3, atol=1e-4)
         (towards,) = torch.autograd.grad(answer[:, 0].sum(), seen)
         assert plan.pull_back(towards, coefficients, torch.empty(0)).shape == (2, *plan.layout.shape)
+
+
+@pytest.mark.parametrize("architecture", DENSE)
+def test_a_network_without_planes_can_be_cut_nowhere(architecture):
+    with pytest.raises(FreqmapsError, match=r"cannot be cut at layer 'outer'; Valid: \(none\)$"):
+        plan_of(tiny(architecture, classes=4, channels=3, size=32), "outer", images(2, 3, 32))
 
 
 def test_maps_of_features_equal_those_of_the_cut_off_rest():
@@ -117,8 +128,8 @@ def test_a_layer_that_cannot_be_cut_is_answered_with_those_that_can(layer):
 
 
 @pytest.mark.parametrize("trainable", [True, False])
-def test_a_layer_on_which_the_answer_does_not_hang_is_refused(trainable):
-    with pytest.raises(FreqmapsError, match="does not hang on layer 'unused'"):
+def test_a_layer_on_which_the_logits_do_not_depend_is_refused(trainable):
+    with pytest.raises(FreqmapsError, match="do not depend on layer 'unused'"):
         build(layer="unused").bind(Tokens().requires_grad_(trainable), torch.rand(1, 1, 8, 8))
 
 

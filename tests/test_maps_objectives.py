@@ -10,9 +10,9 @@ from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.maps import MapSettings
 from freqmaps.maps._engine import optimise_maps
-from freqmaps.maps.objectives.cross_entropy import build as cross_entropy
-from freqmaps.maps.objectives.invariance import Invariance
-from freqmaps.maps.objectives.invariance import build as invariance
+from freqmaps.optimise.objectives.cross_entropy import build as cross_entropy
+from freqmaps.optimise.objectives.invariance import Invariance
+from freqmaps.optimise.objectives.invariance import build as invariance
 from freqmaps.spectra.planes import multiplicity
 from tests.map_cases import small_net, some_images, some_targets
 

@@ -153,13 +153,16 @@ EDITS = {
     "the atlas's looks": (append("report/atlas/style.css", "\nh1 { color: red; }\n"), {"atlas"}),
     "a default made explicit": (config("maps", "ce", "window", to=20), shown()),
     "threads and device": (config("threads", to={"maps": 2}), set()),
-    "a numeric function of maps": (append("freqmaps/maps/objectives/cross_entropy.py", "\n_SCALE = 2.0\n"), FROM_MAPS),
+    "a numeric function of maps": (
+        append("freqmaps/optimise/objectives/cross_entropy.py", "\n_SCALE = 2.0\n"),
+        FROM_MAPS,
+    ),
     "a numeric function of a metric": (
         append("freqmaps/correlation/metrics/cosine.py", "\n_SCALE = 2.0\n"),
         {f"correlation/0/{a}/cosine" for a in ATTACKS} | shown("B25-T1", "atlas"),
     ),
-    "a comment": (append("freqmaps/maps/objectives/cross_entropy.py", "\n# a comment\n"), set()),
-    "a reformatting": (reformat("freqmaps/maps/objectives/cross_entropy.py"), set()),
+    "a comment": (append("freqmaps/optimise/objectives/cross_entropy.py", "\n# a comment\n"), set()),
+    "a reformatting": (reformat("freqmaps/optimise/objectives/cross_entropy.py"), set()),
     "a log line of the job runner": (append("freqmaps/job.py", "\n_NOTE = 'x'\n"), set()),
     "a new function in a module that every stage uses": (
         append("freqmaps/spectra/transforms.py", "\n\ndef unused(x):\n    return x\n"),

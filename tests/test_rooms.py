@@ -66,7 +66,7 @@ def test_the_check_sees_every_way_to_import(tmp_path, monkeypatch):
 FLOORS = (
     {"core"},
     {"provenance", "spectra"},
-    {"stages", "inference"},
+    {"stages", "inference", "optimise"},
     {"stores", "study", "simulation", "correlation", "matrices", "analysis"},
     {"datasets", "models", "results"},
     {"training", "attacks", "maps", "job", "archive", "plan"},

@@ -87,7 +87,11 @@ def test_what_reads_maps_is_a_job_of_the_cluster_and_a_plain_table_is_not(defaul
 
 def test_without_together_each_result_has_a_job_of_its_own(default):
     alone = jobs.batches(default.graph, 0)
-    assert len(alone) == len(default.graph.nodes) > len(default.batches)
+    # One run of a training makes it and all its snapshots.
+    shared = [batch for batch in alone if len(batch.nodes) > 1]
+    assert {batch.stage for batch in shared} == {"snapshots"} and len(shared) == 2
+    together = sum(len(batch.nodes) - 1 for batch in shared)
+    assert len(alone) == len(default.graph.nodes) - together > len(default.batches)
 
 
 def test_the_default_study_takes_few_jobs(default):
@@ -102,7 +106,7 @@ def test_the_profile_names_no_rule_and_puts_what_a_site_edits_first():
 def test_one_stage_one_name_everywhere():
     for stage in STAGES:
         assert (REPOSITORY / "workflow_scripts" / f"{stage}.py").exists()
-        folder = {"items": "papers", "report": "publish/report"}.get(stage, stage)
+        folder = {"items": "papers", "report": "publish/report", "snapshots": "training"}.get(stage, stage)
         assert (REPOSITORY / "freqmaps" / folder / "__init__.py").exists()
 
 
@@ -139,8 +143,6 @@ def test_torch_and_torchvision_are_a_pair():
 
 
 def test_without_a_target_everything_is_made(tmp_path):
-    folder = clone(tmp_path / "clone")
-    (folder / "config.yaml").write_text((folder / "tests" / "tiny.yaml").read_text())
-    done = snakemake(folder, "-n")
+    done = snakemake(clone(tmp_path / "clone"), "-n")
     assert "Nothing to be done" not in done.stdout + done.stderr
     assert re.search(r"^all +1$", done.stdout, flags=re.MULTILINE)

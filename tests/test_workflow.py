@@ -39,11 +39,14 @@ STUDY = {
     "trainings": {"short": {"epochs": 4, "batch": 32, "learning_rate": 0.05}},
     "attacks": {"fgsm": {"kind": "fgsm", "epsilon": 0.2}},
     "maps": {"ce": {"min_steps": 30, "max_steps": 60, "penalty": 0.01}},
+    "group_maps": {
+        "waves": {"objective": "cross_entropy", "penalty": 0.01, "basis": "dct", "groups": "class", "epochs": 3}
+    },
     "shard": 40,
     "runs": [
         {
             "datasets": ["ours"], "models": ["tiny"], "trainings": ["short"], "attacks": ["fgsm"], "maps": ["ce"],
-            "metrics": ["cosine", "svcca"], "samples": {"first": 60},
+            "group_maps": ["waves"], "metrics": ["cosine", "svcca"], "samples": {"first": 60},
         }
     ],
     "items": [{"item": "B25-T1", "attacks": ["fgsm"]}, {"item": "B25-F1", "attack": "fgsm"}],
@@ -103,6 +106,18 @@ def test_results_open_as_xarray_in_two_lines(lab):
     assert set(results.correlations()["metric"]) == {"cosine", "svcca"}
     assert results.problems() == []
     assert {"spec", "commit", "freqmaps"} <= set(maps.attrs)
+
+
+def test_group_maps_of_cosines_are_told_from_those_of_amplitudes(lab):
+    results = freqmaps.open(lab / "results")
+    with pytest.raises(FreqmapsError, match="have basis 'dct', and what is asked for needs 'fourier'"):
+        results.group_maps(dataset="ours")
+    maps = results.group_maps(dataset="ours", basis="dct")
+    assert maps["map"].dims == ("group", "channel", "row", "column")
+    assert maps["row"].attrs["units"] == "half cycles per image"
+    assert maps["map"].shape == (4, 3, 8, 8)
+    assert int(maps["n_images"].sum()) == 60
+    assert 0 < float(maps["map"].min()) < 1
 
 
 def test_results_of_one_study_are_told_from_those_of_another(lab, tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ def run(job: Job) -> dict[str, object]:
     job.options["device_used"] = str(device)
     classifier = load_classifier(job.input("checkpoint"), device)
     settings = components.make_settings(GroupMapSettings, job.parameters["settings"])
-    objective = job.parameters["objective"]
+    objective, basis = job.parameters["objective"], job.parameters.get("basis", {"kind": "fourier", "parameters": {}})
     samples = select(job.input("dataset"), **job.parameters["samples"], unit=False)
     result = compute_group_maps(
         classifier,
@@ -33,6 +33,8 @@ def run(job: Job) -> dict[str, object]:
         objective["kind"],
         objective["parameters"],
         settings,
+        basis_name=basis["kind"],
+        basis_params=basis["parameters"],
         adversarial=_misled(job, samples, settings) if job.parameters["images"] == "adversarial" else None,
         seed=job.seed,
         device=device,
@@ -44,6 +46,8 @@ def run(job: Job) -> dict[str, object]:
         "images": job.parameters["images"],
         "objective": objective["kind"],
         "parameters": job.parameters["settings"],
+        "basis": basis["kind"],
+        "basis_parameters": basis["parameters"],
     }
     write(job.folder / "store.zarr.zip", to_dataset(result, attributes | job.attributes()), GROUP_MAPS)
     return headline(result)

@@ -5,9 +5,9 @@ A component of this folder is a module with
 * ``NEEDS``: the stages that it reads beside the dataset and the checkpoint, among ``attacks``, ``maps`` and
   ``group_maps``. Its parameters ``attacks``, ``maps`` and ``group_maps``, if it has them, narrow that by name,
   ``images`` by the kind of maps (``essential``, ``adversarial``, ``transferred``, ``noise``), and ``masks_of`` names
-  other trainings whose group maps it reads too. ``BASES``, if it has that, are the bases of maps that it can read;
-  ``UNSEEN = True`` refuses group maps that were made from samples that it evaluates on; ``SNAPSHOTS = True`` gives it
-  :class:`Networks` in place of the network: all snapshots that the run names, in one result;
+  other trainings whose group maps it reads too. ``BASES``, if it has that, are the bases of maps and group maps that
+  it can read; ``UNSEEN = True`` refuses group maps that were made from samples that it evaluates on; ``SNAPSHOTS =
+  True`` gives it :class:`Networks` in place of the network: all snapshots that the run names, in one result;
 * ``compute(inputs, network, *, seed, ...)``, which returns rows: plain mappings, all with the same keys; or an
   :class:`Evaluated` that also has rows about single samples (``sample`` and whatever else), kept in ``samples.csv``, or
   labelled arrays (a mean spectrum, a heat map), kept in ``arrays.zarr.zip``.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from freqmaps.results.reader import Inputs
 
 NEEDS = ("group_maps",)
+BASES = ("fourier",)
 UNSEEN = True
 LIBRARIES = ("foolbox", "eagerpy", "pyautoattack")
 RANGES = {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from freqmaps.results.reader import Inputs
 
 NEEDS = ("group_maps",)
+BASES = ("fourier",)
 TINY = {"group_maps": "tiny"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from freqmaps.core.errors import FreqmapsError
 from freqmaps.group_maps._state import fingerprint, load, save
 from freqmaps.group_maps.selection import Pictures
 from freqmaps.group_maps.settings import GroupMapSettings
+from freqmaps.optimise.layouts import Layout
 from freqmaps.provenance.unfinished import Place
 
 if TYPE_CHECKING:
@@ -31,10 +33,10 @@ class GroupMaps:
     Attributes
     ----------
     map
-        (p, c, h, w // 2 + 1) float32 in [0, 1]: half planes; :func:`freqmaps.maps.to_full` unfolds them. 1 throughout
-        for a group without images.
-    width
-        Pixels per row of the images.
+        (p, ...) float32, as they are made: for amplitudes, half planes (c, h, w // 2 + 1) in [0, 1]. The map that
+        changes nothing, which is 1 throughout, for a group without images.
+    layout
+        How they lie; ``layout.to_store(map)`` gives them with the axes ``layout.dims``, full planes for amplitudes.
     label
         (p,) int64: the class, or -1 for the group of all images.
     start
@@ -52,7 +54,8 @@ class GroupMaps:
     adversarial_accuracy, filtered_adversarial_accuracy
         The same for the group's adversarial images, with the true classes.
     mean_of_map, share_of_zeros
-        (p,) float64 in [0, 1]: mean over channels and full-plane entries (‖M‖₁ / ‖1‖₁), and share of those < 1e-8.
+        (p,) float64 in [0, 1]: mean of |M| over channels and coefficients, for amplitudes the full plane's
+        (‖M‖₁ / ‖1‖₁), and share of coefficients with |M| < 1e-8.
     history
         ``loss``, ``accuracy``, ``adversarial_accuracy`` (both of the filtered images, counted while the map moves),
         ``mean_of_map`` and ``share_of_zeros``, (p, epochs) float64 each; NaN after a map has stopped.
@@ -61,7 +64,7 @@ class GroupMaps:
     """
 
     map: NDArray[np.float32]
-    width: int
+    layout: Layout
     label: NDArray[np.int64]
     start: NDArray[np.int64]
     n_images: NDArray[np.int64]
@@ -86,6 +89,8 @@ def compute_group_maps(
     objective_params: Mapping[str, Any],
     settings: GroupMapSettings,
     *,
+    basis_name: str = "fourier",
+    basis_params: Mapping[str, Any] = MappingProxyType({}),
     adversarial: Pictures | None = None,
     seed: int = 0,
     device: str | torch.device = "auto",
@@ -96,7 +101,7 @@ def compute_group_maps(
     """Find one map per group of images (Karantzas et al., eq. 2; Basile et al., section IV-G).
 
     A step of a group minimises the mean of the objective's data term over the group's next ``settings.batch`` images,
-    each filtered by the group's map, plus the penalty, by Adam; entries are clamped to [0, 1] after each step. All
+    each filtered by the group's map, plus the penalty, by Adam; the map is put back into its range after each step. All
     groups' steps go through the network together; a group's map is what it would be if it were made alone, and neither
     ``batch`` nor the device change it but by rounding.
 
@@ -111,9 +116,11 @@ def compute_group_maps(
     clean
         The clean images; not used where adversarial ones are and ``settings.alternate`` is off.
     objective_name, objective_params
-        A component of ``freqmaps/maps/objectives`` (or ``module:function``) and its parameters.
+        A component of ``freqmaps/optimise/objectives`` (or ``module:function``) and its parameters.
     settings
         Groups, initial values, optimisation and stopping rule.
+    basis_name, basis_params
+        A component of ``freqmaps/optimise/bases`` (or ``module:function``) and its parameters.
     adversarial
         Adversarial images that the network misclassifies; their maps learn to give the true class back.
     seed
@@ -130,17 +137,19 @@ def compute_group_maps(
     Raises
     ------
     FreqmapsError
-        Shapes, labels or settings do not fit, there are no images, a loss is not finite, or memory does not hold one
-        image.
+        Shapes, labels or settings do not fit, there are no images, the basis does not fit the images or the network, a
+        loss is not finite, or memory does not hold one image.
     """
     from freqmaps.core.device import pick
     from freqmaps.group_maps._engine import Run
     from freqmaps.group_maps._progress import Progressed
 
     pictures = _used(clean, adversarial, settings)
-    mark = fingerprint(model, pictures, objective_name, objective_params, settings, seed) if state else ""
+    named = (objective_name, objective_params, settings, basis_name, basis_params, seed)
+    mark = fingerprint(model, pictures, *named) if state else ""
     objective = components.load("objective", objective_name)(**objective_params)
-    run = Run(model, pictures, objective, settings, seed, pick(device), batch)
+    basis = components.load("basis", basis_name)(**basis_params)
+    run = Run(model, pictures, objective, basis, settings, seed, pick(device), batch)
     found = load(state, mark)
     if found:
         run.state = Progressed.restored(found, run.device)
@@ -209,7 +218,7 @@ def _finished(run: Run) -> GroupMaps:
     kept = np.where(state.stopping.kept > 0, state.stopping.kept, state.epochs)
     return GroupMaps(
         map=final.cpu().numpy(),
-        width=run.shape[-1],
+        layout=run.plan.layout,
         label=np.repeat(np.array(run.labels, dtype=np.int64), starts),
         start=np.tile(np.arange(starts, dtype=np.int64), len(run.labels)),
         n_images=counts["clean"].astype(np.int64),
@@ -222,6 +231,6 @@ def _finished(run: Run) -> GroupMaps:
         filtered_accuracy=run.accuracy("clean", final),
         adversarial_accuracy=run.unfiltered("adversarial"),
         filtered_adversarial_accuracy=run.accuracy("adversarial", final),
-        **sparsity(final, run.weight),
+        **sparsity(run.plan, final),
         history={name: values[:, : state.epoch] for name, values in state.history.items()},
     )

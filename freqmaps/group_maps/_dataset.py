@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.group_maps._compute import GroupMaps
-from freqmaps.spectra.planes import to_full, to_half
+from freqmaps.spectra.planes import to_half
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,30 +55,30 @@ def to_dataset(maps: GroupMaps, attrs: Mapping[str, Any]) -> xr.Dataset:
     maps
         The maps of all groups.
     attrs
-        Must have ``images`` (``essential`` or ``adversarial``), ``objective`` and ``parameters``.
+        Must have ``images`` (``essential`` or ``adversarial``), ``objective`` and ``parameters``; ``basis`` and
+        ``basis_parameters`` if the basis is not ``fourier``.
 
     Returns
     -------
     xr.Dataset
-        Dims ``group, channel, ky, kx``: full planes, origin in the middle, with the signed frequencies as coordinates;
-        and ``epoch``, from 1, for the history.
+        Dims ``group, channel, ky, kx`` for amplitudes: full planes, origin in the middle, with the signed frequencies
+        as coordinates. Other bases have the axes of their layout, which the attribute ``layout`` names. And ``epoch``,
+        from 1, for the history.
     """
     import xarray as xr
 
-    h, w = maps.map.shape[-2], maps.width
     columns: dict[str, Any] = {name: ("group", getattr(maps, name)) for name in _COLUMNS}
     columns |= {f"history_{name}": (("group", "epoch"), values) for name, values in maps.history.items()}
-    columns["map"] = (("group", "channel", "ky", "kx"), to_full(maps.map, w))
+    columns["map"] = (("group", *maps.layout.dims), maps.layout.to_store(maps.map))
     epochs = maps.history["loss"].shape[1]
     return xr.Dataset(
         columns,
         coords={
             "group": ("group", np.array(group_names(maps.label, maps.start), dtype=object)),
-            "ky": np.arange(h, dtype=np.int64) - h // 2,
-            "kx": np.arange(w, dtype=np.int64) - w // 2,
+            **maps.layout.coordinates(),
             "epoch": np.arange(1, epochs + 1, dtype=np.int64),
         },
-        attrs={"kind": "group_maps", **attrs},
+        attrs={"kind": "group_maps", "basis": "fourier", "basis_parameters": {}, "layout": maps.layout.name, **attrs},
     )
 
 
@@ -88,7 +88,7 @@ def class_maps(store: xr.Dataset, *, start: int = 0) -> NDArray[np.float32]:
     Parameters
     ----------
     store
-        A group map store.
+        A group map store of basis ``fourier``.
     start
         Which of a class's maps, where there are several.
 
@@ -100,8 +100,11 @@ def class_maps(store: xr.Dataset, *, start: int = 0) -> NDArray[np.float32]:
     Raises
     ------
     FreqmapsError
-        The store's groups are not classes, or there is no such start.
+        The store's groups are not classes, its maps have another basis, or there is no such start.
     """
+    basis = store.attrs.get("basis", "fourier")
+    if basis != "fourier":
+        raise FreqmapsError(f"group_maps: the store's maps have basis '{basis}'; give maps of basis fourier")
     labels, starts = store["label"].values, store["start"].values
     if (labels < 0).any():
         raise FreqmapsError("group_maps: the store holds one map of all images, not one per class; set groups: class")

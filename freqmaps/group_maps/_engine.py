@@ -1,4 +1,4 @@
-"""The maps of all groups at once: each its own problem, all images of a step in one batch of the network.
+"""The maps of all groups at once: each optimised on its own, all images of a step in one batch of the network.
 
 A group's order of images, steps and schedule are its own, so its map is what it would be if it were made alone.
 """
@@ -14,21 +14,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.core.memory import fitting_batch, free_bytes, keep_freed_memory
-from freqmaps.group_maps._adam import adam_step, rate_and_beta
+from freqmaps.core.memory import free_bytes
 from freqmaps.group_maps._batches import Minibatches
-from freqmaps.group_maps._noise import uniform
 from freqmaps.group_maps._pool import Chunks, Pool
 from freqmaps.group_maps._progress import HISTORY, ZERO, Progressed, Tally
 from freqmaps.group_maps.selection import Pictures
 from freqmaps.group_maps.settings import GroupMapSettings
-from freqmaps.maps._frozen import freeze, plain_copy
-from freqmaps.maps.objectives._api import Objective
 from freqmaps.models._predict import to_unit
-from freqmaps.spectra.half_planes import filtered, mirrored_, towards_map
-from freqmaps.spectra.planes import multiplicity
+from freqmaps.optimise import adam
+from freqmaps.optimise.bases._api import Basis, Plan
+from freqmaps.optimise.objectives._api import Objective
+from freqmaps.optimise.problem import Problem
 
-#: Share of the free memory that F x of all images may take.
+#: Share of the free memory that the coefficients of all images may take.
 CACHE_SHARE = 0.3
 #: What sets the random numbers of one purpose apart from those of another.
 _SEEDS = {"clean": 0, "adversarial": 1, "initial": 2}
@@ -57,7 +55,7 @@ class Batch:
 
 
 class Run:
-    """All groups' maps on their way, from epoch to epoch; problem ``g * starts + s`` is start s of group g.
+    """All groups' maps on their way, from epoch to epoch; map ``g * starts + s`` is start s of group g.
 
     Parameters
     ----------
@@ -67,6 +65,8 @@ class Run:
         By kind, ``clean`` and ``adversarial``; kinds without images are left out.
     objective
         What to minimise: its data term is averaged over the images of a group in the step.
+    basis
+        The coefficients that the maps multiply.
     settings, seed
         Of the optimisation; the seed decides orders and noise.
     device, batch
@@ -78,31 +78,29 @@ class Run:
         model: nn.Module,
         pictures: Mapping[str, Pictures],
         objective: Objective,
+        basis: Basis,
         settings: GroupMapSettings,
         seed: int,
         device: torch.device,
         batch: int | None,
     ) -> None:
-        if device.type == "cpu":
-            keep_freed_memory()
-        self.objective, self.settings, self.seed, self.device = objective, settings, seed, device
+        self.settings, self.seed, self.device = settings, seed, device
         probe = to_unit(torch.from_numpy(next(iter(pictures.values())).images[:2]).to(device))
-        self.plain = plain_copy(model, device)
-        self.net = freeze(self.plain, probe)
-        self.chunks = Chunks(batch or fitting_batch(self.net, probe[:1]), device)
-        self.shape = tuple(probe.shape[1:])
-        self.weight = torch.from_numpy(multiplicity(*self.shape[-2:])).to(device)
+        self.problem = Problem.of("group_maps", model, objective, basis, probe)
+        self.plan = self.problem.plan
+        self.chunks = Chunks(self.problem, batch or self.problem.batch(probe[:1]), device)
         with torch.no_grad():
-            classes = self.plain(probe).shape[1]
+            classes = self.problem.plain(probe).shape[1]
+            one = self.plan.coefficients(probe[:1])
         self.labels = [-1] if settings.groups == "all" else list(range(classes))
-        self._take(pictures)
-        self.state = Progressed.start(self._initial().to(device), settings.epochs)
+        self._take(pictures, sum(part.numel() * part.element_size() for part in one))
+        self.state = Progressed.start(self._initial(self.plan.initial(one)), settings.epochs)
 
-    def _take(self, pictures: Mapping[str, Pictures]) -> None:
+    def _take(self, pictures: Mapping[str, Pictures], coefficient_bytes: int) -> None:
         """Sort the images into groups, and look at each once."""
-        entries = sum(p.images.size for p in pictures.values())
-        cache = 4 * entries * (self.shape[-1] + 2) / self.shape[-1] < CACHE_SHARE * free_bytes(self.device)
-        self.pools = {kind: Pool(p, self.device, cache) for kind, p in pictures.items()}
+        needed = coefficient_bytes * sum(len(p) for p in pictures.values())
+        cache = needed < CACHE_SHARE * free_bytes(self.device)
+        self.pools = {kind: Pool(p, self.chunks, cache) for kind, p in pictures.items()}
         self.members = {k: [_members(p, label) for label in self.labels] for k, p in pictures.items()}
         self.batches = {
             kind: [
@@ -111,25 +109,24 @@ class Run:
             ]
             for kind, groups in self.members.items()
         }
-        for pool in self.pools.values():
-            pool.prepare(self.plain, self.objective.prepare, self.chunks)
         # In an epoch, the kind with more minibatches is seen once, and the other goes on from where it was.
         self.rounds = [max(len(kind[g]) for kind in self.batches.values()) for g in range(len(self.labels))]
         kinds = [sum(len(kind[g]) > 0 for kind in self.batches.values()) for g in range(len(self.labels))]
         self.total = [self.settings.epochs * r * k for r, k in zip(self.rounds, kinds, strict=True)]
 
-    def _initial(self) -> Tensor:
-        c, h, w = self.shape
-        found = np.ones((len(self.labels), self.settings.starts, c, h, w // 2 + 1), dtype=np.float32)
-        for g, label in enumerate(self.labels):
-            for start in range(self.settings.starts):
-                if self.rounds[g] and (start or self.settings.initial == "uniform"):
-                    found[g, start] = uniform((c, h, w), (self.seed, _SEEDS["initial"], label + 1, start))
-        return torch.from_numpy(found.reshape(-1, c, h, w // 2 + 1))
+    def _initial(self, unchanging: Tensor) -> Tensor:
+        """Return the maps that all optimisations start from, given the one that changes nothing, (1, ...)."""
+        found = torch.cat([unchanging] * len(self.labels) * self.settings.starts)
+        for number in range(len(found)):
+            group, start = divmod(number, self.settings.starts)
+            if self.rounds[group] and (start or self.settings.initial == "uniform"):
+                seed = (self.seed, _SEEDS["initial"], self.labels[group] + 1, start)
+                found[number] = torch.from_numpy(self.plan.layout.draw(np.random.default_rng(seed)))
+        return found
 
-    def group_of(self, problem: int) -> int:
-        """Return the group that a problem belongs to."""
-        return problem // self.settings.starts
+    def group_of(self, number: int) -> int:
+        """Return the group that a map belongs to."""
+        return number // self.settings.starts
 
     def running(self) -> NDArray[np.bool_]:
         """Return (p,) which maps are still to be optimised: not those without images."""
@@ -137,7 +134,7 @@ class Run:
         return (rounds > 0) & ~self.state.stopping.converged & (self.state.epoch < self.settings.epochs)
 
     def unfiltered(self, kind: str) -> NDArray[np.float64]:
-        """Return (p,) the accuracy on the unfiltered images of each problem's group; NaN where there are none."""
+        """Return (p,) the accuracy on the unfiltered images of each map's group; NaN where there are none."""
         if kind not in self.pools:
             return np.full(len(self.labels) * self.settings.starts, np.nan)
         right = self.pools[kind].right.cpu().numpy()
@@ -148,26 +145,26 @@ class Run:
         """Make one pass over all images, then record loss, accuracy and sparsity, and check for convergence."""
         running = self.running()
         tally = Tally.start(len(running), self.device)
-        for number in range(max(r for g, r in enumerate(self.rounds) if running[self._problems(g)].any())):
+        for number in range(max(r for g, r in enumerate(self.rounds) if running[self._starts(g)].any())):
             for kind in self.pools:
                 batch = self._batch(kind, number, running)
                 if batch is not None:
                     self._step(self.pools[kind], kind, batch, tally)
         self._end_epoch(tally, running)
 
-    def _problems(self, group: int) -> slice:
+    def _starts(self, group: int) -> slice:
         return slice(group * self.settings.starts, (group + 1) * self.settings.starts)
 
     def _batch(self, kind: str, number: int, running: NDArray[np.bool_]) -> Batch | None:
         """Put together the next minibatch of every group that has one left in this epoch, once for each start."""
         seen, live = [], []
         for g, batches in enumerate(self.batches[kind]):
-            problems = np.arange(len(running))[self._problems(g)][running[self._problems(g)]]
-            if number >= self.rounds[g] or not len(batches) or not len(problems):
+            maps = np.arange(len(running))[self._starts(g)][running[self._starts(g)]]
+            if number >= self.rounds[g] or not len(batches) or not len(maps):
                 continue
             rows = batches.at(self.state.epoch * self.rounds[g] + number)
-            seen += [rows] * len(problems)
-            live += problems.tolist()
+            seen += [rows] * len(maps)
+            live += maps.tolist()
         if not live:
             return None
         sizes = np.array([len(rows) for rows in seen])
@@ -176,47 +173,49 @@ class Run:
         return Batch(torch.from_numpy(np.concatenate(seen)), owner, share, live)
 
     def _step(self, pool: Pool, kind: str, batch: Batch, tally: Tally) -> None:
-        """One step of every map that has images: mean loss over them plus penalty, Adam, clamp."""
+        """One step of every map that has images: mean loss over them plus penalty, Adam, projection."""
         data = torch.zeros_like(self.state.map)
         self.chunks.run(len(batch.rows), lambda part: self._accumulate(pool, kind, batch, part, data, tally))
         live = torch.tensor(batch.live, device=self.device)
         with torch.no_grad():
             tensors = (self.state.map, self.state.first, self.state.second)
             maps, first, second = (t.index_select(0, live) for t in tensors)
-            penalty, gradient = self.objective.penalty(maps, self.weight)
-            gradient += mirrored_(data.index_select(0, live), self.shape[-1])
+            summed = self.plan.symmetrise_(data.index_select(0, live))
+            penalty, gradient = self.plan.gradient(self.problem.objective, maps, summed)
             tally.add_penalty(live, penalty)
-            done = self.state.steps[batch.live]
-            plan = [
-                rate_and_beta(self.settings, int(n), self.total[self.group_of(p)])
-                for p, n in zip(batch.live, done, strict=True)
-            ]
-            adam_step(maps, first, second, gradient, (done + 1).tolist(), [r for r, _ in plan], [b for _, b in plan])
+            self.state.steps[batch.live] += 1
+            self._move(batch.live, maps, first, second, gradient)
             for tensor, new in zip(tensors, (maps, first, second), strict=True):
                 tensor.index_copy_(0, live, new)
-        self.state.steps[batch.live] += 1
+
+    def _move(self, live: list[int], maps: Tensor, first: Tensor, second: Tensor, gradient: Tensor) -> None:
+        """Adam with each map's own step number and rate, then the basis's projection."""
+        wide, steps = adam.wide_float(self.device), self.state.steps[live]
+        paces = [
+            adam.pace(self.settings, int(n) - 1, self.total[self.group_of(p)]) for p, n in zip(live, steps, strict=True)
+        ]
+        step, share, beta = (
+            torch.tensor(numbers, dtype=wide, device=self.device)
+            for numbers in (steps.tolist(), *zip(*paces, strict=True))
+        )
+        rate = adam.corrected(self.settings.learning_rate * share, step, maps, beta)
+        move = adam.direction(first, second, gradient, step, torch.empty_like(gradient), beta).mul_(rate)
+        # All of these maps move, and their steps hold their rates already.
+        self.plan.move_(maps, move, torch.ones_like(rate), first)
 
     def _accumulate(self, pool: Pool, kind: str, batch: Batch, part: slice, data: Tensor, tally: Tally) -> None:
         """Add the gradient of some images' data terms; what is added to changes only once nothing can fail any more."""
         rows, owner = batch.rows[part], batch.owner[part]
-        with torch.no_grad():
-            spectra = pool.spectra(rows)
-            image = filtered(spectra, self.state.map.index_select(0, owner), self.shape[-1])
-        there = rows.to(self.device)
-        target = pool.targets.index_select(0, there)
-        with torch.enable_grad():
-            logits = self.net(image.requires_grad_())
-            loss = self.objective.loss(logits, target, pool.context.index_select(0, there))
-            (towards_image,) = torch.autograd.grad((loss * batch.share[part]).sum(), image)
-        with torch.no_grad():
-            each = towards_map(towards_image, spectra, self.shape[-1])
-            right = logits.argmax(dim=1) == target
-            tally.add(kind, owner, loss.detach() * batch.share[part], right)
-            data.index_add_(0, owner, each)
+        there, share = rows.to(self.device), batch.share[part]
+        target, context = pool.targets.index_select(0, there), pool.context.index_select(0, there)
+        maps = self.state.map.index_select(0, owner)
+        found = self.problem.data_term(pool.coefficients(rows), maps, target, context, share)
+        tally.add(kind, owner, found.loss * share, found.logits.argmax(dim=1) == target)
+        data.index_add_(0, owner, found.gradient)
 
     def _end_epoch(self, tally: Tally, running: NDArray[np.bool_]) -> None:
         state, number = self.state, self.state.epoch
-        figures = tally.figures() | self._sparsity()
+        figures = tally.figures() | sparsity(self.plan, state.map)
         self._check_finite(figures["loss"], running)
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = figures["accuracy"] / self.unfiltered("clean")
@@ -228,11 +227,10 @@ class Run:
         state.epochs[running] += 1
         if self.settings.stop == "k22":
             kept = state.stopping.after_epoch(self.settings, state.epoch, running, ratio, change)
-            chosen = torch.from_numpy(kept).to(self.device)[:, None, None, None]
-            state.best = torch.where(chosen, state.map, state.best)
+            state.best = torch.where(self._rows(kept), state.map, state.best)
 
-    def _sparsity(self) -> dict[str, NDArray[np.float64]]:
-        return sparsity(self.state.map, self.weight)
+    def _rows(self, flags: NDArray[np.bool_]) -> Tensor:
+        return adam.rows(torch.from_numpy(flags).to(self.device), self.state.map)
 
     def _check_finite(self, loss: NDArray[np.float64], running: NDArray[np.bool_]) -> None:
         bad = np.flatnonzero(running & ~np.isfinite(loss))
@@ -246,17 +244,16 @@ class Run:
 
     def final(self) -> Tensor:
         """Return the maps to keep: the last ones, but with ``k22`` those of the last epoch that kept the accuracy."""
-        kept = torch.from_numpy(self.state.stopping.kept > 0).to(self.device)[:, None, None, None]
-        return torch.where(kept, self.state.best, self.state.map)
+        return torch.where(self._rows(self.state.stopping.kept > 0), self.state.best, self.state.map)
 
     def accuracy(self, kind: str, maps: Tensor) -> NDArray[np.float64]:
-        """Return (p,) the accuracy on the images of each problem's group, filtered by its map; NaN without images."""
+        """Return (p,) the accuracy on the images of each map's group, filtered by its map; NaN without images."""
         count = len(maps)
         right, seen = np.zeros(count), np.zeros(count)
-        for problem in range(count) if kind in self.pools else ():
-            rows = torch.from_numpy(self.members[kind][self.group_of(problem)])
-            seen[problem] = len(rows)
-            right[problem] = self._right(self.pools[kind], rows, maps[problem : problem + 1])
+        for number in range(count) if kind in self.pools else ():
+            rows = torch.from_numpy(self.members[kind][self.group_of(number)])
+            seen[number] = len(rows)
+            right[number] = self._right(self.pools[kind], rows, maps[number])
         with np.errstate(invalid="ignore"):
             return right / seen
 
@@ -264,19 +261,19 @@ class Run:
         found: list[Tensor] = []
 
         def work(part: slice) -> None:
-            seen = filtered(pool.spectra(rows[part]), one, self.shape[-1])
-            found.append((self.plain(seen).argmax(dim=1) == pool.targets[rows[part].to(self.device)]).sum())
+            there = rows[part]
+            predictions = self.problem.predictions(pool.coefficients(there), one.expand(len(there), *one.shape))
+            found.append((predictions == pool.targets[there.to(self.device)]).sum())
 
-        with torch.no_grad():
-            self.chunks.run(len(rows), work)
+        self.chunks.run(len(rows), work)
         return int(sum(int(f) for f in found))
 
 
-def sparsity(maps: Tensor, weight: Tensor) -> dict[str, NDArray[np.float64]]:
-    """Return (p,) each map's mean over channels and full-plane entries, and its share of entries below ``ZERO``."""
-    entries = weight.sum() * maps.shape[1]
-    mean = (maps * weight).sum(dim=(1, 2, 3)) / entries
-    zeros = ((maps < ZERO) * weight).sum(dim=(1, 2, 3)) / entries
+def sparsity(plan: Plan, maps: Tensor) -> dict[str, NDArray[np.float64]]:
+    """Return (p,) the mean of |M| over channels and coefficients, and the share of coefficients below ``ZERO``."""
+    size, entries = plan.size(maps), plan.weight.sum() * maps.shape[1]
+    mean = (size * plan.weight).sum(dim=(1, 2, 3)) / entries
+    zeros = ((size < ZERO) * plan.weight).sum(dim=(1, 2, 3)) / entries
     return {"mean_of_map": mean.double().cpu().numpy(), "share_of_zeros": zeros.double().cpu().numpy()}
 
 

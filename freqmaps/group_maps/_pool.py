@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from freqmaps.core.device import is_out_of_memory, release
-from freqmaps.core.errors import FreqmapsError
 from freqmaps.group_maps.selection import Pictures
 from freqmaps.models._predict import to_unit
+from freqmaps.optimise.bases._api import Coefficients
+from freqmaps.optimise.problem import Problem
 
 
 class Chunks:
@@ -18,12 +19,14 @@ class Chunks:
 
     Parameters
     ----------
+    problem, device
+        What the work is for, and where.
     size
         Images per piece to begin with.
     """
 
-    def __init__(self, size: int, device: torch.device) -> None:
-        self.size, self.device = size, device
+    def __init__(self, problem: Problem, size: int, device: torch.device) -> None:
+        self.problem, self.size, self.device = problem, size, device
 
     def run(self, count: int, work: Callable[[slice], None]) -> None:
         """Call ``work`` with slices that cover ``range(count)``; it must leave no trace when it runs out of memory."""
@@ -35,15 +38,9 @@ class Chunks:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                self._halve(stop - start)
+                self.size = self.problem.halved(stop - start, self.device)
                 continue
             start = stop
-
-    def _halve(self, size: int) -> None:
-        release(self.device)
-        if size <= 1:
-            raise FreqmapsError("group_maps: not even one image fits in memory; use a machine or a device with more")
-        self.size = size // 2
 
 
 class Pool:
@@ -53,10 +50,10 @@ class Pool:
     ----------
     pictures
         What they are.
-    device
-        Where targets, spectra and context are kept.
+    chunks
+        How many images to look at at once; its device is where targets, coefficients and context are kept.
     cache
-        Whether to keep F x of all images there; else it is computed whenever an image is looked at.
+        Whether to keep the coefficients of all images there; else they are computed whenever an image is looked at.
 
     Attributes
     ----------
@@ -66,54 +63,41 @@ class Pool:
         (n,) bool: whether the network gives the unfiltered image its target.
     """
 
-    def __init__(self, pictures: Pictures, device: torch.device, cache: bool) -> None:
+    def __init__(self, pictures: Pictures, chunks: Chunks, cache: bool) -> None:
+        self.problem, self.device = chunks.problem, chunks.device
         self.images = torch.from_numpy(pictures.images)
-        self.targets = torch.from_numpy(pictures.targets).to(device)
-        self.device, self.width = device, self.images.shape[-1]
-        self.context = self.right = torch.empty(0)
-        self._spectra = self._all_spectra() if cache else None
+        self.targets = torch.from_numpy(pictures.targets).to(self.device)
+        self._coefficients = self._all_coefficients() if cache else None
+        found: list[tuple[Tensor, Tensor]] = []
+
+        def work(part: slice) -> None:
+            context, predictions = self.problem.remember(self._unit(self.images[part]), self.targets[part])
+            found.append((context, predictions == self.targets[part]))
+
+        chunks.run(len(self), work)
+        self.context, self.right = (torch.cat(parts) for parts in zip(*found, strict=True))
 
     def __len__(self) -> int:
         return len(self.targets)
 
-    def prepare(
-        self, model: Callable[[Tensor], Tensor], remember: Callable[[Tensor, Tensor], Tensor], chunks: Chunks
-    ) -> None:
-        """Compute what the objective needs of each unfiltered image, and whether it is classified correctly."""
-        found: list[tuple[Tensor, Tensor]] = []
-
-        def work(part: slice) -> None:
-            target = self.targets[part]
-            logits = model(to_unit(self.images[part].to(self.device)))
-            _check_classes(target, logits.shape[1])
-            found.append((remember(logits, target), logits.argmax(dim=1) == target))
-
+    def coefficients(self, rows: Tensor) -> Coefficients:
+        """Return the coefficients of some images, tensors with a row each; ``rows`` lie on the CPU."""
+        if self._coefficients is not None:
+            there = rows.to(self.device)
+            return tuple(part.index_select(0, there) for part in self._coefficients)
         with torch.no_grad():
-            chunks.run(len(self), work)
-        self.context = torch.cat([c for c, _ in found])
-        self.right = torch.cat([r for _, r in found])
+            return self.problem.plan.coefficients(self._unit(self.images.index_select(0, rows)))
 
-    def spectra(self, rows: Tensor) -> Tensor:
-        """Return F x of some images, (b, c, h, w // 2 + 1) complex64; ``rows`` lie on the CPU."""
-        if self._spectra is not None:
-            return self._spectra.index_select(0, rows.to(self.device))
-        spectra: Tensor = torch.fft.rfft2(to_unit(self.images.index_select(0, rows).to(self.device)))
-        return spectra
+    def _unit(self, images: Tensor) -> Tensor:
+        return to_unit(images.to(self.device))
 
-    def _all_spectra(self) -> Tensor | None:
+    def _all_coefficients(self) -> Coefficients | None:
         try:
-            return torch.cat([torch.fft.rfft2(to_unit(p.to(self.device))) for p in torch.split(self.images, 256)])
+            with torch.no_grad():
+                parts = [self.problem.plan.coefficients(self._unit(p)) for p in torch.split(self.images, 256)]
+            return tuple(torch.cat(part) for part in zip(*parts, strict=True))
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             release(self.device)
             return None
-
-
-def _check_classes(targets: Tensor, classes: int) -> None:
-    wrong = targets[(targets < 0) | (targets >= classes)]
-    if len(wrong):
-        raise FreqmapsError(
-            f"group_maps: labels must lie in 0..{classes - 1}, the model's classes; found {int(wrong[0])}; "
-            "was the model trained on these classes?"
-        )

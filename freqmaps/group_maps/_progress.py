@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from freqmaps.group_maps._stop import Stopping
-from freqmaps.maps._slots import wide_float
+from freqmaps.optimise.adam import wide_float
 from freqmaps.provenance.unfinished import Arrays
 
 #: What is remembered of each epoch.

@@ -24,6 +24,8 @@ def fingerprint(
     objective: str,
     parameters: Mapping[str, Any],
     settings: GroupMapSettings,
+    basis: str,
+    basis_parameters: Mapping[str, Any],
     seed: int,
 ) -> str:
     """Return a digest of all that the maps depend on."""
@@ -32,7 +34,8 @@ def fingerprint(
         for kind, given in sorted(pictures.items())
         for name in ("images", "targets", "category")
     }
-    return unfinished.mark(objective, dict(parameters), asdict(settings), seed, model=model, arrays=arrays)
+    named = (objective, dict(parameters), asdict(settings), basis, dict(basis_parameters), seed)
+    return unfinished.mark(*named, model=model, arrays=arrays)
 
 
 def save(place: Place | Path | None, mark: str, arrays: Arrays) -> None:

@@ -35,7 +35,8 @@ class GroupMapSettings:
         With adversarial images: a step on clean and a step on adversarial images in turn (Basile et al., section
         IV-G); without, adversarial ones alone. Nothing where there are no adversarial images.
     initial
-        The first map that each group starts from: all ``ones``, or ``uniform`` noise in [0, 1].
+        The first map that each group starts from: ``ones``, the map that changes nothing, or noise that is ``uniform``
+        in the range of its entries, [0, 1], for complex factors the unit disc.
     starts
         Maps per group: the first starts from ``initial``, all others from uniform noise of their own. They see the same
         images in the same order, so that they differ by where they started alone.

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from freqmaps.core import components
 from freqmaps.maps._state import Saved, fingerprint
-from freqmaps.maps.layouts import Layout
 from freqmaps.maps.settings import MapSettings
+from freqmaps.optimise.layouts import Layout
 from freqmaps.provenance.unfinished import Arrays, Place
 
 if TYPE_CHECKING:
@@ -76,11 +76,11 @@ def compute_maps(
     targets
         (n,) int64: the class that each map is to keep.
     objective_name, objective_params
-        A component of ``freqmaps/maps/objectives`` (or ``module:function``) and its parameters.
+        A component of ``freqmaps/optimise/objectives`` (or ``module:function``) and its parameters.
     settings
         Learning rate, its schedule, and the stopping rule.
     basis_name, basis_params
-        A component of ``freqmaps/maps/bases`` (or ``module:function``) and its parameters.
+        A component of ``freqmaps/optimise/bases`` (or ``module:function``) and its parameters.
     device, batch
         Where, and how many at once; None finds a number from the free memory.
     state
@@ -98,7 +98,8 @@ def compute_maps(
     import torch
 
     from freqmaps.core.device import pick
-    from freqmaps.maps._engine import optimise_maps, plan_for
+    from freqmaps.maps._engine import optimise_maps
+    from freqmaps.optimise.problem import plan_for
 
     pictures = np.ascontiguousarray(images, dtype=np.float32)
     classes = np.ascontiguousarray(targets, dtype=np.int64)

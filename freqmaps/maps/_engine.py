@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from freqmaps.core import components
-from freqmaps.core.device import is_out_of_memory, pick, release
+from freqmaps.core.device import is_out_of_memory, pick
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.core.memory import fitting_batch, give_freed_memory_back, keep_freed_memory
-from freqmaps.maps._frozen import freeze, plain_copy
+from freqmaps.core.memory import give_freed_memory_back
 from freqmaps.maps._slots import Slots, advance
-from freqmaps.maps.bases._api import Basis, Plan
-from freqmaps.maps.objectives._api import Objective
 from freqmaps.maps.settings import MapSettings
+from freqmaps.optimise.bases._api import Basis
+from freqmaps.optimise.objectives._api import Objective
+from freqmaps.optimise.problem import Problem
 
 #: Steps between two looks at which images have stopped: a look waits for a GPU, and costs nothing on a CPU.
 CHECK_EVERY = {"cpu": 1}
@@ -88,11 +88,11 @@ def optimise_maps(
     targets
         (n,) int64: the class that each map is to keep.
     objective
-        What to minimise, from :mod:`freqmaps.maps.objectives`.
+        What to minimise, from :mod:`freqmaps.optimise.objectives`.
     settings
         Learning rate, its schedule, and the stopping rule.
     basis
-        The coefficients that a map multiplies, from :mod:`freqmaps.maps.bases`; None: amplitudes of the Fourier
+        The coefficients that a map multiplies, from :mod:`freqmaps.optimise.bases`; None: amplitudes of the Fourier
         transform.
     device
         ``auto`` (CUDA, else MPS, else CPU) or a torch device.
@@ -120,12 +120,6 @@ def optimise_maps(
     return _Run(model, pictures, classes, waiting, objective, chosen, settings, where, batch, progress).groups()
 
 
-def plan_for(model: nn.Module, basis: Basis, images: Tensor, device: torch.device) -> Plan:
-    """Return the plan of a basis for a network and images (n, c, h, w), of which there may be none."""
-    example = images[:1] if len(images) else images.new_zeros(1, *images.shape[1:])
-    return basis.bind(plain_copy(model, device), example.to(device))
-
-
 def _check(images: Tensor, targets: Tensor, batch: int | None) -> None:
     if images.ndim != 4 or targets.shape != images.shape[:1]:
         raise FreqmapsError(
@@ -134,15 +128,6 @@ def _check(images: Tensor, targets: Tensor, batch: int | None) -> None:
         )
     if batch is not None and batch < 1:
         raise FreqmapsError(f"maps: batch is {batch}; give at least 1, or nothing to have it found")
-
-
-def _check_classes(targets: Tensor, classes: int) -> None:
-    wrong = targets[(targets < 0) | (targets >= classes)]
-    if len(wrong):
-        raise FreqmapsError(
-            f"maps: targets must lie in 0..{classes - 1}, the model's classes; found {int(wrong[0])}; "
-            "was the model trained on these classes?"
-        )
 
 
 class _Run:
@@ -162,13 +147,10 @@ class _Run:
         progress: Callable[[int, str], object] | None,
     ) -> None:
         self.images, self.targets = images, targets
-        self.objective, self.settings, self.device, self.progress = objective, settings, device, progress
-        if device.type == "cpu":
-            keep_freed_memory()
-        self.plain = plain_copy(model, device)
-        self.net = freeze(self.plain, images[:2].to(device), fold=basis.folds)
-        self.plan = basis.bind(self.plain, images[:1].to(device))
-        self.batch = batch or fitting_batch(self.net, images[:1].to(device), self.plan.numbers)
+        self.settings, self.device, self.progress = settings, device, progress
+        probe = images[:2].to(device)
+        self.problem = Problem.of("maps", model, objective, basis, probe)
+        self.batch = batch or self.problem.batch(probe[:1])
         self.check_every = CHECK_EVERY.get(device.type, CHECK_EVERY_ELSEWHERE)
         self.queue = deque(waiting)
         self.slots: Slots | None = None
@@ -193,7 +175,7 @@ class _Run:
             self._fill()
             assert self.slots is not None
             for _ in range(self.check_every):
-                advance(self.slots, self.net, self.objective, self.plan, self.settings)
+                advance(self.slots, self.problem, self.settings)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -218,11 +200,9 @@ class _Run:
         """Return the starting state of the next images of the queue, which are left in it."""
         index = torch.tensor([self.queue[i] for i in range(count)])
         images, target = self.images[index].to(self.device), self.targets[index].to(self.device)
+        context, _ = self.problem.remember(images, target)
         with torch.no_grad():
-            logits = self.plain(images)
-            _check_classes(target, logits.shape[1])
-            context = self.objective.prepare(logits, target)
-            return Slots.start(self.plan, images, target, context, self.settings.window)
+            return Slots.start(self.problem.plan, images, target, context, self.settings.window)
 
     def _keep(self, rows: NDArray[np.int64]) -> None:
         assert self.slots is not None
@@ -256,25 +236,19 @@ class _Run:
         return finished
 
     def _finished(self, slots: Slots, index: NDArray[np.int64]) -> FinishedMaps:
-        with torch.no_grad():
-            filtered = self.plan.synthesise(slots.coefficients, slots.map)
-            prediction = self.plan.logits(self.plain, filtered, slots.coefficients).argmax(dim=1)
+        predictions = self.problem.predictions(slots.coefficients, slots.map)
         return FinishedMaps(
             index=index,
             map=slots.map.cpu().numpy(),
             steps=slots.steps.cpu().numpy(),
             loss=slots.loss.cpu().numpy().astype(np.float64),
             converged=slots.converged.cpu().numpy(),
-            keeps_prediction=(prediction == slots.target).cpu().numpy(),
+            keeps_prediction=(predictions == slots.target).cpu().numpy(),
         )
 
     def _halve(self) -> None:
         """Out of memory: go on with half the images, and start the others again later."""
-        size = self.batch if self.slots is None else len(self.slots)
-        release(self.device)
-        if size <= 1:
-            raise FreqmapsError("maps: not even one image fits in memory; use a machine or a device with more")
-        self.batch = size // 2
+        self.batch = self.problem.halved(self.batch if self.slots is None else len(self.slots), self.device)
         if self.slots is None:
             return
         busy = np.flatnonzero(self.occupant >= 0)

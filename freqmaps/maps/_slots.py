@@ -5,18 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from freqmaps.core import schedules
-from freqmaps.maps import _adam
-from freqmaps.maps.bases._api import Coefficients, Plan
-from freqmaps.maps.objectives._api import Objective
 from freqmaps.maps.settings import MapSettings
-
-
-def wide_float(device: torch.device) -> torch.dtype:
-    """Return the dtype for losses: float64, but for Apple's GPUs, which have none."""
-    return torch.float32 if device.type == "mps" else torch.float64
+from freqmaps.optimise import adam
+from freqmaps.optimise.adam import wide_float
+from freqmaps.optimise.bases._api import Coefficients, Plan
+from freqmaps.optimise.problem import Problem
 
 
 @dataclass
@@ -102,25 +97,20 @@ class Slots:
         return [*self.coefficients, *rest]
 
 
-def advance(slots: Slots, net: nn.Module, objective: Objective, plan: Plan, cfg: MapSettings) -> None:
+def advance(slots: Slots, problem: Problem, cfg: MapSettings) -> None:
     """Make one step of every active row: losses, gradient, Adam, projection, stopping rule.
 
     A row whose quiet steps are enough stops before its step if the network gives the target on its map as it stands.
 
     Memory is asked for before anything is changed, so that a state survives running out of it.
     """
+    data = problem.data_term(slots.coefficients, slots.map, slots.target, slots.context)
     with torch.no_grad():
-        filtered = plan.synthesise(slots.coefficients, slots.map)
-    with torch.enable_grad():
-        logits = plan.logits(net, filtered.requires_grad_(), slots.coefficients)
-        data = objective.loss(logits, slots.target, slots.context)
-        (towards,) = torch.autograd.grad(data.sum(), filtered)
-    with torch.no_grad():
-        penalty, gradient = plan.gradient(objective, slots.map, towards, slots.coefficients)
+        penalty, gradient = problem.plan.gradient(problem.objective, slots.map, data.gradient)
         scratch = torch.empty_like(gradient)
-        _stop_quiet(slots, logits, cfg)
-        _record(slots, data.detach().to(slots.loss.dtype) + penalty.to(slots.loss.dtype), cfg)
-        _step(slots, gradient, scratch, plan, cfg)
+        _stop_quiet(slots, data.logits, cfg)
+        _record(slots, data.loss.to(slots.loss.dtype) + penalty.to(slots.loss.dtype), cfg)
+        _step(slots, gradient, scratch, problem.plan, cfg)
         _stop(slots, cfg)
 
 
@@ -134,14 +124,9 @@ def _record(slots: Slots, loss: Tensor, cfg: MapSettings) -> None:
 def _step(slots: Slots, gradient: Tensor, scratch: Tensor, plan: Plan, cfg: MapSettings) -> None:
     """Adam with each row's own step number and rate, then the basis's projection."""
     t = slots.steps.to(slots.loss.dtype)
-    rate = cfg.learning_rate * slots.active
-    beta: float | Tensor = _adam.BETAS[0]
-    if cfg.schedule == "one_cycle":
-        cycle = (t - 1, cfg.max_steps + 1, cfg.warmup)
-        rate = rate * schedules.one_cycle(*cycle, schedules.CYCLED_RATE)
-        beta = schedules.one_cycle(*cycle, schedules.CYCLED_BETA)
-    rate = _adam.corrected(rate, t, gradient, beta)
-    direction = _adam.direction(slots.first, slots.second, gradient, t, scratch, beta)
+    share, beta = adam.pace(cfg, t - 1, cfg.max_steps + 1)
+    rate = adam.corrected(cfg.learning_rate * slots.active * share, t, gradient, beta)
+    direction = adam.direction(slots.first, slots.second, gradient, t, scratch, beta)
     plan.move_(slots.map, direction, rate, slots.first)
 
 

@@ -216,18 +216,17 @@ class Results:
         FreqmapsError
             The maps themselves are asked for, and are of another basis than ``basis``; None takes any.
         """
-        found = self._stores("maps", MAPS, samples, variables, names)
-        has = found.attrs.get("basis", "fourier")
-        if "map" in found and basis not in (None, has):
-            raise FreqmapsError(
-                f"these maps ({_shown(names)}) have basis '{has}', and what is asked for needs '{basis}'; "
-                f"name a map setting with basis {basis}"
-            )
-        return found
+        return _of_basis(self._stores("maps", MAPS, samples, variables, names), basis, names)
 
-    def group_maps(self, **names: str) -> xr.Dataset:
-        """Read the group maps of one setting and network."""
-        return read(self._one("group_maps", names).folder / STORE, GROUP_MAPS)
+    def group_maps(self, *, basis: str | None = "fourier", **names: str) -> xr.Dataset:
+        """Read the group maps of one setting and network.
+
+        Raises
+        ------
+        FreqmapsError
+            They are of another basis than ``basis``; None takes any.
+        """
+        return _of_basis(read(self._one("group_maps", names).folder / STORE, GROUP_MAPS), basis, names)
 
     def matrices(self, **names: str) -> xr.Dataset:
         """Read the matrices ``first`` and ``second`` of one pairing of maps."""
@@ -360,6 +359,17 @@ def _fits(result: Result, names: Mapping[str, Any]) -> bool:
 def _carries(result: Result, names: Mapping[str, Any]) -> bool:
     also = {"key": result.folder.name, "split": split_of(result)}
     return all(result.names.get(key, also.get(key)) == str(name) for key, name in names.items())
+
+
+def _of_basis(store: xr.Dataset, basis: str | None, names: Mapping[str, str]) -> xr.Dataset:
+    """Return a store of maps, after checking that the maps, if they are in it, have the basis asked for."""
+    has = store.attrs.get("basis", "fourier")
+    if "map" in store and basis not in (None, has):
+        raise FreqmapsError(
+            f"these maps ({_shown(names)}) have basis '{has}', and what is asked for needs '{basis}'; "
+            f"name a map setting with basis {basis}"
+        )
+    return store
 
 
 def _shown(names: Mapping[str, str]) -> str:

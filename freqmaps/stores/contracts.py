@@ -53,16 +53,33 @@ ADVERSARIAL = Contract(
 )
 
 _PLANE = {"ky": Variable(("ky",), _INTEGER[:2]), "kx": Variable(("kx",), _INTEGER[:2])}
-_GRID = Variable(("sample", "channel", "row", "column"), ("float32",), limits=(0.0, 1.0))
 _TABLE = ("row", "column")
+
+
+def _layouts(each: str) -> dict[str, dict[str, Variable]]:
+    """Return how the entries of maps may lie, by the attribute ``layout``; ``each`` is the axis of the maps.
+
+    ``frequencies``, over the full plane of signed frequencies (``ky``, ``kx``, cycles per image), origin in the middle;
+    ``complex_frequencies``, the same, with the real and the imaginary ``part``, of modulus at most 1;
+    ``plane``, over the coefficients of another transform, neighbours beside each other (``row``, ``column``: their
+    numbers); ``table``, over coefficients whose neighbours mean nothing, labelled one by one.
+    """
+    grid = Variable((each, "channel", "row", "column"), ("float32",), limits=(0.0, 1.0))
+    return {
+        "frequencies": {"map": Variable((each, "channel", "ky", "kx"), ("float32",), limits=(0.0, 1.0)), **_PLANE},
+        "complex_frequencies": {
+            "map": Variable((each, "part", "channel", "ky", "kx"), ("float32",), limits=(-1.0, 1.0)),
+            "part": Variable(("part",), ("str",)),
+            **_PLANE,
+        },
+        "plane": {"map": grid, "row": Variable(("row",), _INTEGER), "column": Variable(("column",), _INTEGER)},
+        "table": {"map": grid, "level": Variable(_TABLE, _INTEGER), "orientation": Variable(_TABLE, ("str",))},
+    }
+
 
 #: One map per sample. ``target``: the class that the map must keep; ``steps``: optimisation steps; ``loss``: at the
 #: last step. The attribute ``basis`` (and ``basis_parameters``) says what a map multiplies, ``fourier`` if absent;
-#: ``layout`` says how its entries lie:
-#: ``frequencies``, over the full plane of signed frequencies (``ky``, ``kx``, cycles per image), origin in the middle;
-#: ``complex_frequencies``, the same, with the real and the imaginary ``part``, of modulus at most 1;
-#: ``plane``, over the coefficients of another transform, neighbours beside each other (``row``, ``column``: their
-#: numbers); ``table``, over coefficients whose neighbours mean nothing, labelled one by one.
+#: ``layout`` says how its entries lie.
 MAPS = Contract(
     kind="maps",
     variables={
@@ -76,32 +93,18 @@ MAPS = Contract(
     },
     attributes=("images", "objective", "parameters"),
     further=lambda ds: _frequencies_fit(ds) or _in_the_disc(ds),
-    layouts={
-        "frequencies": {
-            "map": Variable(("sample", "channel", "ky", "kx"), ("float32",), limits=(0.0, 1.0)),
-            **_PLANE,
-        },
-        "complex_frequencies": {
-            "map": Variable(("sample", "part", "channel", "ky", "kx"), ("float32",), limits=(-1.0, 1.0)),
-            "part": Variable(("part",), ("str",)),
-            **_PLANE,
-        },
-        "plane": {"map": _GRID, "row": Variable(("row",), _INTEGER), "column": Variable(("column",), _INTEGER)},
-        "table": {"map": _GRID, "level": Variable(_TABLE, _INTEGER), "orientation": Variable(_TABLE, ("str",))},
-    },
+    layouts=_layouts("sample"),
 )
 
-#: One map per group of samples, planes as in ``MAPS``. ``group``: ``all`` or ``class-3``, then ``-start-1`` where there
-#: are several. ``label``: the class, or -1; ``n_images``, ``n_adversarial``: 0 for an empty group, whose map is 1.
-#: ``kept_epoch``: the epoch after which the map was as it is. Accuracies, of clean and of adversarial images, without
-#: and with the map, are NaN where there are no such images. ``mean_of_map``: over channels and entries;
-#: ``share_of_zeros``: of entries below 1e-8. ``history_*``: per epoch, NaN after a map has stopped.
+#: One map per group of samples, ``basis`` and ``layout`` as in ``MAPS``. ``group``: ``all`` or ``class-3``, then
+#: ``-start-1`` where there are several. ``label``: the class, or -1; ``n_images``, ``n_adversarial``: both 0 for an
+#: empty group, whose map changes nothing. ``kept_epoch``: the epoch after which the map was as it is. Accuracies, of
+#: clean and of adversarial images, without and with the map, are NaN where there are no such images. ``mean_of_map``:
+#: of |M| over channels and coefficients; ``share_of_zeros``: of coefficients with |M| below 1e-8. ``history_*``: per
+#: epoch, NaN after a map has stopped.
 GROUP_MAPS = Contract(
     kind="group_maps",
     variables={
-        "map": Variable(("group", "channel", "ky", "kx"), ("float32",), limits=(0.0, 1.0)),
-        "ky": Variable(("ky",), ("int64", "int32")),
-        "kx": Variable(("kx",), ("int64", "int32")),
         "group": Variable(_GROUP, ("str",)),
         "label": Variable(_GROUP, _INTEGER),
         "start": Variable(_GROUP, _INTEGER),
@@ -124,7 +127,8 @@ GROUP_MAPS = Contract(
         "history_share_of_zeros": Variable(_HISTORY, ("float64",), finite=False),
     },
     attributes=("images", "objective", "parameters"),
-    further=lambda ds: _frequencies_fit(ds) or _groups_differ(ds),
+    further=lambda ds: _frequencies_fit(ds) or _in_the_disc(ds) or _groups_differ(ds),
+    layouts=_layouts("group"),
 )
 
 #: Two sets of flattened, pooled maps, paired row by row; ``sample`` and ``label`` are those of the first. Attributes:

@@ -64,12 +64,8 @@ def resolve(study: str, given: Mapping[str, Any], graph: Graph) -> Atlas | None:
 def _settings(graph: Graph) -> list[dict[str, str]]:
     """Return the settings with essential maps over the Fourier plane, in the study's order."""
     maps = [n for n in graph.nodes.values() if n.stage == "maps" and "step" not in n.names]
-    found = [n for n in maps if n.names["images"] == ESSENTIAL and _planar(n)]
+    found = [n for n in maps if n.names["images"] == ESSENTIAL and n.basis == "fourier"]
     return [dict(pairs) for pairs in dict.fromkeys(tuple((k, n.names[k]) for k in SETTING) for n in found)]
-
-
-def _planar(node: Node) -> bool:
-    return bool(node.spec["parameters"]["basis"]["kind"] == "fourier")
 
 
 def _fitting(settings: list[dict[str, str]], wanted: Mapping[str, str]) -> dict[str, str]:

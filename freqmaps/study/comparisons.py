@@ -143,7 +143,9 @@ class _Evaluation:
         }
         for stage in component.constants["NEEDS"]:
             inputs[stage] = self._needed(stage, parameters, where)
-        _check_bases(inputs.get("maps", []), component.constants.get("BASES"), f"{where}.maps", "this evaluation")
+        for stage in ("maps", "group_maps"):
+            bases = component.constants.get("BASES")
+            _check_bases(inputs.get(stage, []), bases, f"{where}.{stage}", "this evaluation")
         if component.constants.get("UNSEEN"):
             self._check_unseen(inputs.get("group_maps", []), where)
         self.graph.add(
@@ -213,9 +215,9 @@ def _check_bases(maps: Node | list[Node], bases: tuple[str, ...] | None, where: 
     if bases is None or not isinstance(maps, list):
         return
     for node in maps:
-        basis = node.spec["parameters"]["basis"]["kind"]
-        if basis not in bases:
+        if node.basis not in bases:
+            what = f"{node.stage.replace('_', ' ')} '{node.names[node.stage]}'"
             raise ConfigError(
-                f"{where}: maps '{node.names['maps']}' have basis '{basis}', and {reader} reads "
-                f"{' or '.join(bases)}; name another map setting"
+                f"{where}: {what} have basis '{node.basis}', and {reader} reads {' or '.join(bases)}; "
+                "name another map setting"
             )

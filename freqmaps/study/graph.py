@@ -58,6 +58,12 @@ class Node:
         """Its folder below the results root."""
         return path_of(self.stage, self.names, self.key)
 
+    @property
+    def basis(self) -> str:
+        """Of maps and group maps: the basis that they multiply."""
+        given = self.spec["parameters"].get("basis", {"kind": "fourier"})
+        return str(given["kind"])
+
 
 class Graph:
     """All nodes of a study, each once."""

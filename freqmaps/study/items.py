@@ -72,7 +72,7 @@ def add_item(
     nodes = _used([n for n in graph.nodes.values() if _wanted(n, component, parameters, select)])
     for stage in component.constants["NEEDS"]:
         if not any(n.stage == stage for n in nodes):
-            bases = component.constants.get("BASES", ()) if stage == "maps" else ()
+            bases = component.constants.get("BASES", ()) if stage in ("maps", "group_maps") else ()
             kind = f" and basis {' or '.join(bases)}" if bases else ""
             raise ConfigError(f"{where}: item '{name}' needs results of stage '{stage}'{kind}, which no run asks for")
     kind = component.constants["KIND"]
@@ -140,7 +140,7 @@ def _wanted(
             return False
     if node.stage == "maps" and node.names["images"] not in constants.get("MAPS_OF", (ESSENTIAL, ADVERSARIAL)):
         return False
-    if node.stage == "maps" and spec["basis"]["kind"] not in constants.get("BASES", (spec["basis"]["kind"],)):
+    if node.stage in ("maps", "group_maps") and node.basis not in constants.get("BASES", (node.basis,)):
         return False
     if node.stage == "evaluation" and spec["evaluation"]["kind"] not in constants.get("EVALUATIONS", ()):
         return False

@@ -118,7 +118,7 @@ class Run:
             split, stop = self._part(description, self.run["samples"], f"{self.where}.samples")
             made.samples.update({"split": split, "start": 0, "stop": stop})
             self._attacks_and_maps(made, description, (split, stop))
-            self._ask_networks(made, description)
+        self._ask_networks(made, description)
         for setting in self.run["group_maps"]:
             made.add("group_maps", self._group_maps(made, description, setting))
 
@@ -139,11 +139,11 @@ class Run:
             made.nodes["training"][0].spec["parameters"]["model"],
             self.networks.model_parts(made.names["model"]),
         )
-        for setting in self.run["maps"]:
-            basis, component = self._basis(setting)
+        for section, setting in [(part, name) for part in ("maps", "group_maps") for name in self.run[part]]:
+            basis, component = self._basis(section, setting)
             if component.constants.get("ASKS_NETWORK"):
                 digest = code.stage_digest([component.path, *(part.path for part in parts)])
-                precheck.basis(basis, model, shape, digest, f"maps.{setting}.basis")
+                precheck.basis(basis, model, shape, digest, f"{section}.{setting}.basis")
 
     def _images(self) -> list[Place]:
         """Return the names of the images that are mapped: clean ones, and those of each attack."""
@@ -193,7 +193,6 @@ class Run:
 
     def _maps(self, made: Made, setting: str, images: Place, part: Part, attacked: list[Node] | None) -> list[Node]:
         spec, parts = self._setting("maps", setting, "freqmaps.maps.settings", "MapSettings")
-        spec["basis"], basis = self._basis(setting)
         drawn = [*made.names.values(), f"noise-{images['attack']}"]
         noise = keys.seed(self.config["seed"], "maps", *drawn) if images["images"] == NOISE else None
         nodes = []
@@ -206,7 +205,7 @@ class Run:
                 self.graph.add(
                     "maps", made.names | {"maps": setting} | images | {"range": shard},
                     spec | {"images": images["images"], "samples": _samples(shard, start, stop)}, inputs,
-                    parts=[*parts, basis, *self.networks.model_parts(made.names["model"])], seed=noise,
+                    parts=[*parts, *self.networks.model_parts(made.names["model"])], seed=noise,
                     options=options(self.config, "maps"),
                 )
             )  # fmt: skip
@@ -220,6 +219,8 @@ class Run:
         given = self.config["group_maps"][setting]
         split, stop = self._group_part(description, setting)
         spec, parts = self._setting("group_maps", setting, "freqmaps.group_maps.settings", "GroupMapSettings")
+        if spec["basis"]["kind"] == "fourier":  # the field came later; specs from before it stay what they were
+            del spec["basis"]
         spec["samples"] = {"split": split, "start": 0, "stop": stop}
         attacked_by: dict[str, list[Node]] = {NO_ATTACK: []} if ESSENTIAL in given["images"] else {}
         if ADVERSARIAL in given["images"]:
@@ -241,7 +242,7 @@ class Run:
     def _setting(
         self, section: str, name: str, module: str, settings: str
     ) -> tuple[dict[str, Any], list[components.Component]]:
-        """Resolve an entry of ``maps`` or ``group_maps``: objective, and settings of the optimisation."""
+        """Resolve an entry of ``maps`` or ``group_maps``: objective, basis, and settings of the optimisation."""
         where = f"{section}.{name}"
         given = {k: v for k, v in self.config[section][name].items() if (section, k) not in _OWN}
         kind, parameters = split_kind(given.pop("objective"))
@@ -254,22 +255,24 @@ class Run:
             own = [key for part, key in _OWN if part == section]
             allowed = ["objective", *own, *component.parameters, *loop.parameters]
             raise ConfigError(f"{where}: unknown key '{unknown[0]}'; {nearest(unknown[0], allowed)}")
+        basis, multiplied = self._basis(section, name)
         spec = {
             "objective": {"kind": kind, "parameters": components.resolve("objective", kind, parameters, where=where)},
             "settings": components.fill(loop, given, where=where),
+            "basis": basis,
         }
-        return spec, [component]
+        return spec, [component, multiplied]
 
-    def _basis(self, setting: str) -> tuple[dict[str, Any], components.Component]:
+    def _basis(self, section: str, setting: str) -> tuple[dict[str, Any], components.Component]:
         """Resolve what the maps of a setting multiply."""
-        where = f"maps.{setting}.basis"
-        kind, parameters = split_kind(self.config["maps"][setting]["basis"])
+        where = f"{section}.{setting}.basis"
+        kind, parameters = split_kind(self.config[section][setting]["basis"])
         component = components.find("basis", kind, where)
         return {"kind": kind, "parameters": components.fill(component, parameters, where=where)}, component
 
 
 #: Keys of a section that are not the optimisation's.
-_OWN = (("maps", "basis"), ("group_maps", "images"), ("group_maps", "samples"))
+_OWN = (("maps", "basis"), ("group_maps", "basis"), ("group_maps", "images"), ("group_maps", "samples"))
 
 
 def _attack_of(names: Place, attack: str) -> tuple[str, ...]:

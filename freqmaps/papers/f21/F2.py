@@ -13,8 +13,8 @@ CAPTION = (
     "spectrum that is the same at all frequencies (dotted). Steps are on a logarithmic scale from 1 on."
 )
 KIND = "figure"
-NEEDS = ("evaluation",)
-USES = ("training", "snapshots")
+NEEDS = ("evaluation", "snapshots")
+USES = ("training",)
 EVALUATIONS = ("perturbation_spectra",)
 SNAPSHOTS = True
 

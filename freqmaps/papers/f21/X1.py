@@ -29,8 +29,7 @@ CAPTION = (
     "images, bands are their 95 % intervals. Steps are on a logarithmic scale from 1 on."
 )
 KIND = "figure"
-NEEDS = ("maps", "evaluation")
-USES = ("snapshots",)
+NEEDS = ("maps", "evaluation", "snapshots")
 EVALUATIONS = ("perturbation_spectra",)
 BASES = ("fourier",)
 SNAPSHOTS = True

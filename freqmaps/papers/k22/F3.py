@@ -26,6 +26,7 @@ CAPTION = (
 )
 KIND = "figure"
 NEEDS = ("group_maps", "training")
+BASES = ("fourier",)
 
 _DIFFERENCES = "RdBu_r"
 _CENTRES = {

@@ -23,6 +23,7 @@ CAPTION = (
 )
 KIND = "figure"
 NEEDS = ("group_maps", "training")
+BASES = ("fourier",)
 DATA = ("published.yaml",)
 RANGES = {"bands": "[2, 10000)"}
 

@@ -25,6 +25,7 @@ CAPTION = (
 )
 KIND = "table"
 NEEDS = ("evaluation", "group_maps", "training", "datasets")
+BASES = ("fourier",)
 EVALUATIONS = ("group_accuracy",)
 DATA = ("published.yaml",)
 

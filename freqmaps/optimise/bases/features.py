@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from freqmaps.core.errors import FreqmapsError, nearest
-from freqmaps.maps.bases._api import Coefficients, Plan
-from freqmaps.maps.bases.fourier import FourierPlan
+from freqmaps.optimise.bases._api import Coefficients, Plan
+from freqmaps.optimise.bases.fourier import FourierPlan
 
 TINY = {"layer": "0"}
 #: Whether it fits hangs on the network: that is asked before any work starts.

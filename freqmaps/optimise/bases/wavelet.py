@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from freqmaps.core.errors import ConfigError, FreqmapsError, nearest
-from freqmaps.maps.bases._api import Coefficients, OfImages, Plan
-from freqmaps.maps.layouts import Coordinate, Grid
+from freqmaps.optimise.bases._api import Coefficients, OfImages, Plan
+from freqmaps.optimise.layouts import Coordinate, Grid
 
 TINY = {"levels": 2}
 RANGES = {"levels": "[1, 16)"}

@@ -37,7 +37,7 @@ RANGES = {"penalty": "[0, 1e6)", "p": "[1, 1000)", "bound": "(0, 32]"}
 
 
 class Invariance:
-    """See :func:`build`; the methods are those of :class:`freqmaps.maps.objectives._api.Objective`."""
+    """See :func:`build`; the methods are those of :class:`freqmaps.optimise.objectives._api.Objective`."""
 
     def __init__(self, penalty: float, p: float, bound: float) -> None:
         if p < 1 or not 0 < bound <= 32:

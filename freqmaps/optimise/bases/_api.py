@@ -9,8 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from freqmaps.maps.layouts import Layout
-from freqmaps.maps.objectives._api import Objective
+from freqmaps.optimise.layouts import Layout
+from freqmaps.optimise.objectives._api import Objective
 
 Coefficients = tuple[Tensor, ...]
 
@@ -63,12 +63,26 @@ class Plan(ABC):
         logits: Tensor = net(filtered)
         return logits
 
-    def gradient(
-        self, objective: Objective, m: Tensor, towards: Tensor, coefficients: Coefficients
-    ) -> tuple[Tensor, Tensor]:
-        """Return the penalty of each map, (b,), and the gradient of loss plus penalty, like ``m``, newly allocated."""
+    def size(self, m: Tensor) -> Tensor:
+        """Return |M|, (b, channels, rows, columns): what the penalty and the figures on sparsity see."""
+        return m.abs()
+
+    def symmetrise_(self, gradient: Tensor) -> Tensor:
+        """Give gradients that were summed over images the symmetry that maps have, to the last bit, in place."""
+        return gradient
+
+    def gradient(self, objective: Objective, m: Tensor, data: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the penalty of each map, (b,), and the gradient of data term plus penalty, like ``m``.
+
+        Parameters
+        ----------
+        objective
+            Gives the penalty.
+        m, data
+            (b, ...): the maps, and the gradients of their data terms: those of :meth:`pull_back`, or sums of such.
+        """
         penalty, gradient = objective.penalty(m, self.weight)
-        gradient += self.pull_back(towards, coefficients, m)
+        gradient += data
         return penalty, gradient
 
     def move_(self, m: Tensor, direction: Tensor, rate: Tensor, momentum: Tensor) -> None:

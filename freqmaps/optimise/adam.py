@@ -1,12 +1,44 @@
-"""Adam with a step number of its own for each row of a batch."""
+"""Adam with a step number, a rate and a first beta of its own for each row of a batch."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from freqmaps.core import schedules
+from freqmaps.core.schedules import Number
+
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
+
+
+class Paced(Protocol):
+    """Settings that have a schedule: ``constant`` or ``one_cycle``."""
+
+    @property
+    def schedule(self) -> str: ...  # noqa: D102
+    @property
+    def warmup(self) -> float: ...  # noqa: D102
+
+
+def pace(settings: Paced, step: Number, total: int) -> tuple[Number | float, Number | float]:
+    """Return the rate of a step, as a share of the largest one, and Adam's first beta.
+
+    Parameters
+    ----------
+    settings
+        Schedule, and share of the steps in which ``one_cycle`` rises.
+    step
+        From 0 to ``total - 1``: a number, or one per row.
+    total
+        Steps of the whole run.
+    """
+    if settings.schedule == "constant":
+        return 1.0, BETAS[0]
+    cycle = (step, total, settings.warmup)
+    return schedules.one_cycle(*cycle, schedules.CYCLED_RATE), schedules.one_cycle(*cycle, schedules.CYCLED_BETA)
 
 
 def direction(
@@ -47,3 +79,8 @@ def corrected(rate: Tensor, step: Tensor, like: Tensor, beta: float | Tensor = B
 def rows(numbers: Tensor, like: Tensor) -> Tensor:
     """Return (b,) numbers shaped to multiply the rows of a tensor (b, ...)."""
     return numbers.view(-1, *[1] * (like.ndim - 1))
+
+
+def wide_float(device: torch.device) -> torch.dtype:
+    """Return the dtype for losses: float64, but for Apple's GPUs, which have none."""
+    return torch.float32 if device.type == "mps" else torch.float64

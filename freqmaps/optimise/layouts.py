@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from freqmaps.spectra.planes import to_full, to_half
+from freqmaps.spectra.planes import own_mirror, to_full, to_half
 
 #: A coordinate: its dims, its values, and what is to be known of it (units).
 Coordinate = tuple[tuple[str, ...], NDArray[Any], dict[str, str]]
@@ -53,6 +53,10 @@ class Layout(Protocol):
         """Turn maps of a store back: the inverse of :meth:`to_store`."""
         ...
 
+    def draw(self, generator: np.random.Generator) -> NDArray[np.float32]:
+        """Return a random map of this shape: its entries uniform in their range, with the symmetry that maps have."""
+        ...
+
 
 def frequency_axes(height: int, width: int) -> dict[str, Coordinate]:
     """Return the signed frequencies of the two axes, in cycles per image, origin in the middle."""
@@ -60,6 +64,12 @@ def frequency_axes(height: int, width: int) -> dict[str, Coordinate]:
         axis: ((axis,), np.arange(size, dtype=np.int64) - size // 2, {"units": "cycles per image"})
         for axis, size in (("ky", height), ("kx", width))
     }
+
+
+def _mirror_pairs(height: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows −ky of a column that is its own mirror image, and the rows ky whose mirror images they are."""
+    below = np.arange(height // 2 + 1, height)
+    return below, height - below
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,14 @@ class FrequencyPlane:
     def from_store(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return (n, channels, height, width // 2 + 1)."""
         return to_half(values)
+
+    def draw(self, generator: np.random.Generator) -> NDArray[np.float32]:
+        """Return point-symmetric noise, each entry of the full plane uniform in [0, 1]."""
+        noise = generator.random(self.shape, dtype=np.float32)
+        for column in own_mirror(self.width):
+            below, above = _mirror_pairs(self.height)
+            noise[:, below, column] = noise[:, above, column]
+        return noise
 
 
 @dataclass(frozen=True)
@@ -118,6 +136,17 @@ class ComplexFrequencyPlane:
     def from_store(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return (n, channels, height, width // 2 + 1, 2)."""
         return np.stack([to_half(values[:, part]) for part in range(2)], axis=-1)
+
+    def draw(self, generator: np.random.Generator) -> NDArray[np.float32]:
+        """Return Hermitian noise, each entry uniform in the unit disc; those that must be real, in [-1, 1]."""
+        modulus, angle = np.sqrt(generator.random(self.shape[:-1])), 2 * np.pi * generator.random(self.shape[:-1])
+        noise = np.stack([modulus * np.cos(angle), modulus * np.sin(angle)], axis=-1).astype(np.float32)
+        for column in own_mirror(self.width):
+            below, above = _mirror_pairs(self.height)
+            noise[:, below, column] = noise[:, above, column] * np.array([1, -1], dtype=np.float32)
+            for row in own_mirror(self.height):
+                noise[:, row, column] = (2 * generator.random((self.channels, 1)) - 1) * np.array([1, 0])
+        return noise
 
 
 @dataclass(frozen=True)
@@ -162,3 +191,7 @@ class Grid:
     def from_store(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the maps."""
         return values
+
+    def draw(self, generator: np.random.Generator) -> NDArray[np.float32]:
+        """Return noise, each entry uniform in [0, 1]."""
+        return generator.random(self.shape, dtype=np.float32)

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from freqmaps.maps.bases._api import Coefficients, OfImages, Plan
-from freqmaps.maps.layouts import Coordinate, Grid
+from freqmaps.optimise.bases._api import Coefficients, OfImages, Plan
+from freqmaps.optimise.layouts import Coordinate, Grid
 
 TINY: dict[str, object] = {}
 

@@ -15,23 +15,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from freqmaps.maps.bases._api import Coefficients, OfImages, Plan
-from freqmaps.maps.layouts import FrequencyPlane
-from freqmaps.spectra.half_planes import mirrored_
-from freqmaps.spectra.planes import multiplicity
+from freqmaps.optimise.bases._api import Coefficients, OfImages
+from freqmaps.optimise.bases.fourier import FourierPlan
 
 TINY: dict[str, object] = {}
 
 
-class PhasePlan(Plan):
+class PhasePlan(FourierPlan):
     """Half planes of amplitudes and phases."""
 
     linear = False
-
-    def __init__(self, images: Tensor) -> None:
-        _, channels, height, self.width = images.shape
-        weight = torch.from_numpy(multiplicity(height, self.width)).to(images.device, images.dtype)
-        super().__init__(FrequencyPlane(channels, height, self.width), weight, images[0].numel())
 
     def coefficients(self, images: Tensor) -> Coefficients:
         """Return |F x| and ∠F x in (−π, π], both (b, c, h, w // 2 + 1)."""
@@ -51,7 +44,7 @@ class PhasePlan(Plan):
         turned = m * angle
         # With Y = a (cos t + i sin t): Re(conj(iY) G) = a (cos t Im G − sin t Re G).
         slope = torch.cos(turned) * gradient.imag - torch.sin(turned) * gradient.real
-        return mirrored_(slope.mul_(amplitude).mul_(angle), self.width)
+        return self.symmetrise_(slope.mul_(amplitude).mul_(angle))
 
 
 def build() -> OfImages:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from freqmaps.maps.bases._api import Coefficients, OfImages, Plan
-from freqmaps.maps.layouts import FrequencyPlane
-from freqmaps.spectra.half_planes import filtered, towards_map
+from freqmaps.optimise.bases._api import Coefficients, OfImages, Plan
+from freqmaps.optimise.layouts import FrequencyPlane
+from freqmaps.spectra.half_planes import filtered, mirrored_, towards_map
 from freqmaps.spectra.planes import multiplicity
 
 TINY: dict[str, object] = {}
@@ -32,6 +32,10 @@ class FourierPlan(Plan):
     def pull_back(self, towards: Tensor, coefficients: Coefficients, m: Tensor) -> Tensor:
         """Return Re(conj(F x) ⊙ F(dL/dx_F)) / (h w)."""
         return towards_map(towards, coefficients[0], self.width)
+
+    def symmetrise_(self, gradient: Tensor) -> Tensor:
+        """Make the columns that hold both ky and −ky symmetric."""
+        return mirrored_(gradient, self.width)
 
 
 def build() -> OfImages:

@@ -15,7 +15,7 @@ RANGES = {"penalty": "[0, 1e6)"}
 
 
 class CrossEntropy:
-    """See :func:`build`; the methods are those of :class:`freqmaps.maps.objectives._api.Objective`."""
+    """See :func:`build`; the methods are those of :class:`freqmaps.optimise.objectives._api.Objective`."""
 
     def __init__(self, penalty: float) -> None:
         self.strength = penalty

@@ -16,9 +16,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from freqmaps.maps.bases._api import Coefficients, OfImages, Plan
-from freqmaps.maps.layouts import ComplexFrequencyPlane
-from freqmaps.maps.objectives._api import Objective
+from freqmaps.optimise.bases._api import Coefficients, OfImages, Plan
+from freqmaps.optimise.layouts import ComplexFrequencyPlane
+from freqmaps.optimise.objectives._api import Objective
 from freqmaps.spectra.half_planes import filtered, mirrored_
 from freqmaps.spectra.planes import multiplicity
 
@@ -52,15 +52,22 @@ class ComplexPlan(Plan):
     def pull_back(self, towards: Tensor, coefficients: Coefficients, m: Tensor) -> Tensor:
         """Return dL/dRe M and dL/dIm M: the parts of conj(F x) ⊙ F(dL/dx_F) / (h w)."""
         gradient = coefficients[0].conj() * torch.fft.rfft2(towards, norm="forward")
-        real, imaginary = mirrored_(gradient.real, self.width), mirrored_(gradient.imag, self.width, -1.0)
-        return torch.stack([real, imaginary], dim=-1)
+        return self.symmetrise_(torch.view_as_real(gradient))
 
-    def gradient(
-        self, objective: Objective, m: Tensor, towards: Tensor, coefficients: Coefficients
-    ) -> tuple[Tensor, Tensor]:
+    def symmetrise_(self, gradient: Tensor) -> Tensor:
+        """Make the columns that hold both ky and −ky Hermitian."""
+        for part, sign in enumerate((1.0, -1.0)):
+            mirrored_(gradient[..., part], self.width, sign)
+        return gradient
+
+    def size(self, m: Tensor) -> Tensor:
+        """Return the modulus, (b, c, h, w // 2 + 1)."""
+        modulus: Tensor = torch.linalg.vector_norm(m, dim=-1)
+        return modulus
+
+    def gradient(self, objective: Objective, m: Tensor, data: Tensor) -> tuple[Tensor, Tensor]:
         """Return the penalty of |M|, and the gradient: at 0, the smallest subgradient."""
-        data = self.pull_back(towards, coefficients, m)
-        size = torch.linalg.vector_norm(m, dim=-1)
+        size = self.size(m)
         penalty, slope = objective.penalty(size.clamp(min=SMALLEST), self.weight)
         pull = torch.linalg.vector_norm(data, dim=-1)
         shortened = data * (1 - slope / pull.clamp(min=SMALLEST)).clamp(min=0)[..., None]
