@@ -112,11 +112,11 @@ def test_the_watched_accuracy_is_that_of_pgd_one_image_at_a_time():
     assert found == pytest.approx(right / 40, abs=1.1 / 40)  # sums of batches round otherwise
 
 
-def test_watching_changes_no_weight_and_adds_one_column():
+def test_watching_changes_no_weight_and_adds_two_columns():
     plain, without = fit(SHORT, data=digits(64))
     watched, history = fit(WATCHED, data=digits(64))
     assert equal(weights(plain), weights(watched))
-    assert set(history[0]) - set(without[0]) == {"robust_accuracy"}
+    assert set(history[0]) - set(without[0]) == {"robust_accuracy", "overfitted"}
     assert all(0 <= record["robust_accuracy"] <= 1 for record in history)
 
 
@@ -169,6 +169,7 @@ def test_overfitting_is_reported_once(caplog):
     with caplog.at_level(logging.WARNING, "freqmaps"):
         for done in range(1, 4):
             watch.report(history[:done])
+    assert [record["overfitted"] for record in history] == [0, 1, 1]
     (message,) = caplog.messages
     assert "catastrophic overfitting in epoch 2" in message and "fell to 0.100, from up to 0.500" in message
 

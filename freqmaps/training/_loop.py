@@ -90,7 +90,8 @@ def train(
     list of dict
         Per epoch: epoch (from 1), lr (of its last step), train_loss (of the regime, without regularisers),
         train_accuracy, one column for each regulariser (its term before it is weighted: ``train_gradient_norm``),
-        test_loss, test_accuracy, robust_accuracy (if ``robust_images`` are watched), seconds.
+        test_loss, test_accuracy, seconds; robust_accuracy and overfitted (0 or 1) if
+        ``robust_images`` are watched.
 
     Raises
     ------

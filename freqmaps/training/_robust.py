@@ -55,13 +55,17 @@ class Watch:
         return {"robust_accuracy": self._accuracy(classifier)} if len(self._images) else {}
 
     def report(self, history: Sequence[dict[str, float]]) -> None:
-        """Say in the log if the accuracy collapsed in the last epoch."""
-        if collapsed(history, len(self._images)) == len(history):
+        """Add the column ``overfitted`` to the last record, 1 from the collapse on; say in the log when it happens."""
+        if not len(self._images):
+            return
+        epoch = collapsed(history, len(self._images))
+        history[-1]["overfitted"] = int(epoch is not None)
+        if epoch == len(history):
             best = max(record["robust_accuracy"] for record in history)
             log.warning(
                 "catastrophic overfitting in epoch %d: the accuracy under PGD on %d training images fell to %.3f, from "
                 "up to %.3f before; see 'robust_accuracy' in history.csv, and keep: best_robust",
-                len(history), len(self._images), history[-1]["robust_accuracy"], best,
+                epoch, len(self._images), history[-1]["robust_accuracy"], best,
             )  # fmt: skip
 
     def _accuracy(self, classifier: nn.Module) -> float:
