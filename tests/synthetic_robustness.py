@@ -54,7 +54,7 @@ def make(
     """
     results = [_result(root, "datasets", {"dataset": name}, {"kind": dataset, "parameters": {}})]
     model = {"architecture": "preact_resnet18" if published else "small_cnn", "parameters": {}}
-    settings = {"epochs": 30, "schedule": "cyclic", "batch": 128, "drop_last": True, "learning_rate": 0.2}
+    settings = {"epochs": 30, "schedule": "cyclic", "peak": 0.4, "batch": 128, "drop_last": True, "learning_rate": 0.2}
     for training in trainings:
         regime, regularisers, numbers, seconds = TRAININGS[training]
         numbers = numbers | (right or {}).get(training, {})

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.papers.c22._training import CALLED, training_row
+from freqmaps.papers.c22._networks import ORDER, named
 from freqmaps.results.reader import Inputs, Result
 
 KIND = "robustness"
@@ -23,9 +23,11 @@ class Trained:
     Attributes
     ----------
     row
-        The paper's name of the training, among those of ``_training.CALLED``; empty if it is none of them.
+        The paper's name of the training, one of ``_networks.ORDER``; empty if it is none of them.
     called
         What to call the training: the paper's name, with the config's where several have the same, or the config's.
+    regularisers
+        Kinds and parameters, as the training's spec has them.
     results
         The evaluations, one per seed.
     rows
@@ -34,6 +36,7 @@ class Trained:
 
     row: str
     called: str
+    regularisers: Sequence[tuple[str, Mapping[str, Any]]]
     results: Sequence[Result]
     rows: Sequence[pd.DataFrame]
 
@@ -84,18 +87,29 @@ def evaluated(inputs: Inputs, dataset: str = "") -> list[Trained]:
         groups.setdefault(tuple(result.names[name] for name in NAMES), []).append(result)
     if not groups:
         raise FreqmapsError(f"there is no evaluation of kind {KIND}; add one to a run")
-    rows = {names: training_row(inputs, results[0].names) for names, results in groups.items()}
-    found = [
-        Trained(
-            rows[names],
-            _called(rows[names], names[2], [row for other, row in rows.items() if _apart(other) == _apart(names)]),
-            results,
-            [Inputs([r]).evaluations(KIND) for r in results],
-        )
-        for names, results in groups.items()
-    ]
-    order = [*CALLED, ""]
+    regularisers = {names: _regularisers(inputs, results[0]) for names, results in groups.items()}
+    rows = {names: _row(inputs, results[0], regularisers[names]) for names, results in groups.items()}
+    found = []
+    for names, results in groups.items():
+        beside = [row for other, row in rows.items() if _apart(other) == _apart(names)]
+        evaluations = [Inputs([r]).evaluations(KIND) for r in results]
+        called = _called(rows[names], names[2], beside)
+        found.append(Trained(rows[names], called, regularisers[names], results, evaluations))
+    order = [*ORDER, ""]
     return sorted(found, key=lambda one: (one.names["dataset"], one.names["model"], order.index(one.row)))
+
+
+def _regularisers(inputs: Inputs, result: Result) -> list[tuple[str, dict[str, Any]]]:
+    trained = inputs.related("training", result.names)
+    spec = trained[0].manifest["spec"]["parameters"] if trained else {}
+    return [(one["kind"], dict(one["parameters"])) for one in spec.get("regularisers", [])]
+
+
+def _row(inputs: Inputs, result: Result, regularisers: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """Return the paper's name of a network's training; empty if it has none."""
+    trained = inputs.related("training", result.names)
+    name = named((trained[0].component("regime") if trained else None) or ("", {}), regularisers)
+    return name if trained and name in ORDER else ""
 
 
 def _apart(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -107,7 +121,7 @@ def _called(row: str, training: str, beside: Sequence[str]) -> str:
     """Return what to call a training of a row, given the rows of all trainings of the same model and data."""
     if not row:
         return training
-    return CALLED[row] if beside.count(row) == 1 else f"{CALLED[row]} ({training})"
+    return row if beside.count(row) == 1 else f"{row} ({training})"
 
 
 def _kind_of_data(inputs: Inputs, result: Result) -> str:

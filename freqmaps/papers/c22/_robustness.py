@@ -12,7 +12,8 @@ import pandas as pd
 from freqmaps.inference.intervals import mean_interval
 from freqmaps.inference.proportions import wilson
 from freqmaps.papers.c22._claims import Claim, overfitting
-from freqmaps.papers.c22._networks import Trained, evaluated
+from freqmaps.papers.c22._evaluated import Trained, evaluated
+from freqmaps.papers.c22._networks import STANDARD
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.published import AS_PUBLISHED, beside, published, same
 from freqmaps.results.reader import Inputs
@@ -42,7 +43,7 @@ def table(
     attacks
         Attacks and what to call them; those that no evaluation has are left out.
     dataset
-        See :func:`freqmaps.papers.c22._networks.evaluated`.
+        See :func:`freqmaps.papers.c22._evaluated.evaluated`.
     cost
         Whether to add the seconds of a training step, and their ratio to that of standard training.
     claim
@@ -74,18 +75,17 @@ def _record(item: str, inputs: Inputs, one: Trained, attacks: Mapping[str, str])
         record |= {attack: found.mean, f"{attack}_sd": found.sd, f"{attack}_low": low, f"{attack}_high": high}
     record["n"] = min((n for _, n in one.counts("clean")), default=0)
     record["failed"] = ", ".join(one.failed())
-    differs = _weights(item, inputs, one)
+    differs = _weights(item, one)
     return record | beside(item, inputs, one.names, record, row=one.row, differs=differs)
 
 
-def _weights(item: str, inputs: Inputs, one: Trained) -> list[str]:
-    """Return how the factor of a regulariser differs from the paper's."""
-    theirs = next((row["weight"] for row in published(item)["rows"] if row["row"] == one.row and "weight" in row), None)
-    trained = inputs.related("training", one.names)
-    if theirs is None or not trained:
+def _weights(item: str, one: Trained) -> list[str]:
+    """Say if the regulariser's weight is not the paper's."""
+    theirs = [row["weight"] for row in published(item)["rows"] if row["row"] == one.row and "weight" in row]
+    if not theirs:
         return []
-    (ours,) = (r["parameters"]["weight"] for r in trained[0].manifest["spec"]["parameters"]["regularisers"])
-    return [] if same(ours, theirs) else [f"weight {ours:g} (published: {theirs:g})"]
+    own = one.regularisers[0][1]["weight"]
+    return [] if same(own, theirs[0]) else [f"regulariser's weight {own:g} (published: {theirs[0]:g})"]
 
 
 def _add_cost(inputs: Inputs, every: Sequence[Trained], records: Sequence[Record]) -> None:
@@ -95,12 +95,12 @@ def _add_cost(inputs: Inputs, every: Sequence[Trained], records: Sequence[Record
         natural = [
             s
             for other, s in zip(every, seconds, strict=True)
-            if other.row == "standard" and all(other.names[k] == one.names[k] for k in ("dataset", "model"))
+            if other.row == STANDARD and all(other.names[k] == one.names[k] for k in ("dataset", "model"))
         ]
         ratio = own / natural[0] if natural and natural[0] else nan
         theirs = {r["row"]: r["values"].get("seconds", nan) for r in published("C22-T6")["rows"]}
         record |= {"seconds": own, "ratio": ratio}
-        record |= {"published_ratio": theirs.get(one.row, nan) / theirs["standard"]}
+        record |= {"published_ratio": theirs.get(one.row, nan) / theirs[STANDARD]}
 
 
 def _seconds(inputs: Inputs, one: Trained) -> float:

@@ -1,0 +1,51 @@
+"""Spectra and Jacobians as C22 draws them: the lowest frequency in the upper left corner."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+
+from freqmaps.papers.c22._networks import Values
+from freqmaps.publish.style import INK, MUTED, SPECTRUM_COLOURS
+
+#: ASSUME: smaller magnitudes are drawn as this share of the largest.
+_FLOOR = 1e-4
+
+
+def first_quadrant(plane: Values) -> Values:
+    """Return the part of a full plane with ky, kx = 0 ... n // 2, lowest frequency first.
+
+    >>> first_quadrant(np.arange(16).reshape(4, 4)).tolist()
+    [[10, 11, 8], [14, 15, 12], [2, 3, 0]]
+    """
+    rows, columns = ([(n // 2 + k) % n for k in range(n // 2 + 1)] for n in plane.shape[-2:])
+    return np.asarray(plane)[..., rows, :][..., columns]
+
+
+def signed_picture(gradient: Values) -> Values:
+    """Return a Jacobian (c, h, w) as a picture in [0, 1] where 0 is gray and its largest entries black or white."""
+    top = float(np.abs(gradient).max()) or 1.0
+    return 0.5 + 0.5 * np.asarray(gradient) / top
+
+
+def draw_quadrant(axes: Axes, plane: Values, title: str, *, logs: bool = True) -> AxesImage:
+    """Draw magnitudes, or their logarithms, with the lowest frequency in the upper left corner, as the paper does."""
+    top = float(plane.max()) or 1.0
+    shown = np.log10(np.maximum(plane / top, _FLOOR)) if logs else plane
+    image = axes.imshow(shown, cmap=SPECTRUM_COLOURS, vmax=0.0 if logs else None)
+    for size, ticks in ((plane.shape[1], axes.set_xticks), (plane.shape[0], axes.set_yticks)):
+        ticks([0, size - 1])
+    axes.tick_params(colors=MUTED, pad=1.5)
+    axes.set_title(title, color=INK)
+    return image
+
+
+def ring_means(plane: Values) -> tuple[Values, Values]:
+    """Return whole radii, and the mean of a full plane over the frequencies that round to each."""
+    height, width = plane.shape
+    ky, kx = np.arange(height) - height // 2, np.arange(width) - width // 2
+    ring = np.hypot(ky[:, None], kx).round().astype(int).ravel()
+    counts = np.bincount(ring)
+    means = np.bincount(ring, plane.ravel()) / np.maximum(counts, 1)
+    return np.flatnonzero(counts), means[counts > 0]
