@@ -89,7 +89,8 @@ def _rows(right: dict, seed: int, failed: str):
         hits += 2 * seed
         low, high = wilson(hits, N)
         row = {"attack": attack, "measure": "accuracy", "value": hits / N, "n": N, "low": low, "high": high}
-        yield row | about
+        lacks = "without apgd-t: the network has 3 classes" if attack == "autoattack" else ""
+        yield row | about | {"reason": lacks}
     row = {"attack": "apgd-t", "measure": "accuracy", "value": nan, "n": 0, "low": nan, "high": nan}
     yield row | about | {"reason": "apgd-t needs 4 classes, the network has 3"}
     for check in ("more steps", "unbounded reaches 0"):

@@ -39,13 +39,13 @@ def overfitting(every: Sequence[Trained]) -> Iterator[str]:
 def resists(every: Sequence[Trained]) -> Iterator[str]:
     """Say whether FGSM AT + JaFR is more robust than FGSM AT under the stronger attacks, too."""
     for place, plain, regular in _pairs(every, "autoattack"):
-        bounds, told = [], []
-        for attack in ("cw", "autoattack"):
-            if plain.counts(attack) and regular.counts(attack):
-                bounds.append(_gain(regular, plain, attack))
-                told.append(f"{STRONGER[attack]} {_shown(regular, attack)} beside {_shown(plain, attack)}")
+        attacks = [attack for attack in ("cw", "autoattack") if plain.counts(attack) and regular.counts(attack)]
         claim = "the gain in robustness that JaFR brings to FGSM training resists stronger attacks"
-        yield trend(claim, bounds, f"{place}: FGSM AT + JaFR beside FGSM AT under {', '.join(told)}")
+        told = "; ".join(
+            f"{STRONGER[attack]}: {_shown(regular, attack)} with JaFR, {_shown(plain, attack)} without"
+            for attack in attacks
+        )
+        yield trend(claim, [_gain(regular, plain, attack) for attack in attacks], f"{place}, under {told}")
 
 
 def _pairs(every: Sequence[Trained], attack: str) -> Iterator[tuple[str, Trained, Trained]]:

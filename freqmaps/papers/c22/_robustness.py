@@ -62,7 +62,7 @@ def table(
     if cost:
         _add_cost(inputs, every, records)
     frame = pd.DataFrame(records)
-    notes = [*_about(every), *(claim or overfitting)(every), *_published(item, frame, cost)]
+    notes = [*_about(every, shown), *(claim or overfitting)(every), *_published(item, frame, cost)]
     return Table(frame, notes, _columns(frame, shown, cost))
 
 
@@ -117,7 +117,7 @@ def _seconds(inputs: Inputs, one: Trained) -> float:
     return fmean(found) if found else nan
 
 
-def _about(every: Sequence[Trained]) -> Iterator[str]:
+def _about(every: Sequence[Trained], attacks: Mapping[str, str]) -> Iterator[str]:
     """Say how the networks were attacked, what was left out, and whether checks fail."""
     budgets = list(dict.fromkeys(_budget(one.parameters) for one in every))
     yield f"Attacks: {'; '.join(budgets)}. An image is right only if it is so at every point of every start."
@@ -126,8 +126,9 @@ def _about(every: Sequence[Trained]) -> Iterator[str]:
         yield f"Checks for masked gradients fail, so that accuracies under attack are too high: {'; '.join(failed)}."
     elif any((rows["measure"] == "check").any() for one in every for rows in one.rows):
         yield "All checks for masked gradients pass."
-    reasons = [str(r) for one in every for rows in one.rows for r in rows["reason"].dropna() if str(r)]
-    yield from (f"Left out: {reason}." for reason in dict.fromkeys(reasons))
+    left_out = [rows.loc[rows["attack"].isin(attacks), "reason"].dropna() for one in every for rows in one.rows]
+    for reason in dict.fromkeys(str(r) for reasons in left_out for r in reasons if str(r)):
+        yield f"AutoAttack {reason}."
 
 
 def _published(item: str, frame: pd.DataFrame, cost: bool) -> Iterator[str]:
