@@ -139,9 +139,10 @@ def _trend(every: Sequence[Case], first: Sequence[Case], second: Sequence[Case])
     here, there = (float(group[0].row("gradients")["value"]) for group in (first, second))
     # What one network each shows in one reading and not in the other is no finding.
     agree = (here - there) * change > 0
+    but = "" if agree else ", so that the two readings disagree"
     evidence = (
-        f"one network each, log B_low per image {change:+.2f} ({change - half:+.2f} to {change + half:+.2f}) over images; "
-        f"of the mean gradient {here:.2f} against {there:.2f}{'' if agree else ', so that the two readings disagree'}"
+        f"one network each, log B_low per image {change:+.2f} ({change - half:+.2f} to {change + half:+.2f}) over "
+        f"images; of the mean gradient {here:.2f} against {there:.2f}{but}"
     )
     return trend(claim, [(change - half, change + half) if agree else (nan, nan)], evidence.replace("-", "−"))
 
