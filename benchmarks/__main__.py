@@ -16,7 +16,9 @@ from pathlib import Path
 
 from freqmaps.provenance.manifest import libraries, origin, write_text
 
-PARTS = ("atlas", "stores", "idcor", "maps", "group_maps", "orchestration", "robustness", "throughput")
+PARTS = (
+    "atlas", "stores", "idcor", "maps", "group_maps", "regularisers", "robustness", "orchestration", "throughput"
+)  # fmt: skip
 
 #: What is promised, and on which side of it a figure must lie.
 BOUNDS = {
@@ -28,6 +30,7 @@ BOUNDS = {
     "maps_agreement_median_cosine": (">=", 0.999),
     "group_maps_whole_epoch_vs_bare_gradient": ("<=", 1.2),
     "group_maps_class_epoch_vs_bare_gradient": ("<=", 1.2),
+    "training_step_jafr_vs_standard": ("<=", 2.6),
     "idcor_vs_direct": (">=", 40.0),
     "idcor_max_abs_difference": ("<=", 1e-3),
     "pgd_with_leaving_vs_without": (">=", 3.0),

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.training import Batch, CleanPass, _steps
+from freqmaps.training import Batch, CleanPass, Regime, _steps
 from freqmaps.training import _loop as loop_module
 from freqmaps.training.regimes.fgsm import build as fgsm
 from freqmaps.training.regularisers.grad_align import build as grad_align
@@ -254,3 +254,36 @@ def test_a_scaler_that_looks_for_its_factor_may_overflow_a_term():
         else:
             with pytest.raises(FreqmapsError, match="regulariser 'mine'"):
                 steps.check()
+
+
+class Natural(Regime):
+    """Natural training that does not say so: the regularisers get a pass of their own."""
+
+    def prepare(self, model, batch, context):
+        return batch.images.clone()
+
+
+class Counting(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.passes = net, 0
+
+    def forward(self, images):
+        self.passes += 1
+        return self.net(images)
+
+
+def test_natural_training_shares_its_pass_with_the_regularisers():
+    found = {}
+    for regime in (None, Natural()):
+        classifier = network()
+        classifier.net = Counting(classifier.net)
+        settings = dataclasses.replace(SHORT, epochs=1)
+        _, history = fit(settings, classifier=classifier, data=digits(64), regime=regime,
+                         regularisers={"jafr": jafr(weight=0.05)})  # fmt: skip
+        found[regime is None] = classifier.net.passes, classifier.state_dict(), history[0]
+    assert found[True][0] == 2 + 1 and found[False][0] == 4 + 1  # two steps, and the test images
+    for name, tensor in found[True][1].items():  # the weights, and the running statistics
+        assert torch.allclose(tensor.float(), found[False][1][name].float(), atol=1e-4), name
+    for column in ("train_loss", "train_accuracy", "train_jafr"):
+        assert found[True][2][column] == pytest.approx(found[False][2][column], rel=1e-3)

@@ -177,7 +177,7 @@ class _Run:
     ) -> None:
         self.classifier, self.data, self.test = classifier, data, test
         self.settings, self.regime, self.seed = settings, regime, seed
-        self.regularisers = dict(regularisers or {})
+        self.regularisers, self.natural = dict(regularisers or {}), _natural(regime)
         self.hooks = Hooks(hooks, classifier, data.device, functools.partial(_derive, seed))
         self.loss, self.state = _LOSSES[settings.loss], _progress.State()
         self.per_epoch = len(bounds(len(data), settings.batch, settings.drop_last))
@@ -296,12 +296,10 @@ class _Run:
         group["lr"] = _schedule.learning_rate(self.settings, context.step, context.steps, self.per_epoch)
         moment = _schedule.momentum(self.settings, context.step, context.steps)
         group.update({"momentum": moment} if "momentum" in group else {"betas": (moment, group["betas"][1])})
+        clean = CleanPass(self.classifier, batch, context, own=self.natural) if self.regularisers else None
+        loss, logits = self._loss(batch, context, clean)
         with self._autocast():
-            prepared = self.regime.prepare(self.classifier, batch, context)
-        with self._autocast(), _Watching(self.classifier) as watching:
-            loss = self.regime.loss(self.classifier, prepared, batch, context)
-        with self._autocast():
-            terms, alive = self._terms(batch, context)
+            terms = {} if clean is None else self._terms(clean, context)
         total = loss
         for name, term in terms.items():
             total = total + self.regularisers[name].weight * term
@@ -310,21 +308,33 @@ class _Run:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         detached = {name: term.detach() for name, term in terms.items()}
-        return Done(loss.detach(), total.detach(), detached, alive, watching.logits)
+        return Done(loss.detach(), total.detach(), detached, None if clean is None else clean.alive, logits)
+
+    def _loss(self, batch: Batch, context: StepContext, clean: CleanPass | None) -> tuple[Tensor, Tensor | None]:
+        """Return the regime's loss and its last logits; natural training shares the pass of the regularisers."""
+        if clean is not None and self.natural:
+            with self._autocast():
+                return clean.loss, clean.logits.detach()
+        with self._autocast():
+            prepared = self.regime.prepare(self.classifier, batch, context)
+        with self._autocast(), _Watching(self.classifier) as watching:
+            return self.regime.loss(self.classifier, prepared, batch, context), watching.logits
 
     def _autocast(self) -> torch.autocast:
         # One for each part of a step: weights that a part has cast without gradients must not serve the next one.
         return torch.autocast(self.data.device.type, dtype=self.reduced, enabled=self.reduced is not None)
 
-    def _terms(self, batch: Batch, context: StepContext) -> tuple[dict[str, Tensor], Tensor | None]:
-        if not self.regularisers:
-            return {}, None
-        clean = CleanPass(self.classifier, batch, context)
-        terms = {
+    def _terms(self, clean: CleanPass, context: StepContext) -> dict[str, Tensor]:
+        return {
             name: check_term(regulariser(self.classifier, clean, context), name)
             for name, regulariser in self.regularisers.items()
         }
-        return terms, clean.alive
+
+
+def _natural(regime: Regime) -> bool:
+    """Whether a regime trains on the images as they come: it overrides nothing of the base class."""
+    own = type(regime)
+    return isinstance(regime, Regime) and own.prepare is Regime.prepare and own.loss is Regime.loss
 
 
 class _Watching:

@@ -134,8 +134,9 @@ def _about(every: Sequence[Trained], attacks: Mapping[str, str]) -> Iterator[str
 def _published(item: str, frame: pd.DataFrame, cost: bool) -> Iterator[str]:
     if cost:
         yield (
-            "Seconds of a training step: those of an epoch, the test after it included, over its steps; the median "
-            "over epochs. Ratios compare trainings of the same device."
+            "Seconds of a training step: those of an epoch over its steps, the median over epochs. They include the test "
+            "after each epoch and, where a training watches it, accuracy under PGD. Ratios compare trainings of the same "
+            "device."
         )
     if not published(item)["rows"]:
         return

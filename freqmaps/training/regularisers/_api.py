@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import Protocol
 
@@ -17,7 +17,8 @@ from freqmaps.training.context import Batch, StepContext
 class CleanPass:
     """One pass of the model over a step's clean images. It is made when first asked for, and only once per step.
 
-    Batch norm uses the batch's statistics in it, as in training, and leaves its running statistics alone.
+    Batch norm uses the batch's statistics in it, as in training, and leaves its running statistics alone, unless the
+    pass is the regime's own.
 
     Parameters
     ----------
@@ -25,6 +26,8 @@ class CleanPass:
         As it is trained.
     batch, context
         Of the step.
+    own
+        Whether the regime trains on the clean images, so that this is its pass as well.
 
     Attributes
     ----------
@@ -37,15 +40,15 @@ class CleanPass:
         one bool, so that nothing waits for the device; None if no regulariser did.
     """
 
-    def __init__(self, model: nn.Module, batch: Batch, context: StepContext) -> None:
+    def __init__(self, model: nn.Module, batch: Batch, context: StepContext, *, own: bool = False) -> None:
         self.images, self.labels = batch.images.detach().requires_grad_(), batch.labels
         self.alive: Tensor | None = None
-        self._model, self._context = model, context
+        self._model, self._context, self._own = model, context, own
 
     @cached_property
     def logits(self) -> Tensor:
         """(n, classes), with the graph to the images and to the weights."""
-        with running_statistics_kept(self._model):
+        with nullcontext() if self._own else running_statistics_kept(self._model):
             logits: Tensor = self._model(self.images)
         return logits
 
