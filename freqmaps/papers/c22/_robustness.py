@@ -60,7 +60,7 @@ def table(
     shown = {attack: text for attack, text in attacks.items() if any(one.counts(attack) for one in every)}
     records = [_record(item, inputs, one, shown) for one in every]
     if cost:
-        _add_cost(inputs, every, records)
+        _add_cost(item, inputs, every, records)
     frame = pd.DataFrame(records)
     notes = [*_about(every, shown), *(claim or overfitting)(every), *_published(item, frame, cost)]
     return Table(frame, notes, _columns(frame, shown, cost))
@@ -88,9 +88,9 @@ def _weights(item: str, one: Trained) -> list[str]:
     return [] if same(own, theirs[0]) else [f"regulariser's weight {own:g} (published: {theirs[0]:g})"]
 
 
-def _add_cost(inputs: Inputs, every: Sequence[Trained], records: Sequence[Record]) -> None:
+def _add_cost(item: str, inputs: Inputs, every: Sequence[Trained], records: Sequence[Record]) -> None:
     """Add seconds per training step, and ratios to standard training of the same model and data."""
-    seconds = [_seconds(inputs, one) for one in every]
+    seconds, theirs = [_seconds(inputs, one) for one in every], published(item)["seconds"]
     for one, record, own in zip(every, records, seconds, strict=True):
         natural = [
             s
@@ -98,9 +98,8 @@ def _add_cost(inputs: Inputs, every: Sequence[Trained], records: Sequence[Record
             if other.row == STANDARD and all(other.names[k] == one.names[k] for k in ("dataset", "model"))
         ]
         ratio = own / natural[0] if natural and natural[0] else nan
-        theirs = {r["row"]: r["values"].get("seconds", nan) for r in published("C22-T6")["rows"]}
-        record |= {"seconds": own, "ratio": ratio}
-        record |= {"published_ratio": theirs.get(one.row, nan) / theirs[STANDARD]}
+        record |= {"seconds": own, "ratio": ratio, "published_seconds": theirs.get(one.row, nan)}
+        record["published_ratio"] = theirs.get(one.row, nan) / theirs[STANDARD]
 
 
 def _seconds(inputs: Inputs, one: Trained) -> float:
@@ -134,9 +133,9 @@ def _about(every: Sequence[Trained], attacks: Mapping[str, str]) -> Iterator[str
 def _published(item: str, frame: pd.DataFrame, cost: bool) -> Iterator[str]:
     if cost:
         yield (
-            "Seconds of a training step: those of an epoch over its steps, the median over epochs. They include the test "
-            "after each epoch and, where a training watches it, accuracy under PGD. Ratios compare trainings of the same "
-            "device."
+            "Seconds of a training step: those of an epoch over its steps, the median over epochs. They include the "
+            "test after each epoch and, where a training watches it, accuracy under PGD. Ratios compare trainings of "
+            "the same device."
         )
     if not published(item)["rows"]:
         return
