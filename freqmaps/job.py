@@ -19,7 +19,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,12 +57,15 @@ class Job:
         Where half-finished work is kept, for a later attempt to go on from; removed when the manifest stands.
     options
         What decides no number: ``device``, ``threads``, ``batch``, where raw data lie.
+    together
+        Spec and folder of each result that the same job makes.
     """
 
     spec: dict[str, Any]
     inputs: dict[str, Any]
     folder: Path
     options: dict[str, Any] = field(default_factory=dict)
+    together: Sequence[tuple[Mapping[str, Any], Path]] = ()
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -89,6 +92,13 @@ class Job:
     def input(self, role: str) -> Path:
         """Return the folder of the only input of a role."""
         return self.inputs[role]  # type: ignore[no-any-return]
+
+    @property
+    def due(self) -> list[Mapping[str, Any]]:
+        """The specs of what the job has still to make of this result's stage, this one first."""
+        beside = [(spec, folder) for spec, folder in self.together if folder != self.folder]
+        due = [s for s, f in beside if s["stage"] == self.spec["stage"] and not _stands(f / manifests.NAME, s)]
+        return [self.spec, *due]
 
     @property
     def all_inputs(self) -> list[Path]:
@@ -124,10 +134,12 @@ def _make_all(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Names
     """Make the results that are missing, each with a log of its own."""
     folders = {Path(path).name: arguments.root / path for path in arguments.inputs or _all_below(arguments.root)}
     logs = [*arguments.logs, *[None] * len(arguments.results)]
+    together = [(given["spec"], arguments.root / given["path"]) for given in arguments.results]
     for given, path in zip(arguments.results, logs, strict=False):
         folder = arguments.root / given["path"]
         with _log_file(path):
-            _make(_of_stage(given["spec"]["stage"], run), given, folder, folders)
+            job = Job(given["spec"], {}, folder, dict(given.get("options", {})), together)
+            _make(_of_stage(given["spec"]["stage"], run), job, folders)
         folders[folder.name] = folder
 
 
@@ -199,10 +211,8 @@ def _out_of_memory(error: BaseException) -> bool:
     return is_out_of_memory(error)
 
 
-def _make(
-    run: Callable[[Job], Mapping[str, Any]], given: Mapping[str, Any], folder: Path, folders: Mapping[str, Path]
-) -> None:
-    spec, output = given["spec"], folder / manifests.NAME
+def _make(run: Callable[[Job], Mapping[str, Any]], job: Job, folders: Mapping[str, Path]) -> None:
+    spec, folder, output = job.spec, job.folder, job.folder / manifests.NAME
     folder.mkdir(parents=True, exist_ok=True)
     with shared_root.lock(folder):
         for half in (folder, folder / unfinished.FOLDER):  # nobody else writes here while the lock is held
@@ -210,7 +220,7 @@ def _make(
         if _stands(output, spec):
             log.info("already made: %s", output)
         else:
-            job = Job(spec, _roles(spec, folders), folder, dict(given.get("options", {})))
+            job.inputs = _roles(spec, folders)
             _limit_threads(int(job.options.get("threads") or 0))
             output.unlink(missing_ok=True)
             _attempt(run, job, output)

@@ -51,7 +51,7 @@ STUDY = {
     "threads": dict.fromkeys(TAKING_THREADS, 1),
     "datasets": {"ours": {"kind": "image_folder", "root": "images", "test_fraction": 0.5}},
     "models": {"tiny": {"architecture": "mylab.nets:tiny", "normalise": "dataset"}},
-    "trainings": dict.fromkeys(("short", "followed"), {"epochs": 6, "batch": 32, "learning_rate": 0.05}),
+    "trainings": {name: {"epochs": 6, "batch": 32, "learning_rate": 0.05} for name in ("short", "followed")},
     "attacks": {"pgd": {"kind": "pgd", "epsilon": 0.2, "steps": 10}},
     "maps": {"ce": {"min_steps": 60, "max_steps": 120, "penalty": 0.01}},
     "group_maps": {"sets": {"objective": "invariance", "batch": 16, "epochs": 4, "learning_rate": 0.05}},

@@ -39,12 +39,27 @@ def made(tmp_path):
 def test_every_stage_path_is_read_back():
     for stage in PATHS:
         names = {
-            name: {"seed": "7", "range": "test-0-9", "images": "noise"}.get(name, "a.b-1")
+            name: {"seed": "7", "step": "120", "range": "test-0-9", "images": "noise"}.get(name, "a.b-1")
             for name in places.fields(stage)
         }
         path = places.place(stage, names, "0123456789ab")
         assert path == PATHS[stage].format(**names, key="0123456789ab")
         assert places.parse(path) == (stage, {**names, "key": "0123456789ab"})
+
+
+def test_every_stage_path_of_a_snapshot_is_read_back():
+    place = {"dataset": "step7", "model": "seed1", "training": "snapshots", "seed": "7", "step": "120"}
+    for stage in PATHS:
+        own = {"range": "test-0-9", "images": "noise"}
+        names = {name: place.get(name) or own.get(name, "a.b-1") for name in (*places.fields(stage), "step")}
+        if "seed" not in names:
+            assert places.place(stage, names, "0123456789ab") is None
+            continue
+        path = places.place(stage, names, "0123456789ab")
+        assert path.startswith("step7/seed1/snapshots/seed7/step120/")
+        assert places.parse(path) == (stage, {**names, "key": "0123456789ab"})
+    names = {name: place[name] for name in ("dataset", "model", "training", "seed")}
+    assert places.place("snapshots", names, "0123456789ab") is None  # a snapshot has a step
 
 
 def test_every_path_of_the_default_study_is_read_back():

@@ -40,7 +40,9 @@ def compute(name, x, y, **parameters):
 
 
 def test_all_metrics_are_found():
-    assert METRICS == ["cosine", "distance_correlation", "idcor", "linear_cka", "svcca"]
+    assert METRICS == [
+        "cosine", "distance_correlation", "idcor", "idcor_cleaned", "idcor_released", "linear_cka", "svcca",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -14,6 +14,7 @@ from freqmaps.correlation._halves import delete_half_error, half_samples, permut
 from freqmaps.correlation._neighbours import two_smallest
 from freqmaps.correlation._rows import centred, standardised
 from freqmaps.correlation._twonn import twonn
+from freqmaps.correlation.metrics import idcor, idcor_cleaned, idcor_released
 from freqmaps.correlation.metrics.idcor import compute
 
 
@@ -332,3 +333,32 @@ def test_loops_compile_where_no_cache_can_be_written(monkeypatch):
         return 2 * value
 
     assert _jit.compiled(twice)(4) == 8
+
+
+def test_cleaned_and_released_readings_are_idcor_of_changed_matrices():
+    rng = np.random.default_rng(8)
+    x, y = (rng.uniform(size=(60, 6)).astype(np.float32) for _ in range(2))
+    jitter = rng.uniform(0, 9e-4, size=(60, 4)).astype(np.float32)
+    x, y = np.hstack([x, jitter]), np.hstack([y, jitter])
+    few = {"permutations": 9, "subsamples": 0, "repeats": 0}
+    made = idcor.compute(x, y, seed=1, **few)
+    cleaned = idcor_cleaned.compute(x, y, seed=1, **few)
+    without = idcor.compute(np.where(x < 1e-3, 0, x), np.where(y < 1e-3, 0, y), seed=1, **few)
+    assert cleaned == without and cleaned.value < made.value  # what both shared was jitter
+    assert idcor.compute(x, y, seed=1, cut=1e-3, **few) == cleaned
+
+    def as_released(matrix):
+        scaled = (matrix - matrix.mean(0, dtype=np.float64)) / (matrix.std(0, ddof=1, dtype=np.float64) + 1e-6)
+        return scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+
+    released = idcor_released.compute(x, y, seed=1, **few)
+    ours, theirs = (standardised(x, constant=1e-6).tile(0, 60), as_released(x))
+    assert np.allclose(ours, theirs, rtol=1e-9)
+    assert released == idcor.compute(x, y, seed=1, constant=1e-6, **few) and released != made
+
+
+def test_a_constant_makes_features_that_hardly_vary_count_less():
+    rng = np.random.default_rng(9)
+    x = np.hstack([rng.uniform(size=(50, 3)), 1e-9 * rng.uniform(size=(50, 3))])
+    plain, damped = standardised(x).tile(0, 50), standardised(x, constant=1e-6).tile(0, 50)
+    assert abs(plain[:, 3:]).max() > 0.1 and abs(damped[:, 3:]).max() < 1e-2

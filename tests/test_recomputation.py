@@ -122,6 +122,13 @@ def add_attack(folder):
     config("runs", 0, "attacks", to=[*ATTACKS, "bim"])(folder)
 
 
+def add_snapshots(folder):
+    path = folder / "tests" / "tiny.yaml"
+    content = yaml.safe_load(path.read_text())
+    run = content["runs"][0] | {"attacks": ["fgsm"], "metrics": ["cosine"], "snapshots": [0, 4]}
+    path.write_text(yaml.safe_dump(content | {"runs": [*content["runs"], run]}))
+
+
 UNUSED = "\n\ndef unused(x):\n    return x\n"
 
 EDITS = {
@@ -137,6 +144,13 @@ EDITS = {
     ),
     "a new seed": (config("runs", 0, "seeds", to=[0, 1]), NEW_SEED),
     "a new attack": (add_attack, NEW_ATTACK),
+    "snapshots of the training": (
+        add_snapshots,
+        # Nothing of the finished network; the training is not among what is due, though its job runs.
+        {"snapshots/0@0", "snapshots/0@4", "attacks/0@0/fgsm", "attacks/0@4/fgsm", *shown()}
+        | {f"maps/0@{step}/{of}" for step in (0, 4) for of in ("essential", "fgsm")}
+        | {f"{of}" for step in (0, 4) for of in pairs("fgsm", seed=f"0@{step}", metrics=("cosine",))},
+    ),
     "two parameters swapped": (swap("maps", "ce", names=("min_steps", "max_steps")), FROM_MAPS),
     "a metric's parameter": (
         config("metrics", "idcor", "permutations", to=20),

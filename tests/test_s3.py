@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+import safetensors.torch
+import yaml
 
 import freqmaps
 from freqmaps.core.errors import ConfigError
@@ -12,7 +14,7 @@ from freqmaps.stages import STAGES
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
 from tests.object_store import serve
-from tests.small_study import write_studies
+from tests.small_study import STUDY, write_studies
 from tests.workflow import REPOSITORY, clone, due, scramble_times, snakemake
 
 ROOT = ("--config", "results=s3://lab/of/all")
@@ -96,6 +98,28 @@ def test_a_lost_object_is_made_again_and_the_rest_is_fetched(server, second):
     assert json.loads(after[manifest])["headline"] == before["headline"]
     assert {k: after[k] for k in untouched} == untouched
     assert due(second, "all", "--configfile", "small.yaml", *ROOT) == set()
+
+
+def test_a_training_and_its_snapshots_are_stored_by_one_job_and_a_new_one_joins_them(server, second):
+    def overlay(*steps):
+        run = STUDY["runs"][0] | {"snapshots": list(steps), "maps": [], "metrics": []}
+        (second / "snaps.yaml").write_text(yaml.safe_dump(STUDY | {"runs": [STUDY["runs"][0], run]}))
+        return ("--configfile", "snaps.yaml", *ROOT)
+
+    assert due(second, "stores", *overlay(0, "last")) >= {"snapshots/0@0", "attacks/0@0/fgsm"}
+    snakemake(second, "-c2", "stores", *overlay(0, "last"))
+    weights = {key: server.objects("lab")[key] for key in stored(server, "snapshots", "model.safetensors")}
+    assert len(weights) == 2
+    snakemake(second, "-c2", "stores", *overlay(0, 3, "last"))
+    after = server.objects("lab")
+    assert len(stored(server, "snapshots", "model.safetensors")) == 3
+    assert {key: _weights(after[key]) for key in weights} == {key: _weights(weights[key]) for key in weights}
+    assert any("/step3/attacks/" in key for key in after)
+    assert due(second, "stores", *overlay(0, 3, "last")) == set()
+
+
+def _weights(content):
+    return {name: tensor.numpy().tobytes() for name, tensor in safetensors.torch.load(content).items()}
 
 
 def test_a_damaged_object_is_one_sentence(server, second):

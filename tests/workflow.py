@@ -90,12 +90,13 @@ def _called(one: dict) -> str:
 
 
 def _place(stage: str, path: str) -> str:
-    """``.../seed0/maps/ce/adversarial/fmn/self/test-0-60/<key>`` is ``maps/0/fmn``."""
+    """``.../seed0/maps/ce/adversarial/fmn/self/test-0-60/<key>`` is ``maps/0/fmn``; of a snapshot, ``maps/0@5/fmn``."""
     if stage in ("datasets", "simulation"):
         return stage
-    seed, names = re.search(rf"/seed(\d+)/{stage}/(.*)$", path).groups()
+    seed, step, names = re.search(rf"/seed(\d+)/(?:step(\d+)/)?{stage}/(.*)$", path).groups()
+    seed = seed if step is None else f"{seed}@{step}"
     parts = names.split("/")[:-1]
-    kept = [] if stage == "training" else parts
+    kept = [] if stage in ("training", "snapshots") else parts
     if stage in ("maps", "group_maps"):
         images, attack = parts[1:3]
         of = {"essential": [images], "adversarial": [attack]}.get(images, [images, attack])

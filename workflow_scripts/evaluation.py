@@ -31,8 +31,9 @@ def run(job: Job) -> dict[str, object]:
     job.options["device_used"] = str(device)
     samples = select(job.input("dataset"), **job.parameters["samples"])
     inputs = Inputs.from_folders(
-        [f for role in job.inputs.values() for f in (role if isinstance(role, list) else [role])], within=samples.ids
-    )
+        [f for role in job.inputs.values() for f in (role if isinstance(role, list) else [role])],
+        within=samples.ids, step=job.spec["names"].get("step"),
+    )  # fmt: skip
     evaluation = job.parameters["evaluation"]
     along = components.find("evaluation", evaluation["kind"]).constants.get("SNAPSHOTS", False)
     compute = components.load("evaluation", evaluation["kind"])

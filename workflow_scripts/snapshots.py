@@ -8,20 +8,21 @@ from freqmaps.training import SnapshotFiles, Snapshots, build_planned, train_pla
 
 
 def run(job: Job) -> dict[str, object]:
-    """Train up to the last snapshot of the job, unless that is done, and save this one.
+    """Train up to the last snapshot that the job has still to make, unless that is done, and save this one.
 
-    The weights of all of them lie beside the half-finished work of the last one, which is made last: a job that was
-    killed goes on from there. The training itself, where the same job makes it, has written them.
+    Their weights lie beside the half-finished work of the last one, which is made last: a job that was killed goes on
+    from there. The training itself, where the same job makes it, has written them.
     """
     step = job.parameters["step"]
-    steps = job.options.get("steps", [step])
+    steps = [spec["parameters"]["step"] for spec in job.due]
     place = job.partial_of(job.options.get("last", "."))
     files = SnapshotFiles(place.folder)
     device = pick(job.options["device"])
     job.options["device_used"] = str(device)
     dataset = read(job.input("dataset") / "store.zarr.zip", DATASET)
     classifier = build_planned(job.parameters, dataset, seed=job.seed, located=job.options["located"])
-    if not files.path(step).is_file():
+    there = files.path(step).is_file()
+    if not there:
         train_planned(
             classifier, job.parameters, dataset, seed=job.seed, device=device, state=place,
             hooks=[Snapshots(steps, files.write)], stop_after=max(steps),
@@ -29,7 +30,7 @@ def run(job: Job) -> dict[str, object]:
         )  # fmt: skip
     classifier.load_state_dict(files.read(step))
     save_classifier(job.folder, classifier, job.attributes())
-    return {"step": step}
+    return {"trained_steps": 0 if there else max(steps)}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Archives: chosen results with everything that they were made from, as one file for another lab."""
 
-from freqmaps.archive.choose import choose
+from freqmaps.archive.choose import choose, left_out
 from freqmaps.archive.pack import write
 from freqmaps.archive.unpack import Import
 
 DECIDES_NUMBERS = False
 
-__all__ = ["Import", "choose", "write"]
+__all__ = ["Import", "choose", "left_out", "write"]

@@ -15,7 +15,7 @@ from typing import Any
 from freqmaps.archive import layout
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.provenance import keys, manifest
-from freqmaps.results.scan import inputs, misses
+from freqmaps.results.scan import inputs, misses, snapshots
 from freqmaps.stages import places
 
 DECIDES_NUMBERS = False
@@ -57,6 +57,11 @@ class Packed:
     def inputs(self) -> list[str]:
         """Keys of its inputs."""
         return inputs(self.manifest["spec"])
+
+    @property
+    def snapshots(self) -> set[str]:
+        """Keys of those inputs that are snapshots of trainings."""
+        return snapshots(self.manifest["spec"])
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:

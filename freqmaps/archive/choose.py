@@ -6,7 +6,8 @@ import collections
 from collections.abc import Collection, Mapping, Sequence
 
 from freqmaps.core.errors import FreqmapsError, nearest
-from freqmaps.results.scan import Found, inputs
+from freqmaps.results.scan import Found, inputs, snapshots
+from freqmaps.stages import places
 
 DECIDES_NUMBERS = False
 
@@ -17,6 +18,7 @@ def choose(
     paths: Collection[str] | None = None,
     *,
     with_inputs: bool = True,
+    with_snapshots: bool = False,
 ) -> tuple[list[Found], list[Found]]:
     """Return what was asked for, and what goes along because that was made from it.
 
@@ -31,6 +33,8 @@ def choose(
         Only results at these paths below the root: those of an item, or of a study.
     with_inputs
         Also return inputs, and theirs, down to the dataset.
+    with_snapshots
+        Also return snapshots of trainings, many as they are, which else must be asked for by stage or key.
 
     Raises
     ------
@@ -43,21 +47,45 @@ def choose(
         for value in values:
             if value not in known:
                 raise FreqmapsError(f"no result has {name} '{value}'; {nearest(value, known)}")
-    chosen = [
-        one
-        for one in whole
-        if (paths is None or one.path in paths) and all(_value(one, name) in v for name, v in wanted.items())
-    ]
+    named = with_snapshots or bool(wanted.keys() & {"stage", "key"})
+    chosen = [one for one in whole if _fits(one, wanted, paths) and (named or not _is_snapshot(one.path))]
     if not chosen:
         raise FreqmapsError("no finished result fits all that was asked for; see `freqmaps catalog`")
-    if paths is not None and not wanted and len(chosen) < len(paths):
-        missing = sorted(set(paths) - {one.path for one in chosen})
+    missing = sorted(set(paths or ()) - {one.path for one in chosen})
+    missing = [path for path in missing if with_snapshots or not _is_snapshot(path)]
+    if missing and not wanted:
         raise FreqmapsError(f"{len(missing)} results are not finished, {missing[0]} first; run their target")
-    along = _inputs_of(chosen, whole) if with_inputs else []
+    along = _inputs_of(chosen, whole, with_snapshots=with_snapshots) if with_inputs else []
     for one in [*chosen, *along]:
         if not one.complete:
             raise FreqmapsError(f"{one.folder}: not whole; `freqmaps verify {one.root}` says what is wrong")
     return chosen, along
+
+
+def left_out(
+    found: Sequence[Found],
+    wanted: Mapping[str, Collection[str]],
+    paths: Collection[str] | None,
+    taken: Sequence[Found],
+) -> list[Found]:
+    """Return the snapshots under the root that fit the choice, or that a result taken was made from, but stay here."""
+    used = {key for one in taken if one.manifest is not None for key in snapshots(one.manifest["spec"])}
+    there = {one.path for one in taken}
+    return [
+        one
+        for one in found
+        if one.complete and _is_snapshot(one.path) and one.path not in there
+        and (one.key in used or _fits(one, wanted, paths))
+    ]  # fmt: skip
+
+
+def _fits(one: Found, wanted: Mapping[str, Collection[str]], paths: Collection[str] | None) -> bool:
+    return (paths is None or one.path in paths) and all(_value(one, name) in v for name, v in wanted.items())
+
+
+def _is_snapshot(path: str) -> bool:
+    parsed = places.parse(path)
+    return parsed is not None and parsed[0] == "snapshots"
 
 
 def _value(one: Found, name: str) -> str | None:
@@ -68,7 +96,7 @@ def _value(one: Found, name: str) -> str | None:
     return None if value is None else str(value)
 
 
-def _inputs_of(chosen: Sequence[Found], whole: Sequence[Found]) -> list[Found]:
+def _inputs_of(chosen: Sequence[Found], whole: Sequence[Found], *, with_snapshots: bool) -> list[Found]:
     by_key = collections.defaultdict[str, list[Found]](list)
     for one in whole:
         by_key[one.key].append(one)
@@ -77,7 +105,10 @@ def _inputs_of(chosen: Sequence[Found], whole: Sequence[Found]) -> list[Found]:
     while waiting:
         one = waiting.pop()
         assert one.manifest is not None
+        leave = set() if with_snapshots else snapshots(one.manifest["spec"])
         for key in inputs(one.manifest["spec"]):
+            if key in leave:
+                continue
             if not by_key[key]:
                 raise FreqmapsError(
                     f"{one.folder}: its input {key} is not under this root; run its target, or export without inputs"

@@ -65,7 +65,9 @@ class Import:
             results, sums = check.read(archive)
             states = self._states(results)
             counts = collections.Counter(states.values())
-            counts["missing inputs"] = len(self._missing(results))
+            missing, snapshots = self._missing(results), {key for one in results for key in one.snapshots}
+            counts["missing inputs"] = len(missing - snapshots)
+            counts["missing snapshots"] = len(missing & snapshots)
             new = [one for one in check.order(results) if states[one.path] == NEW]
             if dry:
                 self._hash(archive, sums)

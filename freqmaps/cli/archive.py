@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Collection
 from pathlib import Path
 
-from freqmaps.archive import Import, choose, write
+from freqmaps.archive import Import, choose, left_out, write
 from freqmaps.archive.unpack import HERE, NEW, OTHER
 from freqmaps.cli._common import Commands, add, read_study
 from freqmaps.core.errors import FreqmapsError, nearest
-from freqmaps.results.scan import scan
+from freqmaps.results.scan import Found, scan
 from freqmaps.stages import places
 
 DECIDES_NUMBERS = False
@@ -30,6 +30,7 @@ def add_commands(commands: Commands) -> None:
         export.add_argument(f"--{name}", nargs="+", metavar=name.upper(), help=f"only results of this {name}")
     export.add_argument("--all", action="store_true", help="everything under the root")
     export.add_argument("--without-inputs", action="store_true", help="leave out what the chosen ones were made from")
+    export.add_argument("--with-snapshots", action="store_true", help="take the weights of snapshots along, too")
     export.add_argument("--dry-run", "-n", action="store_true", help="list what would be exported")
     load = add(commands, "import", _import, "check an archive and move its results into a results root")
     load.add_argument("archive", type=Path)
@@ -48,9 +49,16 @@ def _export(given: argparse.Namespace) -> int:
         root = root or study.root
         paths = _paths(study, given.items)
     found = scan((root or Path("results")).expanduser())
-    chosen, along = choose(found, wanted, paths, with_inputs=not given.without_inputs)
-    size = sum(one.sizes[name] for one in (*chosen, *along) for name in (one.manifest or {})["files"])
-    told = f"{len(chosen)} results and {len(along)} that they were made from, {size / 1e6:.1f} MB"
+    chosen, along = choose(
+        found, wanted, paths, with_inputs=not given.without_inputs, with_snapshots=given.with_snapshots
+    )
+    told = f"{len(chosen)} results and {len(along)} that they were made from, {_megabytes([*chosen, *along])}"
+    stay = left_out(found, wanted, paths, [*chosen, *along])
+    if stay:
+        print(
+            f"{len(stay)} snapshots of trainings stay here, {_megabytes(stay)} of weights: what was made of them needs "
+            "them no more, and one run of their training makes them again; --with-snapshots takes them along"
+        )
     if given.dry_run:
         for one in sorted((*chosen, *along), key=lambda o: o.path):
             print(one.path)
@@ -59,6 +67,10 @@ def _export(given: argparse.Namespace) -> int:
     write(given.archive, chosen, along)
     print(f"{told}: {given.archive}")
     return 0
+
+
+def _megabytes(some: Collection[Found]) -> str:
+    return f"{sum(one.sizes[name] for one in some for name in (one.manifest or {})['files']) / 1e6:.1f} MB"
 
 
 def _paths(study: object, items: Collection[str]) -> set[str]:
@@ -80,5 +92,10 @@ def _import(given: argparse.Namespace) -> int:
     told += [f"{counts[state]} {state}" for state in (HERE, OTHER) if counts[state]]
     if counts["missing inputs"]:
         told.append(f"{counts['missing inputs']} of their inputs are not under this root and will be made again")
+    if counts["missing snapshots"]:
+        told.append(
+            f"{counts['missing snapshots']} snapshots of trainings that some were made of are not under this root, and "
+            "will be made again where they are needed"
+        )
     print(f"{given.root}: {'; '.join(told)}")
     return 0

@@ -16,6 +16,7 @@ def add_commands(commands: Commands) -> None:
     listing = add(commands, "list", _list, "list the finished results under a root")
     listing.add_argument("root", nargs="?", default="results")
     listing.add_argument("--stage", help="only this stage")
+    listing.add_argument("--step", help="what is made of the snapshot of a training after this step; 'all': of all")
     catalog = add(
         commands, "catalog", _catalog,
         "write a catalog of everything under a root: catalog.csv, and catalog.html to search and sort", config=True,
@@ -35,8 +36,10 @@ def add_commands(commands: Commands) -> None:
 
 def _list(given: argparse.Namespace) -> int:
     from freqmaps.results.notebook import open_results
+    from freqmaps.results.reader import EVERY_STEP
 
-    print(open_results(given.root).list(given.stage).to_string(index=False))
+    names = {} if given.step is None else {"step": EVERY_STEP if given.step == "all" else given.step}
+    print(open_results(given.root).list(given.stage, **names).to_string(index=False))
     return 0
 
 

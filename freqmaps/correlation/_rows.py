@@ -62,14 +62,24 @@ class Rows:
                 yield slice(*first), slice(*second), a, b
 
 
-def standardised(x: Matrix) -> Rows:
+def standardised(x: Matrix, *, constant: float = 0.0) -> Rows:
     """Each feature to mean 0 and standard deviation 1 (constant features to 0), then each row to norm 1.
 
     That is what Basile et al. do to maps before they estimate intrinsic dimensions.
+
+    Parameters
+    ----------
+    x
+        (n, d).
+    constant
+        Above 0 features are divided by the unbiased standard deviation (n - 1) plus this, as in the authors' code, so
+        that those which hardly vary count less.
     """
     centre, variance = _moments(x)
     scale = np.zeros_like(variance)
-    np.divide(1.0, np.sqrt(variance), out=scale, where=variance > 0)
+    unbiased = len(x) / max(len(x) - 1, 1) if constant else 1.0
+    deviation = np.sqrt(variance * unbiased) + constant
+    np.divide(1.0, deviation, out=scale, where=variance > 0)
     return Rows(x, centre, scale, unit=True)
 
 

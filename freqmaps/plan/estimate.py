@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 from freqmaps.core import components
 from freqmaps.plan import made
 from freqmaps.plan.rates import Rates
-from freqmaps.results.scan import scan
+from freqmaps.results.scan import Found, scan
 from freqmaps.stages import PUBLISHED
-from freqmaps.stages.work import Case, Network, Shape, features
+from freqmaps.stages.work import TRAINS, Case, Network, Shape, features
 from freqmaps.study.build import Study
 from freqmaps.study.graph import Node
 
@@ -82,18 +82,35 @@ def plan(study: Study, *, device: str | None = None) -> Plan:
     where = device or study.config["device"]
     where = _here() if where == "auto" else where
     found = {one.path: one for one in scan(study.root)} if study.root.is_dir() else {}
-    estimator = _Estimator(Rates(made.read(list(found.values()))), where)
-    beside = {node for batch in study.batches for node in batch.nodes[:-1]}
+    due = [[node for node in batch.nodes if not _stands(node, found)] for batch in study.batches]
+    estimator = _Estimator(Rates(made.read(list(found.values()))), where, _trained(due))
+    beside = {node for nodes in due for node in nodes[:-1]}
     lines = []
     for node in study.graph.nodes.values():
-        there = found.get(node.path)
         line = estimator.line(node)
         if node in beside:
             line = replace(line, seconds=line.seconds - START_SECONDS, starts=0)
-        if there is not None and there.complete:
-            line = replace(line, made=True, bytes=float(sum(there.sizes.values())), bytes_factor=1.0)
+        if _stands(node, found):
+            line = replace(line, made=True, bytes=float(sum(found[node.path].sizes.values())), bytes_factor=1.0)
         lines.append(line)
     return Plan(study.config["study"], str(study.root), where, tuple(lines))
+
+
+def _stands(node: Node, found: Mapping[str, Found]) -> bool:
+    return node.path in found and found[node.path].complete
+
+
+def _trained(due: Sequence[Sequence[Node]]) -> dict[str, int]:
+    """Return the steps of training by the path of the snapshot that they are made for.
+
+    All snapshots of a job come from one run of the training, up to the last of them; where the job makes the training
+    too, from that one, and nothing is trained for them.
+    """
+    found = {}
+    for nodes in due:
+        if nodes and {node.stage for node in nodes} == {"snapshots"}:
+            found[nodes[-1].path] = int(nodes[-1].names["step"])
+    return found
 
 
 def _here() -> str:
@@ -102,8 +119,8 @@ def _here() -> str:
 
 
 class _Estimator:
-    def __init__(self, rates: Rates, device: str) -> None:
-        self.rates, self.device = rates, device
+    def __init__(self, rates: Rates, device: str, trained: Mapping[str, int]) -> None:
+        self.rates, self.device, self.trained = rates, device, trained
         self._cases: dict[str, Case] = {}
         self._shapes: dict[str, Shape] = {}
 
@@ -129,7 +146,7 @@ class _Estimator:
 
     def _case(self, node: Node) -> Case:
         shape = self._shape(node)
-        training, joined = _ancestor(node, "training"), _ancestor(node, "matrices")
+        training, joined = _ancestor(node, *TRAINS), _ancestor(node, "matrices")
         network: Network | None = None if training is None else made.network_of(training.spec)
         device = self.device if "device" in node.options else "cpu"
         width = features(None if joined is None else joined.spec, shape)
@@ -137,6 +154,8 @@ class _Estimator:
         case = Case(node.stage, node.spec, device, shape, network, 0.0, width)
         if asked is None:
             return replace(case, images=self._shared(node))
+        if node.stage == "snapshots":
+            return replace(case, images=asked, steps=float(self.trained.get(node.path, 0)))
         return replace(case, images=asked * self.rates.share(case), steps=self.rates.steps(case))
 
     def _shared(self, node: Node) -> float:
@@ -157,11 +176,11 @@ class _Estimator:
         return self._shapes[dataset.path]
 
 
-def _ancestor(node: Node, stage: str) -> Node | None:
+def _ancestor(node: Node, *stages: str) -> Node | None:
     waiting = [node]
     while waiting:
         one = waiting.pop(0)
-        if one.stage == stage:
+        if one.stage in stages:
             return one
         waiting += one.inputs[:3]
     return None

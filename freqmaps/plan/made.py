@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from freqmaps.results.scan import Found, inputs
-from freqmaps.stages.work import Case, Network, Shape, features
+from freqmaps.stages.work import TRAINS, Case, Network, Shape, features
 
 DECIDES_NUMBERS = False
 
@@ -40,7 +40,7 @@ def read(found: Sequence[Found]) -> list[Made]:
 
 
 def _made(manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str, Any]]) -> Made | None:
-    dataset, training = ancestor(manifest, by_key, "datasets"), ancestor(manifest, by_key, "training")
+    dataset, training = ancestor(manifest, by_key, "datasets"), ancestor(manifest, by_key, *TRAINS)
     seconds = manifest["provenance"].get("wall_s")
     if dataset is None or not isinstance(seconds, int | float):
         return None
@@ -54,7 +54,7 @@ def _made(manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str, Any]]) 
     asked = asked_for(spec, shape)
     images = _number(headline.get("n")) or asked or 0.0
     device = str(manifest["provenance"].get("device", "cpu")).split(":")[0]
-    steps = _number(headline.get("median_steps"))
+    steps = _number(headline.get("trained_steps" if manifest["stage"] == "snapshots" else "median_steps"))
     joined = ancestor(manifest, by_key, "matrices")
     width = features(None if joined is None else joined["spec"], shape)
     case = Case(manifest["stage"], spec, device, shape, network, images, width, steps)
@@ -66,13 +66,13 @@ def _number(value: Any) -> float | None:
 
 
 def ancestor(
-    manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str, Any]], stage: str
+    manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str, Any]], *stages: str
 ) -> Mapping[str, Any] | None:
-    """Return the manifest of this stage that a result rests on: its own, or that of an input's input."""
+    """Return the manifest of one of these stages that a result rests on: its own, or that of an input's input."""
     waiting = [manifest]
     while waiting:
         one = waiting.pop(0)
-        if one["stage"] == stage:
+        if one["stage"] in stages:
             return one
         waiting += [by_key[key] for key in inputs(one["spec"])[:3] if key in by_key]
     return None
@@ -90,6 +90,6 @@ def asked_for(spec: Mapping[str, Any], shape: Shape) -> float | None:
     samples = spec.get("parameters", {}).get("samples")
     if isinstance(samples, Mapping):
         return float(samples["stop"] - samples["start"])
-    if spec["stage"] == "training":
+    if spec["stage"] in TRAINS:
         return float(shape.splits.get("train", 0))
     return float(sum(shape.splits.values())) if spec["stage"] == "datasets" else None

@@ -10,12 +10,14 @@ from freqmaps.plan import table
 from freqmaps.plan.made import Made
 from freqmaps.plan.table import Rate
 from freqmaps.stages import STAGES
-from freqmaps.stages.work import Case
+from freqmaps.stages.work import TRAINS, Case
 
 DECIDES_NUMBERS = False
 
 _PER_SAMPLE, _PER_JOB = 30.0, 15e3
 _TABLES = ("correlation", "evaluation")
+#: ASSUME: seconds to check, write and read the weights of a snapshot, and to save it as a checkpoint.
+_SAVING = 0.1
 
 Similar = Callable[[Case, Case], bool]
 
@@ -44,11 +46,29 @@ class Rates:
     def __post_init__(self) -> None:
         self._by_stage = collections.defaultdict[tuple[str, str], list[Made]](list)
         for one in self.made:
-            self._by_stage[one.case.stage, one.case.device].append(one)
+            self._by_stage[_kin(one.case)].append(one)
         self._rates: dict[tuple[object, ...], Rate] = {}
 
     def seconds(self, case: Case) -> Rate:
         """Return the seconds that a result takes, its start-up not counted."""
+        if case.stage == "snapshots":
+            return self._snapshot(case)
+        return self._work_seconds(case)
+
+    def _snapshot(self, case: Case) -> Rate:
+        """Return the seconds of a snapshot: of the training that is made for it, if any, and of saving it."""
+        alike = [
+            one.seconds
+            for one in self._by_stage[_kin(case)]
+            if one.case.stage == "snapshots" and one.case.steps == 0 and _same_network(case, one.case)
+        ]
+        saving = sum(alike) / len(alike) if alike else _SAVING
+        if case.gradients:
+            trained = self._work_seconds(case)
+            return Rate(trained.value + saving, trained.factor, trained.source)
+        return Rate(saving, 1.5, "results here, same network") if alike else Rate(saving, 5.0, "default per snapshot")
+
+    def _work_seconds(self, case: Case) -> Rate:
         rate = self._known("seconds", case, _work, lambda one: one.seconds, case.runs_network)
         if rate is not None:
             return Rate(rate.value * _work(case), rate.factor, rate.source)
@@ -67,7 +87,7 @@ class Rates:
         rate = self._known("bytes", case, _stored, lambda one: float(one.bytes), False)
         if rate is not None:
             return Rate(rate.value * _stored(case) + _PER_JOB, min(rate.factor, 2.0), rate.source)
-        if case.stage == "training":
+        if case.stage in TRAINS:
             rate = table.weights(case.network, case.shape)
             return Rate(4.0 * rate.value + _PER_JOB, rate.factor, f"weights {rate.source}")
         if case.stage == "correlation":
@@ -80,7 +100,7 @@ class Rates:
 
     def steps(self, case: Case) -> float | None:
         """Return how many steps per image results of the same settings came to; None where there are none."""
-        alike = [m.case.steps for m in self._by_stage[case.stage, case.device] if m.case.setting == case.setting]
+        alike = [m.case.steps for m in self._by_stage[_kin(case)] if m.case.setting == case.setting]
         known = sorted(steps for steps in alike if steps)
         return known[len(known) // 2] if known else None
 
@@ -89,7 +109,7 @@ class Rates:
         place = [case.spec["names"].get(name) for name in names]
         alike = [
             one
-            for one in self._by_stage[case.stage, case.device]
+            for one in self._by_stage[_kin(case)]
             if [one.case.spec["names"].get(name) for name in names] == place and one.asked
         ]
         asked = sum(one.asked for one in alike)
@@ -120,7 +140,7 @@ class Rates:
     def _look(
         self, case: Case, work: Callable[[Case], float], took: Callable[[Made], float], across: bool
     ) -> Rate | None:
-        there = self._by_stage[case.stage, case.device]
+        there = [one for one in self._by_stage[_kin(case)] if work(one.case)]
         for name, factor, alike in _LEVELS:
             rate = _sum([one for one in there if alike(case, one.case)], work, took)
             if rate is not None:
@@ -131,6 +151,11 @@ class Rates:
             if rate is not None:
                 return Rate(rate, 3.0, "results here, other stages of the network")
         return None
+
+
+def _kin(case: Case) -> tuple[str, str]:
+    """Return stage and device of the results that speak for a case: a training and its snapshots for each other."""
+    return "training" if case.stage in TRAINS else case.stage, case.device
 
 
 def _sum(some: Sequence[Made], work: Callable[[Case], float], took: Callable[[Made], float]) -> float | None:
@@ -147,6 +172,6 @@ def _work(case: Case) -> float:
 
 def _stored(case: Case) -> float:
     """Return what a stage's bytes grow with; a network's weights are what they are."""
-    if case.stage == "training":
+    if case.stage in TRAINS:
         return 1.0
     return case.rows * (1.0 if case.stage in _TABLES else case.features)

@@ -23,6 +23,8 @@ LABELS = {
     "cosine": "Cosine",
     "svcca": "SVCCA",
     "idcor": "IdCor",
+    "idcor_cleaned": "IdCor, cleaned",
+    "idcor_released": "IdCor, released constant",
     "linear_cka": "CKA",
     "distance_correlation": "dCor",
 }

@@ -74,21 +74,31 @@ class Results:
     * ``samples``: the ids to read, which is also the order of the result; None reads all;
     * ``variables``: the variables to read; None reads all. Naming the small ones spares reading images.
 
+    What was made of a training's snapshots is left out unless a ``step`` is given: one, or :data:`EVERY_STEP`.
+
     They raise a FreqmapsError where there is no such result or no such sample, or where the names fit results that
     differ in more than their range of samples (the message says in what); a StoreError for a corrupt store.
     """
 
     def __init__(
-        self, results: Sequence[Result], root: Path | None = None, within: Sequence[str] | None = None
+        self,
+        results: Sequence[Result],
+        root: Path | None = None,
+        within: Sequence[str] | None = None,
+        step: str | None = None,
     ) -> None:
         self.results, self.root = list(results), root
         self.within = None if within is None else frozenset(within)
+        self._step = step
 
     @classmethod
-    def from_folders(cls, folders: Sequence[Path], within: Sequence[str] | None = None) -> Results:
+    def from_folders(
+        cls, folders: Sequence[Path], within: Sequence[str] | None = None, step: str | None = None
+    ) -> Results:
         """Read the manifests of results that lie in these folders.
 
-        Of attacks and maps, only samples ``within`` these ids are there; None leaves all.
+        Of attacks and maps, only samples ``within`` these ids are there; None leaves all. With a ``step``, results of
+        this snapshot are what names without a step mean.
 
         Raises
         ------
@@ -96,13 +106,16 @@ class Results:
             A folder holds no whole manifest.
         """
         found = [(Path(folder), manifests.read(Path(folder))) for folder in folders]
-        return cls([Result(m["stage"], dict(m["spec"]["names"]), folder, m) for folder, m in found], within=within)
+        results = [Result(m["stage"], dict(m["spec"]["names"]), folder, m) for folder, m in found]
+        return cls(results, within=within, step=step)
 
     def __repr__(self) -> str:
         return f"Results({str(self.root) if self.root else 'chosen folders'}: {len(self.results)} finished results)"
 
-    def list(self, stage: str | None = None, **names: str) -> pd.DataFrame:
+    def list(self, stage: str | None = None, **names: Any) -> pd.DataFrame:
         """Return a table of results: stage, names, headline figures, date, key and folder.
+
+        What was made of a training's snapshots is left out unless ``step`` is given, as by :meth:`select`.
 
         Parameters
         ----------
@@ -115,7 +128,7 @@ class Results:
             {"stage": r.stage, **r.names, **r.manifest.get("headline", {})}
             | {"date": r.manifest.get("provenance", {}).get("date"), "key": r.folder.name, "folder": str(r.folder)}
             for r in self.results
-            if stage in (None, r.stage) and _carries(r, names)
+            if stage in (None, r.stage) and self._fits(r, names)
         )
 
     def catalog(self) -> pd.DataFrame:
@@ -156,7 +169,16 @@ class Results:
 
         What was made of a training's snapshots is left out unless ``step`` is given (one, or :data:`EVERY_STEP`).
         """
-        return sorted((r for r in self.results if r.stage == stage and _fits(r, names)), key=_start)
+        return sorted((r for r in self.results if r.stage == stage and self._fits(r, names)), key=_start)
+
+    def _fits(self, result: Result, names: Mapping[str, Any]) -> bool:
+        """Whether a result carries the names; one of a snapshot only if they name its step, or every step."""
+        own, step = result.names.get("step"), names.get("step")
+        if step is EVERY_STEP:
+            right = own is not None
+        else:
+            right = own in (None, self._step) if step is None else own == str(step)
+        return right and _carries(result, {key: name for key, name in names.items() if key != "step"})
 
     def related(self, stage: str, names: Mapping[str, str]) -> Found:
         """Return a stage's results that contradict none of the names: the attack behind a correlation, say.
@@ -167,7 +189,7 @@ class Results:
             r
             for r in self.results
             if r.stage == stage
-            and ("step" not in r.names or "step" in names)
+            and ("step" in names or r.names.get("step") in (None, self._step))
             and all(
                 names[key] == name or (key == "attack" and r.names.get("images") == ESSENTIAL)
                 for key, name in r.names.items()
@@ -176,7 +198,7 @@ class Results:
         ]
         return sorted(found, key=_start)
 
-    def correlations(self, **names: str) -> pd.DataFrame:
+    def correlations(self, **names: Any) -> pd.DataFrame:
         """Return the rows of all correlation results that carry the given names, one per metric.
 
         Returns
@@ -184,14 +206,15 @@ class Results:
         pandas.DataFrame
             Columns ``dataset, model, training, seed, attack, maps`` and ``metric`` (the config's names), ``kind`` (of
             the metric), ``value, std, p_value, n, n_dropped, error, error_method, extra``; ``extra`` is JSON text. Rows
-            that differ in ``key`` alone were made by different settings of the same names.
+            that differ in ``key`` alone were made by different settings of the same names. Where a ``step`` is asked
+            for, a column tells it.
         """
         frames = []
         for result in self.select("correlation", **names):
             frame = _csv(result.folder / "correlation.csv").assign(key=result.folder.name)
             frame["kind"] = (result.component("metric") or (frame["metric"].iloc[0], {}))[0]
             # The file names the metric by its kind; a config may hold two metrics of one kind under its own names.
-            for key in CORRELATION_NAMES:
+            for key in (*CORRELATION_NAMES, "step"):
                 if key in result.names:
                     frame[key] = result.names[key]
             frames.append(frame)
@@ -207,7 +230,7 @@ class Results:
         samples: Sequence[str] | None = None,
         variables: Sequence[str] | None = None,
         basis: str | None = "fourier",
-        **names: str,
+        **names: Any,
     ) -> xr.Dataset:
         """Read maps, all ranges joined along ``sample``.
 
@@ -218,7 +241,7 @@ class Results:
         """
         return _of_basis(self._stores("maps", MAPS, samples, variables, names), basis, names)
 
-    def group_maps(self, *, basis: str | None = "fourier", **names: str) -> xr.Dataset:
+    def group_maps(self, *, basis: str | None = "fourier", **names: Any) -> xr.Dataset:
         """Read the group maps of one setting and network.
 
         Raises
@@ -228,12 +251,12 @@ class Results:
         """
         return _of_basis(read(self._one("group_maps", names).folder / STORE, GROUP_MAPS), basis, names)
 
-    def matrices(self, **names: str) -> xr.Dataset:
+    def matrices(self, **names: Any) -> xr.Dataset:
         """Read the matrices ``first`` and ``second`` of one pairing of maps."""
         return read(self._one("matrices", names).folder / STORE, MATRICES)
 
     def adversarial(
-        self, *, samples: Sequence[str] | None = None, variables: Sequence[str] | None = None, **names: str
+        self, *, samples: Sequence[str] | None = None, variables: Sequence[str] | None = None, **names: Any
     ) -> xr.Dataset:
         """Read adversarial images, all ranges joined along ``sample``."""
         return self._stores("attacks", ADVERSARIAL, samples, variables, names)
@@ -244,7 +267,7 @@ class Results:
         """Read a dataset store, or the given samples of it in the order given."""
         return self._stores("datasets", DATASET, samples, variables, {"dataset": name})
 
-    def per_sample(self, metric: str = "cosine", **names: str) -> pd.DataFrame:
+    def per_sample(self, metric: str = "cosine", **names: Any) -> pd.DataFrame:
         """Return a metric's value for each sample, with the names of the result that it comes from.
 
         Returns
@@ -269,9 +292,10 @@ class Results:
         # Two runs may compare some of the same samples.
         return together.drop_duplicates([c for c in together if c != "value"], ignore_index=True)
 
-    def evaluations(self, kind: str, file: str = "evaluation.csv", **names: str) -> pd.DataFrame:
+    def evaluations(self, kind: str, file: str = "evaluation.csv", **names: Any) -> pd.DataFrame:
         """Return the rows of all evaluations of a kind that carry the given names, with the names of the network.
 
+        An evaluation along the snapshots of a training is one result, whose rows tell their steps themselves.
         ``file`` is ``samples.csv`` for the rows about single samples, which not every kind has.
         """
         frames = []
@@ -291,7 +315,7 @@ class Results:
                 frames.append(_csv(result.folder / "simulation.csv").assign(simulation=result.names["simulation"]))
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
-    def arrays(self, **names: str) -> xr.Dataset:
+    def arrays(self, **names: Any) -> xr.Dataset:
         """Read the labelled arrays of one evaluation of one network, or of one ``simulation``; empty if it has none."""
         stage = "simulation" if "simulation" in names else "evaluation"
         found = self.select(stage, **names)
@@ -348,20 +372,12 @@ def _start(result: Result) -> tuple[int, int]:
     return int(result.names.get("step", -1)), ranged_start(result.names)
 
 
-def _fits(result: Result, names: Mapping[str, Any]) -> bool:
-    """Whether a result carries the names; one of a snapshot only if they name its step, or every step."""
-    own, step = result.names.get("step"), names.get("step")
-    if not (own is not None if step is EVERY_STEP else own == (None if step is None else str(step))):
-        return False
-    return _carries(result, {key: name for key, name in names.items() if key != "step"})
-
-
 def _carries(result: Result, names: Mapping[str, Any]) -> bool:
     also = {"key": result.folder.name, "split": split_of(result)}
     return all(result.names.get(key, also.get(key)) == str(name) for key, name in names.items())
 
 
-def _of_basis(store: xr.Dataset, basis: str | None, names: Mapping[str, str]) -> xr.Dataset:
+def _of_basis(store: xr.Dataset, basis: str | None, names: Mapping[str, Any]) -> xr.Dataset:
     """Return a store of maps, after checking that the maps, if they are in it, have the basis asked for."""
     has = store.attrs.get("basis", "fourier")
     if "map" in store and basis not in (None, has):
@@ -372,8 +388,9 @@ def _of_basis(store: xr.Dataset, basis: str | None, names: Mapping[str, str]) ->
     return store
 
 
-def _shown(names: Mapping[str, str]) -> str:
-    return ", ".join(f"{key} '{name}'" for key, name in names.items()) or "any name"
+def _shown(names: Mapping[str, Any]) -> str:
+    told = {key: "any" if name is EVERY_STEP else name for key, name in names.items()}
+    return ", ".join(f"{key} '{name}'" for key, name in told.items()) or "any name"
 
 
 def _csv(path: Path) -> pd.DataFrame:

@@ -16,7 +16,7 @@ COLUMNS = {
     "stage": "stage that made it",
     **{name: f"name of its {name} in its path" for name in places.all_fields()},
     "regime": "kind of training regime of its network; 'given' for a checkpoint that a user brought",
-    "accuracy": "test accuracy of its network (0..1)",
+    "accuracy": "test accuracy of its network (0..1); none of a snapshot",
     "n": "samples in it",
     "value": "headline value, where it is one number",
     "parameters": "what its spec sets, as JSON",
@@ -99,7 +99,7 @@ def _network(one: Found, by_key: Mapping[str, Found]) -> dict[str, Any]:
             continue
         seen.add(key)
         spec, headline = found.manifest["spec"], found.manifest["headline"]
-        if found.manifest["stage"] == "training":
+        if found.manifest["stage"] in ("training", "snapshots"):
             regime = spec.get("parameters", {}).get("regime") or {}
             return {"regime": regime.get("kind", "given"), "accuracy": headline.get("test_accuracy")}
         waiting += inputs(spec)

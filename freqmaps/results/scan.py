@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,7 +135,20 @@ def misses(read: Any) -> str | None:
     return None
 
 
-def inputs(spec: dict[str, Any]) -> list[str]:
+def inputs(spec: Mapping[str, Any]) -> list[str]:
     """Return the keys of all inputs that a spec names, each once, in order."""
-    flat = [k for given in spec.get("inputs", {}).values() for k in ([given] if isinstance(given, str) else given)]
-    return list(dict.fromkeys(flat))
+    return list(dict.fromkeys(key for _, key in _by_role(spec)))
+
+
+def snapshots(spec: Mapping[str, Any]) -> set[str]:
+    """Return the keys of those inputs that are snapshots of a training.
+
+    Results do not need them to be whole: exports leave them out, and one run of the training makes them all again.
+    """
+    roles = {"snapshots", "checkpoint"} if "step" in spec["names"] else {"snapshots"}
+    return {key for role, key in _by_role(spec) if role in roles}
+
+
+def _by_role(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for role, given in spec.get("inputs", {}).items():
+        yield from ((role, key) for key in ([given] if isinstance(given, str) else given))

@@ -7,6 +7,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.files import is_half_written
 from freqmaps.provenance import keys, manifest
 from freqmaps.provenance.unfinished import FOLDER
-from freqmaps.results.scan import BESIDE, Found, inputs, scan, walk
+from freqmaps.results.scan import BESIDE, Found, inputs, scan, snapshots, walk
 from freqmaps.stages import places
 
 DECIDES_NUMBERS = False
@@ -34,16 +35,18 @@ class Verifier:
     content
         Whether to read every file (checksums, contracts, values) or only to compare names and sizes.
     need_inputs
-        Whether an input that is not under the root is a problem, or only counted.
+        Whether an input that is not under the root is a problem, or only counted; snapshots of trainings are only
+        counted.
     counts
         ``results``, ``unfinished``, ``uncommitted`` (made with uncommitted changes), ``missing inputs``, ``leftovers``
-        (files of killed runs), ``bytes``.
+        (files of killed runs), ``missing snapshots``, ``bytes``.
     """
 
     root: Path
     content: bool = True
     need_inputs: bool = True
     counts: collections.Counter[str] = field(default_factory=collections.Counter)
+    _snapshots: set[str] = field(default_factory=set)
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for each problem, result by result in order of path.
@@ -68,11 +71,14 @@ class Verifier:
             yield from _description(one)
             yield from self._missing(one, complete)
             yield from self._files(one)
+        self.counts["missing snapshots"] = len(self._snapshots)
         yield from _strays(self.root, found)
 
     def _missing(self, one: Found, complete: set[str]) -> Iterator[str]:
-        missing = [key for key in inputs(_spec(one)) if key not in complete]
+        left_out = snapshots(_spec(one)) - complete
+        missing = [key for key in inputs(_spec(one)) if key not in complete | left_out]
         self.counts["missing inputs"] += len(missing)
+        self._snapshots |= left_out
         if self.need_inputs:
             for key in missing:
                 yield f"{one.folder}: its input {key} is not complete under this root"
@@ -95,6 +101,7 @@ class Verifier:
         notes = {
             "unfinished": "unfinished", "uncommitted": "made with uncommitted changes",
             "missing inputs": "inputs not here", "leftovers": "files left by killed runs",
+            "missing snapshots": "snapshots of trainings not here",
         }  # fmt: skip
         told += [f"{self.counts[name]} {text}" for name, text in notes.items() if self.counts[name]]
         return f"{self.root}: {', '.join(told)}: {problems} problem{'' if problems == 1 else 's'}"
@@ -191,7 +198,9 @@ def _table(one: Found, name: str) -> Iterator[str]:
 def _headline(path: Path, row: Mapping[str, str], headline: Mapping[str, Any]) -> Iterator[str]:
     for column, text in row.items():
         told = headline.get(column)
-        if isinstance(told, int | float) and (not text or float(text) != float(told)):
+        if not isinstance(told, int | float) or (not text and isnan(told)):
+            continue
+        if not text or float(text) != float(told):
             yield f"{path}: {column} is {text or 'empty'}, but the manifest beside it says {told}"
 
 

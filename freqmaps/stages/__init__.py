@@ -70,8 +70,8 @@ STAGES = {
             ("torch",), on_device=True, memory_mb=8000, minutes=240,
         ),
         Stage(
-            "snapshots", f"{_NETWORK}/snapshots/{{key}}", ("model.safetensors", "model.json"), None, ("torch",),
-            on_device=True, memory_mb=8000, minutes=240,
+            "snapshots", f"{_NETWORK}/step{{step}}/snapshots/{{key}}", ("model.safetensors", "model.json"), None,
+            ("torch",), on_device=True, memory_mb=8000, minutes=240,
         ),
         Stage(
             "attacks", f"{_NETWORK}/attacks/{{attack}}/{{range}}/{{key}}", (STORE,), "ADVERSARIAL", ("torch",),
@@ -127,4 +127,4 @@ def path_of(stage: str, names: Mapping[str, str], key: str) -> str:
 
 def template(stage: str, *, stepped: bool) -> str:
     """Return the form of a stage's paths, with or without the step of a snapshot."""
-    return PATHS[stage].replace(_SEED, _SEED + _STEP) if stepped else PATHS[stage]
+    return PATHS[stage].replace(_SEED, _SEED + _STEP) if stepped and _STEP not in PATHS[stage] else PATHS[stage]

@@ -41,8 +41,8 @@ def fields(stage: str) -> tuple[str, ...]:
 
 
 def all_fields() -> tuple[str, ...]:
-    """Return the names in the paths of all stages, each once: ``dataset``, ``model``, ...; ``step`` is a snapshot's."""
-    return (*dict.fromkeys(name for stage in PATHS for name in fields(stage)), "step")
+    """Return the names in the paths of all stages, each once: ``dataset``, ``model``, ``training``, ..."""
+    return tuple(dict.fromkeys(name for stage in PATHS for name in fields(stage)))
 
 
 def parse(path: str) -> tuple[str, dict[str, str]] | None:
@@ -61,7 +61,9 @@ def parse(path: str) -> tuple[str, dict[str, str]] | None:
 def place(stage: str, names: Mapping[str, str], key: str) -> str | None:
     """Return the path that a result of these names and this key has; None if the names do not make one."""
     wanted = set(fields(stage)) if stage in PATHS else None
-    if wanted is None or set(names) - {"step"} != wanted or not all(isinstance(v, str) for v in names.values()):
+    if wanted is None or not wanted <= set(names) <= wanted | {"step"}:
+        return None
+    if not all(isinstance(value, str) for value in names.values()):
         return None
     path = path_of(stage, names, key)
     return path if parse(path) == (stage, {**names, "key": key}) else None

@@ -11,6 +11,7 @@ from typing import Any
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
+from freqmaps.core.minibatches import count_steps
 
 DECIDES_NUMBERS = False
 
@@ -22,6 +23,8 @@ _SETTLED = 1.03
 _TRAINING = 1.5
 #: ASSUME: a regulariser differentiates an input gradient again, as much work as two of them.
 _REGULARISER = 2.0
+#: Stages that train a network.
+TRAINS = ("training", "snapshots")
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ class Case:
     features
         Numbers per row of its matrices, after pooling; those of an image where there are none.
     steps
-        Steps per image that were made, where that is known only afterwards.
+        Steps per image that were made, where that is known only afterwards; of a snapshot, the steps of training that
+        were made for it, 0 where another result's training has left it.
     """
 
     stage: str
@@ -94,7 +98,7 @@ class Case:
     @property
     def runs_network(self) -> bool:
         """Whether its seconds are those of a network: it trains one or reads a checkpoint."""
-        return self.stage == "training" or "checkpoint" in self.spec.get("inputs", {})
+        return self.stage in TRAINS or "checkpoint" in self.spec.get("inputs", {})
 
     @property
     def component(self) -> tuple[str, Mapping[str, Any]]:
@@ -126,17 +130,31 @@ class Case:
     @property
     def gradients(self) -> float:
         """Its work in input gradients of one image each."""
+        if self.stage == "snapshots":
+            return self._seen * self._step
         if self.stage == "training":
             if "settings" not in self.parameters:  # a checkpoint that a user brings is only tested
                 return self.images / 2
-            terms = _REGULARISER * len(self.parameters.get("regularisers", ()))
-            return self.images * self.loops * (_TRAINING + self._inner(default=0.0) + terms)
+            return self.images * self.loops * self._step
         return self.images * self.loops * self._inner(default=1.0) * self._starts
+
+    @property
+    def _step(self) -> float:
+        """Work of a training step per image."""
+        return _TRAINING + self._inner(default=0.0) + _REGULARISER * len(self.parameters.get("regularisers", ()))
+
+    @property
+    def _seen(self) -> float:
+        """Images that the steps of training made for a snapshot go through."""
+        settings = self.parameters["settings"]
+        per_epoch = count_steps(1, int(self.images), settings["batch"], settings.get("drop_last", False))
+        epochs, rest = divmod(self.steps or 0.0, max(per_epoch, 1))
+        return epochs * self.images + rest * float(settings["batch"])
 
     @property
     def counted(self) -> bool:
         """Whether its settings say how many passes it makes; an evaluation's do not."""
-        return self.stage in ("training", "attacks") or "settings" in self.parameters
+        return self.stage in (*TRAINS, "attacks") or "settings" in self.parameters
 
     @property
     def rows(self) -> float:
@@ -163,7 +181,7 @@ class Case:
 @cache
 def _cost(stage: str, kind: str) -> float | None:
     """Return a component's constant ``COST``: the share of its loops that it makes; without loops, its passes."""
-    found = {"attacks": "attack", "training": "regime", "maps": "objective"}.get(stage)
+    found = {"attacks": "attack", "training": "regime", "snapshots": "regime", "maps": "objective"}.get(stage)
     try:
         cost = components.find(found, kind).constants.get("COST") if found else None
     except ConfigError:  # an own component that an older result was made with

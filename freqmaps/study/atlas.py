@@ -93,7 +93,7 @@ def _attacks(given: Iterable[str] | None, nodes: Sequence[Node]) -> list[str]:
 
 
 def _at(node: Node, names: Mapping[str, str]) -> bool:
-    return all(node.names.get(name, value) == value for name, value in names.items())
+    return "step" not in node.names and all(node.names.get(name, value) == value for name, value in names.items())
 
 
 def _shown(node: Node, names: Mapping[str, str], attacks: Sequence[str]) -> bool:

@@ -146,6 +146,9 @@ def _sentence(error: ValidationError) -> str:
     if error.validator == "not":
         return f"{place}: '{found}' is a reserved word in the names of results; choose another name"
     if error.validator == "anyOf":
+        within = _within(error)
+        if within is not None:
+            return _sentence(within)
         options = " or ".join(_describe(option) for option in rule)
         return f"{place}: expected {options}, found {found!r}"
     if error.validator == "type":
@@ -153,7 +156,22 @@ def _sentence(error: ValidationError) -> str:
     return f"{place}: {error.message}"
 
 
+def _within(error: ValidationError) -> ValidationError | None:
+    """Return what is wrong within the only option whose type what was found has; None if there is no such option."""
+    options: dict[Any, list[ValidationError]] = {}
+    for one in error.context or ():
+        options.setdefault(one.relative_schema_path[0], []).append(one)
+    typed = [
+        found
+        for found in options.values()
+        if not any(one.validator in ("type", "const", "enum") and not one.relative_path for one in found)
+    ]
+    return min(typed[0], key=lambda one: len(one.relative_path)) if len(typed) == 1 else None
+
+
 def _describe(option: Mapping[str, Any]) -> str:
+    if "const" in option:
+        return repr(option["const"])
     if "enum" in option:
         return "one of " + ", ".join(map(str, option["enum"]))
     if option.get("type") == "object":

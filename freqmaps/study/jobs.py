@@ -59,11 +59,12 @@ class Batch:
         return [{"path": n.path, "spec": dict(n.spec), "options": self._options(n)} for n in self.nodes]
 
     def _options(self, node: Node) -> dict[str, Any]:
-        """Return a result's options; of a training and its snapshots also their steps, and where the last one lies."""
+        """Return a result's options; those of a training and of its snapshots tell where the last snapshot lies."""
         steps = [int(n.names["step"]) for n in self.nodes if n.stage == "snapshots"]
         if not steps or node.stage not in ("training", "snapshots"):
             return dict(node.options)
-        return dict(node.options) | {"steps": steps, "last": posixpath.relpath(self.nodes[-1].path, node.path)}
+        found = dict(node.options) | {"last": posixpath.relpath(self.nodes[-1].path, node.path)}
+        return found | ({"steps": steps} if node.stage == "training" else {})
 
     @property
     def name(self) -> str:
@@ -160,7 +161,8 @@ def resources(batch: Batch, config: Mapping[str, Any]) -> tuple[int, int]:
     memory, minutes = zip(
         *((STAGES[s].memory_mb, STAGES[s].minutes) for s in {n.stage for n in batch.nodes}), strict=True
     )
-    own = given.get(batch.stage, {})
+    # Snapshots come from a training, and need what the user gives trainings.
+    own = given.get(batch.stage, given.get("training", {}) if batch.stage == "snapshots" else {})
     return own.get("mem_mb", max(memory)), own.get("runtime", max(minutes))
 
 

@@ -73,14 +73,17 @@ class Networks:
         )
         return node, description
 
-    def steps(self, description: Any, training: str, given: Any) -> list[int]:
+    def steps(self, description: Any, training: str, given: Any, of: str = "") -> list[int]:
         """Return the steps of a training that a run looks at: see :func:`freqmaps.study.snapshots.resolve`."""
-        where = f"{self.where}.snapshots"
+        where = f"{self.where}.snapshots{of}"
         if training == GIVEN:
             raise ConfigError(f"{where}: training '{GIVEN}' trains nothing, so it has no snapshots; name another one")
+        images = description.splits.get("train", 0)
+        if not images:
+            raise ConfigError(f"{where}: the dataset has no 'train' samples, so nothing is trained; name another one")
         spec: dict[str, Any] = {}
         self._add_training(spec, training)
-        return snapshots.resolve(given, spec["settings"], description.splits.get("train", 0), where)
+        return snapshots.resolve(given, spec["settings"], images, where)
 
     def training(self, dataset: Node, description: Any, names: Mapping[str, str]) -> Node:
         """Add a trained network (``dataset, model, training, seed``), or its snapshot after a ``step``."""
@@ -119,7 +122,9 @@ class Networks:
             told["located"]["pretrained"] = weights
         trained = {name: value for name, value in names.items() if name != "step"}
         if "step" in names:
-            spec["step"] = int(names["step"])
+            # The run's own steps are known to fit; those of a training that it names beside may not.
+            of = f" (of training '{names['training']}')"
+            (spec["step"],) = self.steps(description, names["training"], [int(names["step"])], of)
         return self.graph.add(
             "snapshots" if "step" in names else "training", names, spec, {"dataset": dataset}, parts=parts,
             options=told, seed=keys.seed(self.config["seed"], "training", *trained.values()),

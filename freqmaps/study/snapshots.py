@@ -63,7 +63,7 @@ def _spaced(given: Mapping[str, Any], total: int, where: str) -> list[int]:
         return sorted({round(until * i / (count - 1)) for i in range(count)})
     # Early on the factor leads to the same step again, so that it is raised until there are enough different ones.
     rest = count - 1
-    steps, step = [0], 1.0
+    steps, step = [0], 1.0 if rest > 1 else float(until)
     while rest:
         steps.append(max(steps[-1] + 1, round(step)))
         rest -= 1

@@ -83,9 +83,10 @@ class TrainingSettings:
     robust_images
         On how many training images, the same after every epoch, the accuracy under PGD is taken for the history: a
         sudden fall of it is catastrophic overfitting, and is reported. 0: on none.
-    robust_epsilon, robust_steps
-        Of that PGD, in the maximum norm: its budget, for images in [0, 1], and the number of its steps, each a quarter
-        of the budget.
+    robust_epsilon
+        The budget of that PGD in the maximum norm, for images in [0, 1].
+    robust_steps
+        How many steps it makes, each of a quarter of the budget.
     """
 
     epochs: int = 30

@@ -23,7 +23,10 @@ RANGES = {
     "subsamples": "[0, 10000]",
     "repeats": "[0, 10000]",
     "block": "[1, 1e6]",
+    "cut": "[0, 1)",
+    "constant": "[0, 1)",
 }
+NEUTRAL = {"cut": 0.0, "constant": 0.0}
 LIBRARIES = ("numba", "scikit-dimension")
 
 _FEWEST = 4
@@ -40,6 +43,8 @@ def compute(
     subsamples: int = 20,
     repeats: int = 3,
     block: int = 512,
+    cut: float = 0.0,
+    constant: float = 0.0,
 ) -> Metric:
     """Compute ``IdCor = (Id_X + Id_Y - Id_XY) / max(Id_X, Id_Y)``, the mutual information of dimensions, normalised.
 
@@ -66,6 +71,11 @@ def compute(
         How often the rows are cut into halves and quarters for the value on fewer rows; 0 for never.
     block
         Rows of a tile at most: bounds the memory beside the two (n, n) float32 matrices.
+    cut
+        Entries of smaller absolute value are 0 before all else. Maps hold many that Adam's last steps leave just above
+        0; standardised, they weigh as much as any other.
+    constant
+        Added to each feature's standard deviation: see :func:`freqmaps.correlation._rows.standardised`.
 
     Returns
     -------
@@ -88,12 +98,17 @@ def compute(
         return undefined(n, f"idcor needs at least {_FEWEST} rows, found {n}")
     shuffles = draw_permutations(n, permutations, seed)
     subsets = [*half_samples(n, subsamples, seed), *parts(n, repeats, seed)]
-    rows = standardised(x), standardised(y)
+    x, y = _without_small(x, cut), _without_small(y, cut)
+    rows = standardised(x, constant=constant), standardised(y, constant=constant)
     if estimator == "twonn":
         found = by_shared_distances(*rows, shuffles, subsets, fraction=fraction, block=block)
     else:
         found = by_estimator(*rows, shuffles, subsets, name=estimator, fraction=fraction, seed=seed)
     return _metric(found, n, subsamples, repeats)
+
+
+def _without_small(x: Matrix, cut: float) -> Matrix:
+    return np.where(np.abs(x) < cut, np.zeros_like(x), x) if cut else x
 
 
 def _metric(found: Dimensions, n: int, subsamples: int, repeats: int) -> Metric:

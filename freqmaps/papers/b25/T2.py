@@ -19,7 +19,9 @@ CAPTION = (
 )
 KIND = "table"
 NEEDS = ("correlation", "matrices", "attacks", "maps", "training", "datasets")
-METRICS = ("svcca", "cosine", "idcor", "linear_cka", "distance_correlation")
+METRICS = (
+    "svcca", "cosine", "idcor", "linear_cka", "distance_correlation", "idcor_cleaned", "idcor_released",
+)  # fmt: skip
 DATA = ("published.yaml",)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.inference.proportions import wilson
+from freqmaps.papers.b25._readings import OTHERS, reading_columns, readings, sentences
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.networks import fewer_columns, names_of_each, over_networks, resampled
 from freqmaps.publish.networks import notes as network_notes
@@ -21,11 +22,12 @@ CAPTION = (
     "PGD within an ℓ∞ ball of radius ε. Success: share of the correctly classified images that the attack turned into "
     "another class, with its 95 % Wilson interval. IdCor: intrinsic-dimension correlation between essential and "
     "adversarial maps, ± its sampling error or, of several networks, their standard deviation, and the p-value of its "
-    "permutation test. At n/2 and n/4: on halves and quarters of the images."
+    "permutation test; beside it those of cleaned maps and with the constant of the authors' code. At n/2 and n/4: on "
+    "halves and quarters of the images."
 )
 KIND = "table"
 NEEDS = ("correlation", "attacks", "maps", "training", "datasets")
-METRICS = ("idcor",)
+METRICS = ("idcor", "idcor_cleaned", "idcor_released")
 DATA = ("published.yaml",)
 
 _COLUMNS = (
@@ -39,13 +41,14 @@ _COLUMNS = (
     Column("published_idcor", "paper", "IdCor", ".2f", published=True),
     Column("p_value", "ours", "p", ".2g"),
     Column("published_p_value", "paper", "p", ".2g", published=True),
+    *reading_columns(),
     Column("n_correct", "attacked", "Images", "d"),
     Column("n", "in IdCor", "Images", "d"),
     Column("n_dropped", "dropped", "Images", "d"),
 )
 
 
-_FEWER = [column.name for column in fewer_columns("idcor", "IdCor")]
+_OPTIONAL = [column.name for column in (*fewer_columns("idcor", "IdCor"), *reading_columns())]
 
 
 def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
@@ -84,7 +87,8 @@ def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
     frame = pd.DataFrame(rows)
     columns, notes = naming_columns(frame)
     notes += [*network_notes(frame), *scope_notes(frame, published("B25-T3")["source"])]
-    shown = [c for c in _COLUMNS if c.name not in _FEWER or not frame[c.name].isna().all()]
+    notes += sentences((row["attack"], row) for row in frame.to_dict("records"))
+    shown = [c for c in _COLUMNS if c.name not in _OPTIONAL or not frame[c.name].isna().all()]
     return Table(frame, notes, [*columns, *shown])
 
 
@@ -129,6 +133,8 @@ def _row(inputs: Inputs, row: dict[str, Any], epsilon: float, rank: int) -> dict
         | success
         | values
         | resampled(row, "idcor")
+        | readings(row)
+        | {f"{m}_spread": row.get(f"{m}_spread", NAN) for m in OTHERS}
         | {"n": row.get("idcor_n", NAN), "n_dropped": row.get("idcor_n_dropped", NAN)}
         | theirs
     )

@@ -27,7 +27,11 @@ CAPTION = (
 )
 KIND = "table"
 NEEDS = ("correlation", "matrices")
-METRICS = ("cosine", "svcca", "idcor", "linear_cka", "distance_correlation")
+METRICS = (
+    "cosine", "svcca", "idcor", "linear_cka", "distance_correlation", "idcor_cleaned", "idcor_released",
+)  # fmt: skip
+#: Of these the notes speak.
+_TOLD = METRICS[:5]
 PAIRINGS = ("matched", "same_class", "other_class", "random_bands", "other_network", "noise")
 
 
@@ -82,7 +86,7 @@ def _conclusions(
         own = by_kind["matched"]
         first = told.setdefault(tuple(own[name] for name in NAMES if name != "seed"), own["seed"])
         if own["seed"] == first:
-            notes += [_before(own, frame) + sentence for sentence in conclusions(by_kind, parts[key], METRICS, LABELS)]
+            notes += [_before(own, frame) + sentence for sentence in conclusions(by_kind, parts[key], _TOLD, LABELS)]
     if len(told) < len(beside):
         notes.append("Networks of other seeds: in the table, not in these sentences.")
     return notes

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from freqmaps.papers.b25._readings import OTHERS, reading_columns, readings, sentences
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.networks import fewer_columns, names_of_each, over_networks, resampled
 from freqmaps.publish.networks import notes as network_notes
@@ -14,8 +15,8 @@ from freqmaps.publish.published import beside, published
 from freqmaps.publish.tables import NAMES, NAN, attacked, naming_columns, scope_notes, settings
 from freqmaps.results.reader import Inputs
 
-METRICS = ("svcca", "cosine", "idcor", "linear_cka", "distance_correlation")
-VALUES = ("svcca", "cosine_mean", "idcor", "linear_cka", "distance_correlation")
+METRICS = ("svcca", "cosine", "idcor", "linear_cka", "distance_correlation", *OTHERS)
+VALUES = ("svcca", "cosine_mean", "idcor", "linear_cka", "distance_correlation", *OTHERS)
 _COUNTS = ("n", "n_dropped")
 _COLUMNS = (
     Column("svcca", "ours", "SVCCA", ".3f", error="svcca_spread"),
@@ -29,6 +30,7 @@ _COLUMNS = (
     Column("published_idcor", "paper", "IdCor", ".2f", published=True),
     Column("p_value", "ours", "p", ".2g"),
     Column("published_p_value", "paper", "p", ".2g", published=True),
+    *reading_columns(),
     Column("n", "used", "Images", "d"),
     Column("n_dropped", "dropped", "Images", "d"),
     Column("linear_cka", "ours", "CKA", ".3f", error="linear_cka_spread"),
@@ -68,6 +70,7 @@ def table(item: str, inputs: Inputs, attacks: list[str] | None, differs: Differs
     columns, notes = naming_columns(frame)
     notes += network_notes(frame)
     notes += scope_notes(frame, published(item)["source"])
+    notes += sentences((row["attack"], row) for row in frame.to_dict("records"))
     absent = [metric for metric, column in zip(METRICS, VALUES, strict=True) if frame[column].isna().all()]
     if absent:
         notes.append(f"Not computed: {', '.join(absent)}.")
@@ -78,6 +81,7 @@ def _row(item: str, inputs: Inputs, row: dict[str, Any], differs: Differs | None
     names = names_of_each(row)[0]
     values = {column: row.get(f"{metric}_value", NAN) for metric, column in zip(METRICS, VALUES, strict=True)}
     values |= {"cosine_std": row.get("cosine_std", NAN), "p_value": row.get("idcor_p_value", NAN)}
+    values |= readings(row)
     counts: dict[str, Any] = {"n": _count(row, "n"), "n_dropped": _count(row, "n_dropped")}
     counts["n_attacked"] = attacked(inputs, names)
     counts |= {f"{metric}_{field}": row.get(f"{metric}_{field}", NAN) for metric in METRICS for field in _COUNTS}
