@@ -14,9 +14,13 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from freqmaps.provenance.manifest import libraries, origin, write_text
+from freqmaps.core.files import write_text
+from freqmaps.provenance.manifest import libraries, origin
 
-PARTS = ("atlas", "stores", "idcor", "maps", "group_maps", "corruptions", "orchestration", "throughput")
+PARTS = (
+    "atlas", "stores", "idcor", "maps", "group_maps", "regularisers", "robustness", "corruptions", "orchestration",
+    "throughput",
+)  # fmt: skip
 
 #: What is promised, and on which side of it a figure must lie.
 BOUNDS = {
@@ -29,8 +33,14 @@ BOUNDS = {
     "group_maps_whole_epoch_vs_bare_gradient": ("<=", 1.2),
     "group_maps_class_epoch_vs_bare_gradient": ("<=", 1.2),
     "corruptions_slowest_images_per_second": (">=", 400.0),
+    "training_step_jafr_vs_standard": ("<=", 2.6),
     "idcor_vs_direct": (">=", 40.0),
     "idcor_max_abs_difference": ("<=", 1e-3),
+    "pgd_with_leaving_vs_without": (">=", 3.0),
+    "pgd_with_leaving_vs_without_half_robust": (">=", 1.3),
+    "pgd_with_leaving_differs": ("<=", 0),
+    "heat_map_vs_one_vector_at_a_time": (">=", 1.8),
+    "heat_map_differs": ("<=", 0.002),
     "store_bytes_vs_raw": ("<=", 0.1),
     "store_files_per_10000_maps": ("<=", 20),
     "store_share_of_chunks_read_for_100_of_10000": ("<=", 0.02),

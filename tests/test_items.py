@@ -24,9 +24,11 @@ from freqmaps.publish.published import AS_PUBLISHED, published
 from freqmaps.publish.tables import scope_notes
 from freqmaps.results.reader import Inputs
 from tests import (
+    synthetic_c22,
     synthetic_defence,
     synthetic_k22,
     synthetic_low_pass,
+    synthetic_robustness,
     synthetic_spectra,
     synthetic_theory,
     tiny_results,
@@ -372,6 +374,8 @@ OTHERS = (
     *synthetic_low_pass.ITEMS,
     *synthetic_theory.ITEMS,
     *synthetic_spectra.ITEMS,
+    *synthetic_c22.ITEMS,
+    *synthetic_robustness.ITEMS,
 )
 
 

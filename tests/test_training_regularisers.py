@@ -15,12 +15,12 @@ from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.study.build import study
 from freqmaps.training import Batch, CleanPass, train
 from freqmaps.training import _loop as loop_module
+from freqmaps.training.planned import _regularisers as regularisers_of
 from freqmaps.training.regimes.adversarial import build as adversarial
 from freqmaps.training.regimes.standard import build as standard
 from freqmaps.training.regularisers.gradient_norm import build as gradient_norm
 from tests.short_training import SHORT, digits, equal, first_step, fit, network, weights
 from tests.workflow import REPOSITORY
-from workflow_scripts.training import regularisers as regularisers_of
 
 
 def batch(n=16):

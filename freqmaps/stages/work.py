@@ -21,6 +21,8 @@ _LOOPS = ("steps", "restarts", "binary_search_steps", "candidates")
 _SETTLED = 1.03
 #: A training step is three passes' work, an input gradient two.
 _TRAINING = 1.5
+#: ASSUME: a regulariser differentiates an input gradient again, as much work as two of them.
+_REGULARISER = 2.0
 #: Stages that train a network.
 TRAINS = ("training", "snapshots")
 
@@ -129,12 +131,17 @@ class Case:
     def gradients(self) -> float:
         """Its work in input gradients of one image each."""
         if self.stage == "snapshots":
-            return self._seen * (_TRAINING + self._inner(default=0.0))
+            return self._seen * self._step
         if self.stage == "training":
             if "settings" not in self.parameters:  # a checkpoint that a user brings is only tested
                 return self.images / 2
-            return self.images * self.loops * (_TRAINING + self._inner(default=0.0))
+            return self.images * self.loops * self._step
         return self.images * self.loops * self._inner(default=1.0) * self._starts
+
+    @property
+    def _step(self) -> float:
+        """Work of a training step per image."""
+        return _TRAINING + self._inner(default=0.0) + _REGULARISER * len(self.parameters.get("regularisers", ()))
 
     @property
     def _seen(self) -> float:

@@ -7,7 +7,6 @@ import functools
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ from freqmaps.provenance.unfinished import Place
 from freqmaps.training import _progress, _schedule, _state
 from freqmaps.training._data import Images
 from freqmaps.training._evaluate import evaluate
+from freqmaps.training._robust import Watch
+from freqmaps.training._steps import Done, Steps
 from freqmaps.training.context import Batch, Loss, StepContext
 from freqmaps.training.hooks import Event, Hook, Hooks
 from freqmaps.training.regimes._api import Regime
@@ -89,7 +90,8 @@ def train(
     list of dict
         Per epoch: epoch (from 1), lr (of its last step), train_loss (of the regime, without regularisers),
         train_accuracy, one column for each regulariser (its term before it is weighted: ``train_gradient_norm``),
-        test_loss, test_accuracy, seconds.
+        test_loss, test_accuracy, seconds; robust_accuracy and overfitted (0 or 1) if
+        ``robust_images`` are watched.
 
     Raises
     ------
@@ -146,7 +148,7 @@ def _check_data(data: Images, test: Images, settings: TrainingSettings, classifi
     if int(data.labels.min()) < 0 or int(data.labels.max()) >= classes:
         found = f"{int(data.labels.min())}..{int(data.labels.max())}"
         raise FreqmapsError(f"training: labels span {found}, but the network has {classes} classes")
-    if settings.keep != "last" and not len(test):
+    if settings.keep in ("best_accuracy", "best_loss") and not len(test):
         raise FreqmapsError(f"training: keep '{settings.keep}' needs test images, there are none; use 'last'")
 
 
@@ -154,6 +156,8 @@ def _mse(logits: Tensor, labels: Tensor) -> Tensor:
     return F.mse_loss(logits, F.one_hot(labels, logits.shape[1]).to(logits.dtype))
 
 
+#: By what the best weights are chosen: a column of the history, and whether it should be large or small.
+_SCORES = {"best_accuracy": ("test_accuracy", 1), "best_loss": ("test_loss", -1), "best_robust": ("robust_accuracy", 1)}
 _LOSSES: dict[str, Loss] = {"cross_entropy": F.cross_entropy, "mse": _mse}
 
 
@@ -173,11 +177,12 @@ class _Run:
     ) -> None:
         self.classifier, self.data, self.test = classifier, data, test
         self.settings, self.regime, self.seed = settings, regime, seed
-        self.regularisers = dict(regularisers or {})
+        self.regularisers, self.natural = dict(regularisers or {}), _natural(regime)
         self.hooks = Hooks(hooks, classifier, data.device, functools.partial(_derive, seed))
         self.loss, self.state = _LOSSES[settings.loss], _progress.State()
         self.per_epoch = len(bounds(len(data), settings.batch, settings.drop_last))
         self.generator = torch.Generator(data.device)
+        self.watch = Watch(data, settings, _derive(seed, 0, "watch"))
         classifier.requires_grad_(settings.train == "all")
         if settings.train == "head":
             head(classifier).requires_grad_(True)
@@ -215,9 +220,11 @@ class _Run:
             **trained,
             "test_loss": test_loss,
             "test_accuracy": test_accuracy,
+            **self.watch.record(self.classifier),
             "seconds": round(time.perf_counter() - start, 4),
         }
         self.state.history.append(record)
+        self.watch.report(self.state.history)
         self.state.epoch += 1
         self._keep(record)
         self.call_hooks("after_epoch", number, self.context(self.state.epoch * self.per_epoch - 1))
@@ -251,7 +258,8 @@ class _Run:
         # ASSUME: as in the papers, the best epoch is chosen on the same images on which accuracy is reported.
         if self.settings.keep == "last":
             return
-        score = record["test_accuracy"] if self.settings.keep == "best_accuracy" else -record["test_loss"]
+        column, sign = _SCORES[self.settings.keep]
+        score = sign * record[column]
         if score > self.state.best:
             self.state.best = score
             self.state.best_weights = copy.deepcopy(self.classifier.state_dict())
@@ -263,44 +271,35 @@ class _Run:
         torch.manual_seed(_derive(self.seed, epoch, "dropout"))
         drawing = torch.Generator().manual_seed(_derive(self.seed, epoch, "data"))
         self.generator.manual_seed(_derive(self.seed, epoch, "regime"))
-        losses: list[Tensor] = []
-        totals: list[Tensor] = []
-        terms: dict[str, list[Tensor]] = {name: [] for name in self.regularisers}
-        sizes: list[int] = []
+        steps = Steps(epoch, self.regularisers, self.scaler.is_enabled())
         right = torch.zeros((), dtype=torch.int64, device=self.data.device)
         for number, (images, labels) in enumerate(self.data.epoch(self.settings, drawing)):
             batch = Batch(images.contiguous(memory_format=torch.channels_last), labels)
             context = self.context(epoch * self.per_epoch + number)
             done = self._step(batch, context)
-            losses.append(done.loss)
-            totals.append(done.total)
-            for name, term in done.terms.items():
-                terms[name].append(term)
-            sizes.append(len(labels))
+            steps.add(done, len(labels))
             if done.logits is not None and len(done.logits) == len(labels):
                 right += (done.logits.argmax(dim=1) == labels).sum()
             if number % _LOOK == _LOOK - 1:
-                self._check_finite(losses[-_LOOK:], totals[-_LOOK:], epoch, number + 1)
+                steps.check()
             self.call_hooks("after_step", context.step, context, batch)
             if context.step + 1 == last:
                 break
-        rest = len(losses) % _LOOK or _LOOK
-        self._check_finite(losses[-rest:], totals[-rest:], epoch, len(losses))
-        means = {f"train_{name}": _mean(values, sizes) for name, values in terms.items()}
-        return {"train_loss": _mean(losses, sizes), "train_accuracy": int(right) / sum(sizes), **means}
+        if len(steps) % _LOOK:
+            steps.check()
+        means = steps.means()
+        return {"train_loss": means.pop("train_loss"), "train_accuracy": int(right) / steps.images, **means}
 
-    def _step(self, batch: Batch, context: StepContext) -> _Done:
+    def _step(self, batch: Batch, context: StepContext) -> Done:
         """Set the rates, and lower the loss of one batch."""
         group = self.optimizer.param_groups[0]
         group["lr"] = _schedule.learning_rate(self.settings, context.step, context.steps, self.per_epoch)
         moment = _schedule.momentum(self.settings, context.step, context.steps)
         group.update({"momentum": moment} if "momentum" in group else {"betas": (moment, group["betas"][1])})
+        clean = CleanPass(self.classifier, batch, context, own=self.natural) if self.regularisers else None
+        loss, logits = self._loss(batch, context, clean)
         with self._autocast():
-            prepared = self.regime.prepare(self.classifier, batch, context)
-        with self._autocast(), _Watching(self.classifier) as watching:
-            loss = self.regime.loss(self.classifier, prepared, batch, context)
-        with self._autocast():
-            terms = self._terms(batch, context)
+            terms = {} if clean is None else self._terms(clean, context)
         total = loss
         for name, term in terms.items():
             total = total + self.regularisers[name].weight * term
@@ -309,34 +308,33 @@ class _Run:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         detached = {name: term.detach() for name, term in terms.items()}
-        return _Done(loss.detach(), total.detach(), detached, watching.logits)
+        return Done(loss.detach(), total.detach(), detached, None if clean is None else clean.alive, logits)
 
-    def _check_finite(self, losses: list[Tensor], totals: list[Tensor], epoch: int, step: int) -> None:
-        # While the scaler looks for its factor, a regulariser's term may overflow; the scaler then skips the step.
-        _check_finite(losses if self.scaler.is_enabled() else totals, epoch, step)
+    def _loss(self, batch: Batch, context: StepContext, clean: CleanPass | None) -> tuple[Tensor, Tensor | None]:
+        """Return the regime's loss and its last logits; natural training shares the pass of the regularisers."""
+        if clean is not None and self.natural:
+            with self._autocast():
+                return clean.loss, clean.logits.detach()
+        with self._autocast():
+            prepared = self.regime.prepare(self.classifier, batch, context)
+        with self._autocast(), _Watching(self.classifier) as watching:
+            return self.regime.loss(self.classifier, prepared, batch, context), watching.logits
 
     def _autocast(self) -> torch.autocast:
         # One for each part of a step: weights that a part has cast without gradients must not serve the next one.
         return torch.autocast(self.data.device.type, dtype=self.reduced, enabled=self.reduced is not None)
 
-    def _terms(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
-        if not self.regularisers:
-            return {}
-        clean = CleanPass(self.classifier, batch, context)
+    def _terms(self, clean: CleanPass, context: StepContext) -> dict[str, Tensor]:
         return {
             name: check_term(regulariser(self.classifier, clean, context), name)
             for name, regulariser in self.regularisers.items()
         }
 
 
-@dataclass(frozen=True)
-class _Done:
-    """What came of a step: the regime's loss, the total with the regularisers' terms, the terms, and the logits."""
-
-    loss: Tensor
-    total: Tensor
-    terms: dict[str, Tensor]
-    logits: Tensor | None
+def _natural(regime: Regime) -> bool:
+    """Whether a regime trains on the images as they come: it overrides nothing of the base class."""
+    own = type(regime)
+    return isinstance(regime, Regime) and own.prepare is Regime.prepare and own.loss is Regime.loss
 
 
 class _Watching:
@@ -375,21 +373,3 @@ def _derive(seed: int, epoch: int, purpose: str) -> int:
     """Return a seed of its own for each epoch and purpose."""
     digest = hashlib.sha256(f"{seed}/{epoch}/{purpose}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _mean(values: list[Tensor], sizes: list[int]) -> float:
-    """Return the mean over images of what is a mean over each batch; batches without a finite value do not count."""
-    found, weights = torch.stack(values).float().cpu(), torch.tensor(sizes, dtype=torch.float32)
-    finite = found.isfinite()
-    if not finite.all():
-        found, weights = found[finite], weights[finite]
-    return float((found * weights).sum() / weights.sum())
-
-
-def _check_finite(losses: list[Tensor], epoch: int, step: int) -> None:
-    bad = (~torch.stack(losses).isfinite()).nonzero()
-    if len(bad):
-        first = step - len(losses) + int(bad[0]) + 1
-        raise FreqmapsError(
-            f"training: the loss is not finite in epoch {epoch + 1}, step {first}; lower learning_rate (or epsilon)"
-        )

@@ -18,10 +18,19 @@ RANGES = {
     "warmup": "[0, 1]",
     "peak": "[0, 1]",
     "crop_padding": "[0, 1000)",
+    "robust_images": "[0, 1e9)",
+    "robust_epsilon": "(0, 1)",
+    "robust_steps": "[1, 10000)",
 }
 
 #: Settings that joined later, with the values at which every training ends in the weights that it had without them.
-NEUTRAL = {"drop_last": False, "peak": 0.5}
+NEUTRAL = {
+    "drop_last": False,
+    "peak": 0.5,
+    "robust_images": 0,
+    "robust_epsilon": 0.03137254901960784,
+    "robust_steps": 10,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +70,8 @@ class TrainingSettings:
     train
         ``all`` parameters, or only the ``head`` (batch norm then keeps its statistics).
     keep
-        The weights of the ``last`` epoch, or of the one with the ``best_accuracy`` or ``best_loss`` on the test split.
+        The weights of the ``last`` epoch, of the one with the ``best_accuracy`` or ``best_loss`` on the test split, or
+        of the one with the largest accuracy under PGD on ``robust_images`` (``best_robust``).
     precision
         ``float32``, or ``auto``: on a GPU bfloat16 (float16 on older ones) where it is safe.
     loss
@@ -70,6 +80,13 @@ class TrainingSettings:
         Leave out the last batch of each epoch if it is smaller than the others.
     peak
         Share of the steps after which ``cyclic`` reaches its largest rate, from 0 (it only falls) to 1 (it only rises).
+    robust_images
+        On how many training images, the same after every epoch, the accuracy under PGD is taken for the history: a
+        sudden fall of it is catastrophic overfitting, and is reported. 0: on none.
+    robust_epsilon
+        The budget of that PGD in the maximum norm, for images in [0, 1].
+    robust_steps
+        How many steps it makes, each of a quarter of the budget.
     """
 
     epochs: int = 30
@@ -86,11 +103,14 @@ class TrainingSettings:
     flip: bool = False
     crop_padding: int = 0
     train: Literal["all", "head"] = "all"
-    keep: Literal["last", "best_accuracy", "best_loss"] = "last"
+    keep: Literal["last", "best_accuracy", "best_loss", "best_robust"] = "last"
     precision: Literal["float32", "auto"] = "float32"
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"
     drop_last: bool = False
     peak: float = 0.5
+    robust_images: int = 0
+    robust_epsilon: float = 0.03137254901960784
+    robust_steps: int = 10
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(self.milestones))
@@ -99,3 +119,5 @@ class TrainingSettings:
             raise ConfigError("training: 'milestones' and schedule 'multistep' belong together; give both or neither")
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ConfigError(f"training: milestones {list(self.milestones)} must rise")
+        if self.keep == "best_robust" and not self.robust_images:
+            raise ConfigError("training: keep 'best_robust' needs 'robust_images'; say on how many PGD is to be tried")

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from freqmaps.training.context import Batch, StepContext
 from freqmaps.training.regimes._api import Regime
 
-RANGES = {"epsilon": "(0, 1)", "step": "(0, 1)", "steps": "[1, 1000)"}
+RANGES = {"epsilon": "(0, 1)", "step": "(0, 1)", "steps": "[1, 1000)", "warmup": "[0, 100000)"}
+NEUTRAL = {"warmup": 0.0, "warms": "epsilon"}
 TINY = {"epsilon": 0.1, "step": 0.05, "steps": 2}
 
 
@@ -30,6 +31,8 @@ def build(
     random_start: bool = True,
     attack_in_eval: bool = False,
     clamp: Literal["unit", "batch"] = "unit",
+    warmup: float = 0.0,
+    warms: Literal["epsilon", "step"] = "epsilon",
 ) -> Regime:
     """Return the regime.
 
@@ -49,8 +52,12 @@ def build(
     clamp
         The range that attacked pixels are kept in: [0, 1], or from the smallest to the largest value in the batch's
         images, over all of them and all channels, as Karantzas et al. do.
+    warmup
+        Epochs in which the attack grows from nothing, step by step of the training; 0: it has its full size at once.
+    warms
+        What grows: ``epsilon``, and the attack's step in proportion; or its ``step`` alone.
     """
-    return Adversarial(epsilon, step, steps, random_start, attack_in_eval, clamp)
+    return Adversarial(epsilon, step, steps, random_start, attack_in_eval, clamp, warmup, warms)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,8 @@ class Adversarial(Regime):
     random_start: bool
     attack_in_eval: bool
     clamp: Literal["unit", "batch"] = "unit"
+    warmup: float = 0.0
+    warms: Literal["epsilon", "step"] = "epsilon"
 
     def prepare(self, model: nn.Module, batch: Batch, context: StepContext) -> Tensor:
         """Return images within ``epsilon`` of the batch's and in range that raise the loss; see the base class."""
@@ -70,19 +79,25 @@ class Adversarial(Regime):
         training = model.training
         if self.attack_in_eval:
             model.eval()
-        low, high = self._bounds(images)
+        epsilon, step = self.amounts(context)
+        low, high = self._bounds(images, epsilon)
         attacked = images
         if self.random_start:
             noise = torch.rand(images.shape, generator=generator, device=images.device)
-            attacked = torch.clamp(images + (noise * 2 - 1) * self.epsilon, low, high)
+            attacked = torch.clamp(images + (noise * 2 - 1) * epsilon, low, high)
         for _ in range(self.steps):
             attacked = attacked.detach().requires_grad_()
             gradient = torch.autograd.grad(context.loss(model(attacked), labels), attacked)[0]
-            attacked = torch.clamp(attacked.detach() + self.step * gradient.sign(), low, high)
+            attacked = torch.clamp(attacked.detach() + step * gradient.sign(), low, high)
         model.train(training)
         return attacked.detach()
 
-    def _bounds(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def amounts(self, context: StepContext) -> tuple[float, float]:
+        """Return epsilon and the attack's step at a step of the training."""
+        grown = min(1.0, (context.step + 1) / (self.warmup * context.steps_per_epoch)) if self.warmup else 1.0
+        return self.epsilon * (grown if self.warms == "epsilon" else 1.0), self.step * grown
+
+    def _bounds(self, images: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
         """Return the smallest and the largest value that each pixel may take."""
         least, most = images.new_tensor([0.0, 1.0]) if self.clamp == "unit" else images.aminmax()
-        return torch.maximum(images - self.epsilon, least), torch.minimum(images + self.epsilon, most)
+        return torch.maximum(images - epsilon, least), torch.minimum(images + epsilon, most)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from typing import Protocol
 
@@ -17,7 +17,8 @@ from freqmaps.training.context import Batch, StepContext
 class CleanPass:
     """One pass of the model over a step's clean images. It is made when first asked for, and only once per step.
 
-    Batch norm uses the batch's statistics in it, as in training, and leaves its running statistics alone.
+    Batch norm uses the batch's statistics in it, as in training, and leaves its running statistics alone, unless the
+    pass is the regime's own.
 
     Parameters
     ----------
@@ -25,6 +26,8 @@ class CleanPass:
         As it is trained.
     batch, context
         Of the step.
+    own
+        Whether the regime trains on the clean images, so that this is its pass as well.
 
     Attributes
     ----------
@@ -32,16 +35,20 @@ class CleanPass:
         (n, c, h, w) the batch's images, which require a gradient.
     labels
         (n,) int64.
+    alive
+        Whether the gradient that a regulariser asked for as :attr:`live_gradient` is other than 0 anywhere: a tensor of
+        one bool, so that nothing waits for the device; None if no regulariser did.
     """
 
-    def __init__(self, model: nn.Module, batch: Batch, context: StepContext) -> None:
+    def __init__(self, model: nn.Module, batch: Batch, context: StepContext, *, own: bool = False) -> None:
         self.images, self.labels = batch.images.detach().requires_grad_(), batch.labels
-        self._model, self._context = model, context
+        self.alive: Tensor | None = None
+        self._model, self._context, self._own = model, context, own
 
     @cached_property
     def logits(self) -> Tensor:
         """(n, classes), with the graph to the images and to the weights."""
-        with _running_statistics_kept(self._model):
+        with nullcontext() if self._own else running_statistics_kept(self._model):
             logits: Tensor = self._model(self.images)
         return logits
 
@@ -59,6 +66,12 @@ class CleanPass:
         """
         # The mean is what is differentiated, and its factor taken out afterwards: a sum would overflow in float16.
         return len(self.images) * self._context.input_gradient(self.loss, self.images, create_graph=True)
+
+    @property
+    def live_gradient(self) -> Tensor:
+        """The same, for terms that mean nothing if it is 0 throughout: the training then ends with an error."""
+        self.alive = self.gradient.detach().any()
+        return self.gradient
 
 
 class Regulariser(Protocol):
@@ -91,7 +104,8 @@ class Regulariser(Protocol):
 
 
 @contextmanager
-def _running_statistics_kept(model: nn.Module) -> Iterator[None]:
+def running_statistics_kept(model: nn.Module) -> Iterator[None]:
+    """Let batch norm use the batch's statistics within a block without moving its running ones."""
     tracking = [m for m in model.modules() if isinstance(m, _NormBase) and m.track_running_stats]
     for module in tracking:
         module.track_running_stats = False
