@@ -320,11 +320,9 @@ def test_code_that_gives_other_numbers_is_not_accepted(finished, tmp_path):
     folder = clone(tmp_path / "c", of=finished, results=True)
     text("freqmaps/correlation/metrics/cosine.py", "return", "seed += 1\n    return")(folder)
     path = folder / "freqmaps" / "maps" / "_slots.py"
-    path.write_text(
-        path.read_text().replace(
-            "rate = cfg.learning_rate * slots.active", "rate = 2 * cfg.learning_rate * slots.active"
-        )
-    )
+    content = path.read_text()
+    assert "corrected(cfg.learning_rate * slots" in content
+    path.write_text(content.replace("corrected(cfg.learning_rate * slots", "corrected(2 * cfg.learning_rate * slots"))
     before = (folder / "freqmaps" / "provenance" / "equivalent.yaml").read_text()
     said = command(folder, "accept", "--why", "faster", code=1)
     assert "the new code gives other numbers" in said and "store.zarr.zip:" in said and "differs by" in said
