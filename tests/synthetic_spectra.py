@@ -91,6 +91,7 @@ def _maps(root: Path, step: int) -> list[Result]:
         generator = np.random.default_rng(step)
         plane = generator.uniform(0.1, 0.2, size=(n, 1, 8, 8)).astype(np.float32)
         plane[:, :, 3:6, 3:6] += 0.7 if step else 0.0
+        plane[-1:] = 0  # a map that removes everything
         plane = (plane + np.roll(plane[:, :, ::-1, ::-1], (1, 1), (2, 3))) / 2
         columns = {name: (("sample",), np.zeros(n, np.int64)) for name in ("label", "target", "steps")}
         flags = {name: (("sample",), np.ones(n, bool)) for name in ("converged", "keeps_prediction")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import isfinite, nan, sqrt
 
 import numpy as np
 from matplotlib import rc_context
@@ -183,9 +183,7 @@ def _notes(names: Mapping[str, str], sets: Mapping[str, Sequence[_Set]], case: C
         notes.append(
             f"Maps called {name}, of images that the network has right (attacked: and has wrong then): {counts}."
         )
-    for method, norm in case.attacks:
-        notes.append(_together(sets, case, method, norm))
-    return notes
+    return [*notes, _together(sets, case, *case.attacks[0])]
 
 
 def _together(sets: Mapping[str, Sequence[_Set]], case: Case, method: str, norm: str) -> str:
@@ -215,6 +213,8 @@ def _change(several: Sequence[_Set]) -> tuple[int, Difference | None]:
     places = {sample: row for row, sample in enumerate(last.ids)}
     for first in several[:-1]:
         pairs = [(row, places[sample]) for row, sample in enumerate(first.ids) if sample in places]
+        # A map that is 0 throughout has no low share.
+        pairs = [(row, other) for row, other in pairs if isfinite(first.low[row]) and isfinite(last.low[other])]
         if len(pairs) >= _ENOUGH:
             before, after = (np.array(side) for side in zip(*pairs, strict=True))
             return first.step, paired_difference(last.low[after], first.low[before])
