@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.training.context import Batch, StepContext
+from freqmaps.training.regularisers._second import cheap, of_images_alone
 
 
 class CleanPass:
@@ -48,7 +49,7 @@ class CleanPass:
     @cached_property
     def logits(self) -> Tensor:
         """(n, classes), with the graph to the images and to the weights."""
-        with nullcontext() if self._own else running_statistics_kept(self._model):
+        with cheap(), nullcontext() if self._own else running_statistics_kept(self._model):
             logits: Tensor = self._model(self.images)
         return logits
 
@@ -65,7 +66,8 @@ class CleanPass:
         losses of the others is part of it.
         """
         # The mean is what is differentiated, and its factor taken out afterwards: a sum would overflow in float16.
-        return len(self.images) * self._context.input_gradient(self.loss, self.images, create_graph=True)
+        with of_images_alone():
+            return len(self.images) * self._context.input_gradient(self.loss, self.images, create_graph=True)
 
     @property
     def live_gradient(self) -> Tensor:

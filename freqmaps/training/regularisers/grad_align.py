@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from freqmaps.training.context import StepContext
 from freqmaps.training.regularisers._api import CleanPass, Regulariser, running_statistics_kept
+from freqmaps.training.regularisers._second import cheap, of_images_alone
 
 RANGES = {"weight": "(0, 1e9)", "epsilon": "(0, 1)"}
 TINY = {"weight": 0.2, "epsilon": 0.1}
@@ -45,9 +46,10 @@ class GradAlign:
         fixed = clean.live_gradient.detach().flatten(1)
         noise = torch.rand(clean.images.shape, generator=context.generator, device=clean.images.device)
         there = (clean.images.detach() + (2 * noise - 1) * self.epsilon).requires_grad_()
-        with running_statistics_kept(model):
+        with cheap(), running_statistics_kept(model):
             loss = context.loss(model(there), clean.labels)
-        other = context.input_gradient(loss, there, create_graph=True).flatten(1)
+        with of_images_alone():
+            other = context.input_gradient(loss, there, create_graph=True).flatten(1)
         norms = _norm(fixed) * _norm(other)
         counted = norms.detach() > 0
         cosines = (fixed * other).sum(dim=1) / torch.where(counted, norms, torch.ones_like(norms))

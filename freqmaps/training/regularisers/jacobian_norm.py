@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from freqmaps.training.context import StepContext
 from freqmaps.training.regularisers._api import CleanPass, Regulariser
+from freqmaps.training.regularisers._second import of_images_alone
 
 RANGES = {"weight": "(0, 1e9)", "projections": "[1, 100000]"}
 TINY = {"weight": 0.01}
@@ -47,7 +48,8 @@ class JacobianNorm:
         for number in range(count):
             chosen = (clean.logits.float() * self._direction(number, clean.logits, context)).sum(dim=1)
             # The mean is what is differentiated, and its factor taken out afterwards: a sum would overflow in float16.
-            gradient = images * context.input_gradient(chosen.mean(), clean.images, create_graph=True)
+            with of_images_alone():
+                gradient = images * context.input_gradient(chosen.mean(), clean.images, create_graph=True)
             total = total + gradient.square().sum() / images
         # A direction's expected share of the squared norm is one of as many as there are classes.
         return total * classes / count / 2
