@@ -14,10 +14,12 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-from freqmaps.provenance.manifest import libraries, origin, write_text
+from freqmaps.core.files import write_text
+from freqmaps.provenance.manifest import libraries, origin
 
 PARTS = (
-    "atlas", "stores", "idcor", "maps", "group_maps", "regularisers", "robustness", "orchestration", "throughput"
+    "atlas", "stores", "idcor", "maps", "group_maps", "regularisers", "robustness", "corruptions", "orchestration",
+    "throughput",
 )  # fmt: skip
 
 #: What is promised, and on which side of it a figure must lie.
@@ -30,6 +32,7 @@ BOUNDS = {
     "maps_agreement_median_cosine": (">=", 0.999),
     "group_maps_whole_epoch_vs_bare_gradient": ("<=", 1.2),
     "group_maps_class_epoch_vs_bare_gradient": ("<=", 1.2),
+    "corruptions_slowest_images_per_second": (">=", 400.0),
     "training_step_jafr_vs_standard": ("<=", 2.6),
     "idcor_vs_direct": (">=", 40.0),
     "idcor_max_abs_difference": ("<=", 1e-3),

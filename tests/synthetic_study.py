@@ -22,7 +22,9 @@ ATTACKS = {
     "strong": {"kind": "pgd", "parameters": {"norm": "linf", "epsilon": 8 / 255, "steps": 40, "random_start": True}},
     "weak": {"kind": "pgd", "parameters": {"norm": "linf", "epsilon": 1 / 255, "steps": 40, "random_start": True}},
 }
-METRICS = ("svcca", "cosine", "idcor", "linear_cka", "distance_correlation")
+METRICS = (
+    "svcca", "cosine", "idcor", "linear_cka", "distance_correlation", "idcor_cleaned", "idcor_released",
+)  # fmt: skip
 ORIGIN = {"freqmaps": "0.1.0", "commit": "0123456789abcdef", "dirty": False}
 
 
