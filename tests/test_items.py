@@ -252,6 +252,9 @@ def test_every_table_compiles_and_is_no_wider_than_the_text(inputs, masks, tmp_p
     names = [n for n in components.names("item") if components.find("item", n).constants["KIND"] == "table"]
     study.make_item("B25-T4", Inputs(synthetic_defence.make(tmp_path / "study")), {}, tmp_path)
     study.make_item("F21-TH", Inputs([synthetic_theory.make(tmp_path / "simulated")]), {}, tmp_path)
+    robust = Inputs(synthetic_robustness.make(tmp_path / "robust", seeds=2))
+    for name in ("C22-T6", "C22-T7"):
+        study.make_item(name, robust, {}, tmp_path)
     for name in (n for n in names if n not in OTHERS):
         evaluated = {"group_maps", "evaluation"} & set(components.find("item", name).constants["NEEDS"])
         study.make_item(name, masks if evaluated else inputs, {}, tmp_path)

@@ -99,7 +99,7 @@ def compute(
         ``iterative at least one-step`` (PGD against FGSM), ``more steps`` (PGD against itself with one more start of
         three times the steps), ``white-box at least black-box`` (all others against Square), ``unbounded reaches 0``
         (APGD with a budget that reaches every image). ``reason`` says what is missing: a part of AutoAttack that needs
-        more classes has ``n`` 0. Samples: ``right`` by attack, 1 or 0.
+        more classes has ``n`` 0. Samples: a column per attack, 1 where the image stays right, else 0.
 
     Raises
     ------
