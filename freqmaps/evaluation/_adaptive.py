@@ -56,7 +56,7 @@ def adaptive_rows(
     yield from (("", row) for row in _accuracies(before, before))
     for name, model in models.items():
         found = _rights(attacker, model, trials[name], own)
-        checks = _checks(found, _unbounded(attacker, budget, model), next(iter(model.gradients)))
+        checks = _checks(found, unbounded(attacker, budget, model), next(iter(model.gradients)))
         yield from ((name, row) for row in (*_accuracies(before, found), *checks))
 
 
@@ -75,24 +75,29 @@ def _accuracies(before: Rights, found: Rights) -> Iterator[Row]:
         yield compared(plain[part], right, attack=part, gradient=gradient) | {"limit": nan, "reached": nan}
 
 
-def _unbounded(attacker: Attacker, budget: Budget, target: Target) -> NDArray[np.bool_]:
+def unbounded(attacker: Attacker, budget: Budget, target: Target) -> NDArray[np.bool_]:
     """Return which images are right under APGD with a budget that reaches every image."""
     plan = budget.unbounded(attacker.samples.images[0].size).plan("apgd-ce")
     found = [Trial("apgd-ce", name, attacker.images(model, plan)) for name, (model, _) in target.gradients.items()]
     return attacker.unbeaten(target, found)
 
 
-def _checks(found: Rights, unbounded: NDArray[np.bool_], gradient: str) -> Iterator[Row]:
+def _checks(found: Rights, beyond: NDArray[np.bool_], gradient: str) -> Iterator[Row]:
     """Say whether attacks that know more, or try harder, reach as much: each against the one that it must not trail."""
     white = np.logical_and.reduce([right for (_, through), right in found.items() if through != NO_GRADIENT])
-    yield _check("more steps", found["pgd", gradient], found["pgd-long", gradient])
-    yield _check("white-box at least transfer", found[TRANSFER, NO_GRADIENT], white)
-    yield _check("white-box at least black-box", found["square", NO_GRADIENT], white)
-    row = _check("unbounded reaches 0", np.zeros_like(unbounded), unbounded)
-    yield row | {"value": float(not unbounded.any())}
+    yield check("more steps", found["pgd", gradient], found["pgd-long", gradient])
+    yield check("white-box at least transfer", found[TRANSFER, NO_GRADIENT], white)
+    yield check("white-box at least black-box", found["square", NO_GRADIENT], white)
+    yield reaches_every(beyond)
 
 
-def _check(name: str, weaker: NDArray[np.bool_], stronger: NDArray[np.bool_]) -> Row:
+def reaches_every(beyond: NDArray[np.bool_]) -> Row:
+    """Return the row of the check that no image is right under a budget that reaches every image."""
+    row = check("unbounded reaches 0", np.zeros_like(beyond), beyond)
+    return row | {"value": float(not beyond.any())}
+
+
+def check(name: str, weaker: NDArray[np.bool_], stronger: NDArray[np.bool_]) -> Row:
     """Return a check's row: failed if the 95 % interval says that the attack that ought to be stronger is weaker."""
     row = compared(weaker, stronger, attack=name, gradient=NO_GRADIENT)
     failed = paired_change(row["lost"], row["gained"], row["n"]).low > 0

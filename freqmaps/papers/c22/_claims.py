@@ -1,0 +1,82 @@
+"""What the paper claims of the robustness of networks trained with JaFR, held against ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from freqmaps.inference.intervals import difference_interval, mean_interval
+from freqmaps.inference.proportions import difference_bounds, wilson
+from freqmaps.inference.verdicts import Interval, trend
+from freqmaps.papers.c22._networks import Trained
+
+#: Says something of networks, in the paper's order.
+Claim = Callable[[Sequence[Trained]], Iterator[str]]
+#: The attacks of table 7; ``worst`` is not in the paper.
+STRONGER = {"clean": "No attack", "pgd": "PGD", "cw": "CW", "autoattack": "AutoAttack", "worst": "Worst"}
+
+
+def overfitting(every: Sequence[Trained]) -> Iterator[str]:
+    """Say for each dataset and model whether JaFR keeps FGSM training from overfitting catastrophically.
+
+    ASSUME: a network has overfitted catastrophically whose accuracy under PGD is below a tenth of that without attack.
+    In the paper FGSM-AT keeps 0 to 0.6 % of it, FGSM-AT + JaFR 23 to 58 %.
+    """
+    for place, plain, regular in _pairs(every, "pgd"):
+        told = "; ".join(
+            f"{one.called} has {_shown(one, 'pgd')} under PGD and {_shown(one, 'clean')} without"
+            for one in (plain, regular)
+        )
+        low, high = _above_a_tenth(plain)
+        if low > 0:
+            yield f"{place}: FGSM-AT did not overfit, which leaves nothing for JaFR to prevent: {told}."
+        else:
+            claim = "FGSM-AT overfits catastrophically, FGSM-AT + JaFR does not"
+            yield trend(claim, [(-high, -low), _above_a_tenth(regular)], f"{place}: {told}")
+
+
+def resists(every: Sequence[Trained]) -> Iterator[str]:
+    """Say whether FGSM-AT + JaFR is more robust than FGSM-AT under the stronger attacks, too."""
+    for place, plain, regular in _pairs(every, "autoattack"):
+        bounds, told = [], []
+        for attack in ("cw", "autoattack"):
+            if plain.counts(attack) and regular.counts(attack):
+                bounds.append(_gain(regular, plain, attack))
+                told.append(f"{STRONGER[attack]} {_shown(regular, attack)} beside {_shown(plain, attack)}")
+        claim = "the gain in robustness that JaFR brings to FGSM training resists stronger attacks"
+        yield trend(claim, bounds, f"{place}: FGSM-AT + JaFR beside FGSM-AT under {', '.join(told)}")
+
+
+def _pairs(every: Sequence[Trained], attack: str) -> Iterator[tuple[str, Trained, Trained]]:
+    """Yield FGSM-AT and FGSM-AT + JaFR of each dataset and model that have both under an attack, and where they are."""
+    for place in dict.fromkeys((one.names["dataset"], one.names["model"]) for one in every):
+        here = {one.row: one for one in every if (one.names["dataset"], one.names["model"]) == place}
+        pair = [here[row] for row in ("fgsm", "fgsm, jafr") if row in here and here[row].counts(attack)]
+        if len(pair) == 2:
+            yield ", ".join(place), pair[0], pair[1]
+
+
+def _gain(one: Trained, other: Trained, attack: str) -> Interval:
+    """Return the interval of the difference of two accuracies: Welch's over networks, of one of each Newcombe's."""
+    if len(one.counts(attack)) == len(other.counts(attack)) == 1:
+        return difference_bounds(one.counts(attack)[0], other.counts(attack)[0])
+    found = difference_interval(one.accuracies(attack), other.accuracies(attack))
+    return found.low, found.high
+
+
+def _above_a_tenth(one: Trained) -> Interval:
+    """Return the interval of the accuracy under PGD less a tenth of that without attack."""
+    clean, counts = one.accuracies("clean"), one.counts("pgd")
+    if len(counts) == 1:
+        low, high = wilson(*counts[0])
+        return low - clean[0] / 10, high - clean[0] / 10
+    found = mean_interval([right / n - whole / 10 for (right, n), whole in zip(counts, clean, strict=True)])
+    return found.low, found.high
+
+
+def _shown(one: Trained, attack: str) -> str:
+    values = one.accuracies(attack)
+    found = mean_interval(values)
+    if found.n > 1:
+        return f"{100 * found.mean:.1f} ± {100 * found.sd:.1f} %"
+    low, high = wilson(*one.counts(attack)[0])
+    return f"{100 * found.mean:.1f} % ({100 * low:.1f}–{100 * high:.1f})"

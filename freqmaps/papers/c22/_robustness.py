@@ -1,0 +1,175 @@
+"""Tables 3 to 7 of Chan et al.: accuracies of networks trained in several ways, without attack and under attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import nan
+from statistics import fmean, median
+from typing import Any
+
+import pandas as pd
+
+from freqmaps.inference.intervals import mean_interval
+from freqmaps.inference.proportions import wilson
+from freqmaps.papers.c22._claims import Claim, overfitting
+from freqmaps.papers.c22._networks import Trained, evaluated
+from freqmaps.publish.api import Column, Table
+from freqmaps.publish.published import AS_PUBLISHED, beside, published, same
+from freqmaps.results.reader import Inputs
+
+Record = dict[str, Any]
+#: The attacks of tables 3 to 6.
+ATTACKS = {"clean": "No attack", "fgsm": "FGSM", "pgd": "PGD"}
+
+
+def table(
+    item: str,
+    inputs: Inputs,
+    attacks: Mapping[str, str],
+    *,
+    dataset: str = "",
+    cost: bool = False,
+    claim: Claim | None = None,
+) -> Table:
+    """Build a table with one row per training.
+
+    Parameters
+    ----------
+    item
+        Its id, for the published values.
+    inputs
+        The study's results.
+    attacks
+        Attacks and what to call them; those that no evaluation has are left out.
+    dataset
+        See :func:`freqmaps.papers.c22._networks.evaluated`.
+    cost
+        Whether to add the seconds of a training step, and their ratio to that of standard training.
+    claim
+        What is said of a published claim; None: :func:`freqmaps.papers.c22._claims.overfitting`.
+
+    Returns
+    -------
+    Table
+        For each attack the accuracy in [0, 1], the mean over seeds, with ``_sd`` over seeds and ``_low`` and ``_high``
+        (of one network Wilson's interval, of several Student's of the mean); ``networks``, ``n``; ``failed``: checks
+        for masked gradients that are not passed; the published columns, ``within_tolerance`` and ``scope``.
+    """
+    every = evaluated(inputs, dataset)
+    shown = {attack: text for attack, text in attacks.items() if any(one.counts(attack) for one in every)}
+    records = [_record(item, inputs, one, shown) for one in every]
+    if cost:
+        _add_cost(inputs, every, records)
+    frame = pd.DataFrame(records)
+    notes = [*_about(every), *(claim or overfitting)(every), *_published(item, frame, cost)]
+    return Table(frame, notes, _columns(frame, shown, cost))
+
+
+def _record(item: str, inputs: Inputs, one: Trained, attacks: Mapping[str, str]) -> Record:
+    record: Record = {**one.names, "called": one.called, "networks": len(one.results)}
+    for attack in attacks:
+        counts = one.counts(attack)
+        found = mean_interval([right / n for right, n in counts])
+        low, high = wilson(*counts[0]) if len(counts) == 1 else (found.low, found.high)
+        record |= {attack: found.mean, f"{attack}_sd": found.sd, f"{attack}_low": low, f"{attack}_high": high}
+    record["n"] = min((n for _, n in one.counts("clean")), default=0)
+    record["failed"] = ", ".join(one.failed())
+    differs = _weights(item, inputs, one)
+    return record | beside(item, inputs, one.names, record, row=one.row, differs=differs)
+
+
+def _weights(item: str, inputs: Inputs, one: Trained) -> list[str]:
+    """Return how the factor of a regulariser differs from the paper's."""
+    theirs = next((row["weight"] for row in published(item)["rows"] if row["row"] == one.row and "weight" in row), None)
+    trained = inputs.related("training", one.names)
+    if theirs is None or not trained:
+        return []
+    (ours,) = (r["parameters"]["weight"] for r in trained[0].manifest["spec"]["parameters"]["regularisers"])
+    return [] if same(ours, theirs) else [f"weight {ours:g} (published: {theirs:g})"]
+
+
+def _add_cost(inputs: Inputs, every: Sequence[Trained], records: Sequence[Record]) -> None:
+    """Add seconds per training step, and ratios to standard training of the same model and data."""
+    seconds = [_seconds(inputs, one) for one in every]
+    for one, record, own in zip(every, records, seconds, strict=True):
+        natural = [
+            s
+            for other, s in zip(every, seconds, strict=True)
+            if other.row == "standard" and all(other.names[k] == one.names[k] for k in ("dataset", "model"))
+        ]
+        ratio = own / natural[0] if natural and natural[0] else nan
+        theirs = {r["row"]: r["values"].get("seconds", nan) for r in published("C22-T6")["rows"]}
+        record |= {"seconds": own, "ratio": ratio}
+        record |= {"published_ratio": theirs.get(one.row, nan) / theirs["standard"]}
+
+
+def _seconds(inputs: Inputs, one: Trained) -> float:
+    """Return the seconds of a training step: the median over epochs, the mean over networks."""
+    found = []
+    for result in one.results:
+        for trained in inputs.related("training", result.names)[:1]:
+            settings = trained.manifest["spec"]["parameters"].get("settings", {})
+            images, path = trained.manifest["headline"].get("n_train", 0), trained.folder / "history.csv"
+            if settings and images and path.is_file() and path.stat().st_size:
+                whole, rest = divmod(int(images), int(settings["batch"]))
+                steps = whole + (1 if rest and not settings.get("drop_last", False) else 0)
+                found.append(median(pd.read_csv(path)["seconds"]) / steps)
+    return fmean(found) if found else nan
+
+
+def _about(every: Sequence[Trained]) -> Iterator[str]:
+    """Say how the networks were attacked, what was left out, and whether checks fail."""
+    budgets = list(dict.fromkeys(_budget(one.parameters) for one in every))
+    yield f"Attacks: {'; '.join(budgets)}. An image is right only if it is so at every point of every start."
+    failed = [f"{one.called} ({', '.join(one.failed())})" for one in every if one.failed()]
+    if failed:
+        yield f"Checks for masked gradients fail, so that accuracies under attack are too high: {'; '.join(failed)}."
+    elif any((rows["measure"] == "check").any() for one in every for rows in one.rows):
+        yield "All checks for masked gradients pass."
+    reasons = [str(r) for one in every for rows in one.rows for r in rows["reason"].dropna() if str(r)]
+    yield from (f"Left out: {reason}." for reason in dict.fromkeys(reasons))
+
+
+def _published(item: str, frame: pd.DataFrame, cost: bool) -> Iterator[str]:
+    if cost:
+        yield (
+            "Seconds of a training step: those of an epoch, the test after it included, over its steps; the median "
+            "over epochs. Ratios compare trainings of the same device."
+        )
+    if not published(item)["rows"]:
+        return
+    yield f"Published values: {published(item)['source']}."
+    scopes: dict[str, list[str]] = {}
+    for row in frame.to_dict("records"):
+        scopes.setdefault(str(row["scope"]), []).append(str(row["called"]))
+    if set(scopes) == {AS_PUBLISHED}:
+        yield f"Scope of every row: {AS_PUBLISHED}."
+    else:
+        yield from (f"Scope of {', '.join(dict.fromkeys(names))}: {scope}." for scope, names in scopes.items())
+
+
+def _budget(p: Mapping[str, Any]) -> str:
+    step = p["epsilon"] / 4 if p["step"] is None else p["step"]
+    return f"ℓ∞, ε = {p['epsilon']:.4g}, PGD of {p['steps']} steps of {step:.3g} from {p['restarts']} random starts"
+
+
+def _columns(frame: pd.DataFrame, attacks: Mapping[str, str], cost: bool) -> list[Column]:
+    """Return the columns to show: those with bounds where no training has two networks."""
+    varying = [Column(k, k.capitalize()) for k in ("dataset", "model", "evaluation") if frame[k].nunique() > 1]
+    shown = [*varying, Column("called", "Training")]
+    for attack, text in attacks.items():
+        group = f"{text}, %"
+        shown.append(Column(attack, "ours", group, ".2f", error=f"{attack}_sd", scale=100))
+        if frame[f"{attack}_sd"].isna().all():
+            ends = (("low", "from"), ("high", "to"))
+            shown += [Column(f"{attack}_{end}", head, group, ".2f", scale=100, paper=False) for end, head in ends]
+        shown.append(Column(f"published_{attack}", "paper", group, ".2f", published=True, scale=100))
+    if cost:
+        shown += [
+            Column("seconds", "ours", "Seconds per step", ".4f"),
+            Column("published_seconds", "paper", "Seconds per step", ".4f", published=True),
+            Column("ratio", "ours", "Ratio to standard", ".2f"),
+            Column("published_ratio", "paper", "Ratio to standard", ".2f", published=True),
+        ]
+    shown += [Column("networks", "networks", "n", "d"), Column("n", "images", "n", "d")]
+    return [c for c in shown if c.name in frame and not (c.published and frame[c.name].isna().all())]
