@@ -56,7 +56,8 @@ class Job:
     partial
         Where half-finished work is kept, for a later attempt to go on from; removed when the manifest stands.
     options
-        What decides no number: ``device``, ``threads``, ``batch``, where raw data lie.
+        What decides no number: ``device``, ``threads``, ``batch``, where raw data lie (``located``; ``unkeyed``, in the
+        form of the parameters that it belongs to).
     """
 
     spec: dict[str, Any]
@@ -66,8 +67,8 @@ class Job:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The stage's resolved parameters."""
-        return self.spec["parameters"]  # type: ignore[no-any-return]
+        """The stage's resolved parameters, with those that decide no key put in their places."""
+        return _with(self.spec["parameters"], self.options.get("unkeyed", {}))
 
     @property
     def seed(self) -> int:
@@ -99,6 +100,11 @@ class Job:
     def attributes(self) -> dict[str, Any]:
         """Return provenance for the attributes of a store: version, commit, spec."""
         return {"spec": json.dumps(self.spec, sort_keys=True), **manifests.origin()}
+
+
+def _with(given: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping with the entries of another one put in, at any depth."""
+    return dict(given) | {k: _with(given[k], v) if isinstance(v, Mapping) else v for k, v in more.items()}
 
 
 def main(run: Callable[[Job], Mapping[str, Any]]) -> None:

@@ -69,7 +69,7 @@ FLOORS = (
     {"stages", "inference", "optimise"},
     {"stores", "study", "simulation", "correlation", "matrices", "analysis"},
     {"datasets", "models", "results"},
-    {"training", "attacks", "maps", "job", "archive", "plan"},
+    {"training", "attacks", "maps", "corruptions", "job", "archive", "plan"},
     {"group_maps", "atlas", "publish"},
     {"evaluation", "papers"},
     {"cli"},

@@ -36,6 +36,7 @@ _FOLDERS = {
     "pairing": ("matrices/pairings", "build"),
     "basis": ("optimise/bases", "build"),
     "metric": ("correlation/metrics", "compute"),
+    "corruption": ("corruptions", "corrupt"),
     "evaluation": ("evaluation", "compute"),
     "simulation": ("simulation", "compute"),
     "item": ("papers/*", "build"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -134,6 +135,10 @@ class _Evaluation:
         kind, where = given.pop("kind"), f"evaluations.{name}"
         component = components.find("evaluation", kind, where)
         parameters = components.resolve("evaluation", kind, given, where=where, supplied=("seed",))
+        named = _named_components(component, parameters, where)
+        unkeyed = {key: parameters.pop(key) for key in component.unkeyed if key in parameters}
+        spec = {"kind": kind, "parameters": parameters} | _identity(component, parameters | unkeyed, where)
+        told = {"unkeyed": {"evaluation": {"parameters": unkeyed}}} if unkeyed else {}
         along = component.constants.get("SNAPSHOTS", False)
         names = {key: value for key, value in self.names.items() if key != "step"} if along else self.names
         networks = [one.nodes["training"][0] for one in self.networks]
@@ -150,10 +155,10 @@ class _Evaluation:
             self._check_unseen(inputs.get("group_maps", []), where)
         self.graph.add(
             "evaluation", names | {"evaluation": name},
-            {"evaluation": {"kind": kind, "parameters": parameters}, "samples": self.made.samples}, inputs,
-            parts=[component, *self.run.networks.model_parts(self.names["model"])],
+            {"evaluation": spec, "samples": self.made.samples}, inputs,
+            parts=[component, *named, *self.run.networks.model_parts(self.names["model"])],
             seed=keys.seed(self.config["seed"], "evaluation", *names.values(), name),
-            options=options(self.config, "evaluation"),
+            options=options(self.config, "evaluation") | told,
         )  # fmt: skip
 
     def _needed(self, stage: str, parameters: Mapping[str, Any], where: str) -> list[Node]:
@@ -187,6 +192,32 @@ class _Evaluation:
         if not found:
             raise ConfigError(f"{where}.masks_of: no run makes group maps of training '{training}'; add it to a run")
         return found
+
+
+def _named_components(
+    component: components.Component, parameters: Mapping[str, Any], where: str
+) -> list[components.Component]:
+    """Return the components that parameters of an evaluation name (``COMPONENTS``), all of a kind where they are None.
+
+    Their code enters the key.
+    """
+    return [
+        components.find(kind, name, f"{where}.{parameter}")
+        for parameter, kind in component.constants.get("COMPONENTS", {}).items()
+        for name in (components.names(kind) if parameters[parameter] is None else parameters[parameter])
+    ]
+
+
+def _identity(component: components.Component, parameters: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return what the files are that an evaluation reads, from the function that its ``IDENTITY`` names."""
+    if "IDENTITY" not in component.constants:
+        return {}
+    module, _, function = component.constants["IDENTITY"].partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)(**parameters)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    return {} if found is None else {"identity": found}
 
 
 def _of_network(node: Node, wanted: Mapping[str, str]) -> bool:

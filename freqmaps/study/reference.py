@@ -21,6 +21,7 @@ _SECTIONS = {
     "pairing": ("pairings", ()),
     "basis": ("maps.<name>.basis, group_maps.<name>.basis", ()),
     "metric": ("metrics", ("seed",)),
+    "corruption": ("evaluations.<name>.corruptions", ()),
     "evaluation": ("evaluations", ("seed",)),
     "simulation": ("simulations", ("seed",)),
     "item": ("items", ()),

@@ -1,0 +1,1 @@
+"""Common corruptions of images: one file each; see docs/add-a-corruption.md."""

@@ -1,0 +1,190 @@
+"""Accuracy under common corruptions by type and severity, and where in the spectrum each corruption lies.
+
+Hendrycks & Dietterich, "Benchmarking neural network robustness to common corruptions and perturbations", ICLR 2019;
+Chan, Ong & Tan, "How does frequency bias affect the robustness of neural image classifiers against common corruption
+and adversarial perturbations?", IJCAI 2022, section 4.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import xarray as xr
+
+from freqmaps.core import components
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.corruptions import _official
+from freqmaps.corruptions._api import benchmark_of, corrupted
+from freqmaps.evaluation._api import Evaluated, Network, Row, accuracy
+from freqmaps.models import ask
+from freqmaps.spectra.transforms import frequencies, spectrum
+from freqmaps.stores.selection import to_unit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from freqmaps.results.reader import Inputs
+    from freqmaps.stores.selection import Samples
+
+    #: Corrupted images, the same ones without corruption (where they are known), and labels.
+    Part = tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.int64]]
+
+NEEDS = ()
+UNKEYED = ("root",)
+#: Says at every dry run what the files below ``root`` are.
+IDENTITY = "freqmaps.corruptions._official:identity"
+#: Which parameter names components, and of which kind.
+COMPONENTS = {"corruptions": "corruption"}
+LIBRARIES = ("numpy", "scipy", "pillow")
+RANGES = {"severities": "[1, 5]"}
+TINY = {"corruptions": ["gaussian_noise", "fog", "contrast"], "severities": [1, 5]}
+
+#: The row of images without a corruption.
+NONE = "none"
+_SEVERITIES = (1, 2, 3, 4, 5)
+#: Values of images that are held at once.
+_TOGETHER = 3 << 21
+
+
+def compute(
+    inputs: Inputs,
+    network: Network,
+    *,
+    seed: int,
+    corruptions: list[str] | None = None,
+    severities: list[int] | None = None,
+    constants: Literal["by_size", "cifar", "tiny_imagenet", "imagenet"] = "by_size",
+    draw: int = 0,
+    root: str | None = None,
+) -> Evaluated:
+    """Return the accuracy for each corruption and severity, and the mean spectrum of what each changes.
+
+    Parameters
+    ----------
+    inputs, network
+        The results (none is read); the network.
+    seed
+        Not used: all networks shall see the same images, and ``seed`` is another one for each.
+    corruptions
+        Names of corruptions; None: all there are.
+    severities
+        1 to 5; None: all.
+    constants
+        The benchmark whose constants are taken; ``by_size``: :func:`freqmaps.corruptions._api.benchmark_of`.
+    draw
+        Seed of the corruptions' random numbers.
+    root
+        A folder with the files of CIFAR-10-C, CIFAR-100-C, Tiny-ImageNet-C or ImageNet-C, which are then read, and
+        nothing is made; ``constants`` and ``draw`` do not matter then. Where the files hold all of the run's samples by
+        their ids, these are taken, else all that the files hold.
+
+    Returns
+    -------
+    Evaluated
+        Rows: ``corruption``, ``group`` (``noise``, ``blur``, ``weather``, ``digital``, ``extra``), ``severity``,
+        ``constants`` (a benchmark's name, or ``files``), and the accuracy; the first is of images without a corruption
+        (``none``, severity 0). Arrays over ``corruption, severity, ky, kx``: ``difference_spectrum``, the mean over
+        images and channels of ``|F(corrupted - clean)|``; NaN where the clean images are not known.
+
+    Raises
+    ------
+    FreqmapsError
+        Files of other classes than the network's.
+    """
+    samples = network.samples
+    levels = list(severities or _SEVERITIES)
+    origin: _Made | _Read
+    if root is None:
+        named = benchmark_of(min(samples.images.shape[2:])) if constants == "by_size" else constants
+        names, origin = corruptions or components.names("corruption"), _Made(samples, draw, named)
+    else:
+        named, names = "files", corruptions or _official.there(root)
+        origin = _Read(samples, root, _classes(network))
+    clean = accuracy(network.predict(samples.images) == samples.labels, **_place(NONE, NONE, 0, "none"))
+    rows, planes = [clean], np.empty((len(names), len(levels), *samples.images.shape[2:]))
+    for i, name in enumerate(names):
+        group = str(components.find("corruption", name).constants["GROUP"])
+        for j, level in enumerate(levels):
+            right, planes[i, j] = _under(network, origin.parts(name, level))
+            rows.append(accuracy(right, **_place(name, group, level, named)))
+    return Evaluated(rows, arrays=_arrays(names, levels, planes))
+
+
+def _classes(network: Network) -> int:
+    return int(ask(network.classifier, network.samples.images[:1], device=network.device).shape[1])
+
+
+def _place(corruption: str, group: str, severity: int, constants: str) -> Row:
+    return {"corruption": corruption, "group": group, "severity": severity, "constants": constants}
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The run's samples, corrupted here."""
+
+    samples: Samples
+    draw: int
+    benchmark: str
+
+    def parts(self, name: str, severity: int) -> Iterator[Part]:
+        """Yield the samples, some at a time."""
+        samples = self.samples
+        rows = max(1, _TOGETHER // max(1, samples.images[0].size))
+        for start in range(0, len(samples.ids), rows):
+            part = slice(start, start + rows)
+            clean, positions = samples.images[part], samples.positions[part]
+            images = corrupted(clean, name, severity, seed=self.draw, positions=positions, benchmark=self.benchmark)
+            yield images, clean, samples.labels[part]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Published images: of the run's samples where the files hold them all, else all that the files hold."""
+
+    samples: Samples
+    root: str
+    classes: int
+
+    def parts(self, name: str, severity: int) -> Iterator[Part]:
+        """Yield the images, some at a time."""
+        samples = self.samples
+        rows = {sample: row for row, sample in enumerate(samples.ids)}
+        channels, size = samples.images.shape[1:3]
+        largest = -1
+        for block in _official.blocks(self.root, name, severity, channels=channels, size=size, wanted=samples.ids):
+            mine = [rows[sample] for sample in block.sample if sample in rows]
+            if len(mine) == len(block.sample):
+                yield to_unit(block.image), samples.images[mine], samples.labels[mine]
+            else:
+                largest = max(largest, int(block.label.max()))
+                yield to_unit(block.image), None, block.label
+        if largest not in (-1, self.classes - 1):
+            raise FreqmapsError(
+                f"the files of '{name}' in '{self.root}' are of {largest + 1} classes and the network of "
+                f"{self.classes}; give the files of the run's dataset"
+            )
+
+
+def _under(network: Network, parts: Iterator[Part]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Return which corrupted images are right, and the mean spectrum of the difference, (h, w)."""
+    right: list[NDArray[np.bool_]] = []
+    total = np.zeros(network.samples.images.shape[2:])
+    planes = 0
+    for images, clean, labels in parts:
+        right.append(network.predict(images) == labels)
+        if clean is None:
+            total[...] = np.nan
+            continue
+        total += spectrum(images.astype(np.float64) - clean).sum(axis=(0, 1))
+        planes += images.shape[0] * images.shape[1]
+    return np.concatenate(right), total / max(1, planes)
+
+
+def _arrays(names: Sequence[str], levels: Sequence[int], planes: NDArray[np.float64]) -> xr.Dataset:
+    height, width = planes.shape[2:]
+    coords = {"corruption": list(names), "severity": levels, "ky": frequencies(height), "kx": frequencies(width)}
+    missing = {"missing": "the images without the corruption are not known"}
+    return xr.Dataset({"difference_spectrum": (tuple(coords), planes, missing)}, coords)
