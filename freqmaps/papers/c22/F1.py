@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from freqmaps.inference.estimates import Z95
 from freqmaps.inference.verdicts import trend
 from freqmaps.papers.c22._drawing import draw_quadrant, first_quadrant, ring_means
-from freqmaps.papers.c22._jacobians import STANDARD, Case, Values, cases, grouped, label
+from freqmaps.papers.c22._networks import STANDARD, Case, Values, cases, grouped, label
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
 from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, plain, quiet

@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from freqmaps.papers.c22._drawing import draw_quadrant, signed_picture
-from freqmaps.papers.c22._jacobians import cases, label
+from freqmaps.papers.c22._networks import cases, label
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
 from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, picture, plain, quiet

@@ -12,7 +12,7 @@ import pandas as pd
 from freqmaps.inference.estimates import Z95
 from freqmaps.inference.intervals import difference_interval
 from freqmaps.inference.verdicts import trend
-from freqmaps.papers.c22._jacobians import FGSM_AT, PGD_AT, STANDARD, Case, cases, grouped, label
+from freqmaps.papers.c22._networks import FGSM_AT, PGD_AT, STANDARD, Case, cases, grouped, label
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.published import AS_PUBLISHED, beside, published
 from freqmaps.results.reader import Inputs

@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from freqmaps.papers.c22._drawing import draw_quadrant, first_quadrant, signed_picture
-from freqmaps.papers.c22._jacobians import Case, cases, grouped, label
+from freqmaps.papers.c22._networks import Case, cases, grouped, label
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
 from freqmaps.publish.style import INK, MUTED, STYLE, new_figure, picture, plain

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from freqmaps.inference.intervals import difference_interval, mean_interval
 from freqmaps.inference.proportions import difference_bounds, wilson
 from freqmaps.inference.verdicts import Interval, trend
-from freqmaps.papers.c22._networks import Trained
+from freqmaps.papers.c22._evaluated import Trained
 
 #: Says something of networks, in the paper's order.
 Claim = Callable[[Sequence[Trained]], Iterator[str]]

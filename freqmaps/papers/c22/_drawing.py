@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 
-from freqmaps.papers.c22._jacobians import Values
+from freqmaps.papers.c22._networks import Values
 from freqmaps.publish.style import INK, MUTED, SPECTRUM_COLOURS
 
 #: ASSUME: smaller magnitudes are drawn as this share of the largest.

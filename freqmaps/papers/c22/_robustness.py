@@ -12,7 +12,7 @@ import pandas as pd
 from freqmaps.inference.intervals import mean_interval
 from freqmaps.inference.proportions import wilson
 from freqmaps.papers.c22._claims import Claim, overfitting
-from freqmaps.papers.c22._networks import Trained, evaluated
+from freqmaps.papers.c22._evaluated import Trained, evaluated
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.published import AS_PUBLISHED, beside, published, same
 from freqmaps.results.reader import Inputs
@@ -42,7 +42,7 @@ def table(
     attacks
         Attacks and what to call them; those that no evaluation has are left out.
     dataset
-        See :func:`freqmaps.papers.c22._networks.evaluated`.
+        See :func:`freqmaps.papers.c22._evaluated.evaluated`.
     cost
         Whether to add the seconds of a training step, and their ratio to that of standard training.
     claim
