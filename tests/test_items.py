@@ -27,6 +27,7 @@ from tests import (
     synthetic_defence,
     synthetic_k22,
     synthetic_low_pass,
+    synthetic_robustness,
     synthetic_spectra,
     synthetic_theory,
     tiny_results,
@@ -372,6 +373,7 @@ OTHERS = (
     *synthetic_low_pass.ITEMS,
     *synthetic_theory.ITEMS,
     *synthetic_spectra.ITEMS,
+    *synthetic_robustness.ITEMS,
 )
 
 

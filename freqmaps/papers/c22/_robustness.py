@@ -74,11 +74,11 @@ def _record(item: str, inputs: Inputs, one: Trained, attacks: Mapping[str, str])
         record |= {attack: found.mean, f"{attack}_sd": found.sd, f"{attack}_low": low, f"{attack}_high": high}
     record["n"] = min((n for _, n in one.counts("clean")), default=0)
     record["failed"] = ", ".join(one.failed())
-    differs = _weights(item, inputs, one)
+    differs = weight_differs(item, inputs, one)
     return record | beside(item, inputs, one.names, record, row=one.row, differs=differs)
 
 
-def _weights(item: str, inputs: Inputs, one: Trained) -> list[str]:
+def weight_differs(item: str, inputs: Inputs, one: Trained) -> list[str]:
     """Return how the factor of a regulariser differs from the paper's."""
     theirs = next((row["weight"] for row in published(item)["rows"] if row["row"] == one.row and "weight" in row), None)
     trained = inputs.related("training", one.names)
