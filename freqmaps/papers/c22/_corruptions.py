@@ -20,10 +20,10 @@ from freqmaps.inference.corruption_errors import mean_corruption_error
 from freqmaps.inference.estimates import Estimate, paired_difference
 from freqmaps.inference.intervals import difference_interval
 from freqmaps.inference.proportions import difference_bounds
+from freqmaps.papers.c22._drawing import first_quadrant
 from freqmaps.papers.c22._evaluated import Trained, evaluated
 from freqmaps.results.reader import Inputs
 from freqmaps.spectra.low_bias import log_low_bias
-from freqmaps.papers.c22._drawing import first_quadrant
 
 KIND = "corruptions"
 #: What the evaluation calls images without a corruption.
@@ -56,7 +56,7 @@ class Setting:
 
     @cached_property
     def low_bias(self) -> dict[str, float]:
-        """log B_low by corruption, the mean over severities, descending; NaN where the clean images are not known."""
+        """By corruption, log B_low, the mean over severities, descending; NaN where the clean images are not known."""
         spectra = Inputs([self.every[0].results[0]]).arrays()["difference_spectrum"]
         means = log_low_bias(first_quadrant(spectra.values)).mean(axis=1)
         found = {str(name): float(value) for name, value in zip(spectra["corruption"].values, means, strict=True)}
@@ -70,9 +70,7 @@ class Setting:
 
     def errors(self, one: Trained) -> list[Errors]:
         """Return of each network of a training the error rates by corruption, one per severity."""
-        return [
-            {name: (1 - under(rows, name)["value"]).tolist() for name in self.low_bias} for rows in one.rows
-        ]
+        return [{name: (1 - under(rows, name)["value"]).tolist() for name in self.low_bias} for rows in one.rows]
 
     @cached_property
     def reference(self) -> Errors | None:
@@ -130,7 +128,7 @@ def change(first: Trained, second: Trained, corruptions: Sequence[str]) -> Estim
     """Return the accuracy of one training less that of another, the mean over corruptions, with its 95 % interval.
 
     Of one network each the interval is paired over images; where accuracies by image are missing it is Newcombe's with
-    as many trials as images, which is too wide, since a mean over severities and corruptions varies less than one trial.
+    as many trials as images, which is too wide: a mean over severities and corruptions varies less than one trial.
     """
     own, other = (np.mean([accuracies(one, name) for name in corruptions], axis=0) for one in (first, second))
     if len(own) > 1 or len(other) > 1:
