@@ -1,1 +1,1 @@
-"""Chan et al., *How does frequency bias affect the robustness of neural image classifiers …?*, IJCAI 2022 (JaFR)."""
+"""*How does frequency bias affect the robustness of neural image classifiers …?* (Chan, Ong and Tan, IJCAI 2022)."""

@@ -8,7 +8,9 @@ from freqmaps.inference.intervals import difference_interval, mean_interval
 from freqmaps.inference.proportions import difference_bounds, wilson
 from freqmaps.inference.verdicts import Interval, trend
 from freqmaps.papers.c22._evaluated import Trained
+from freqmaps.papers.c22._networks import FGSM_AT
 
+WITH_JAFR = f"{FGSM_AT} + JaFR"
 #: Says something of networks, in the paper's order.
 Claim = Callable[[Sequence[Trained]], Iterator[str]]
 #: The attacks of table 7; ``worst`` is not in the paper.
@@ -19,7 +21,7 @@ def overfitting(every: Sequence[Trained]) -> Iterator[str]:
     """Say for each dataset and model whether JaFR keeps FGSM training from overfitting catastrophically.
 
     ASSUME: a network has overfitted catastrophically whose accuracy under PGD is below a tenth of that without attack.
-    In the paper FGSM-AT keeps 0 to 0.6 % of it, FGSM-AT + JaFR 23 to 58 %.
+    In the paper FGSM AT keeps 0 to 0.6 % of it, FGSM AT + JaFR 23 to 58 %.
     """
     for place, plain, regular in _pairs(every, "pgd"):
         told = "; ".join(
@@ -28,29 +30,29 @@ def overfitting(every: Sequence[Trained]) -> Iterator[str]:
         )
         low, high = _above_a_tenth(plain)
         if low > 0:
-            yield f"{place}: FGSM-AT did not overfit, which leaves nothing for JaFR to prevent: {told}."
+            yield f"{place}: FGSM AT did not overfit, which leaves nothing for JaFR to prevent: {told}."
         else:
-            claim = "FGSM-AT overfits catastrophically, FGSM-AT + JaFR does not"
+            claim = "FGSM AT overfits catastrophically, FGSM AT + JaFR does not"
             yield trend(claim, [(-high, -low), _above_a_tenth(regular)], f"{place}: {told}")
 
 
 def resists(every: Sequence[Trained]) -> Iterator[str]:
-    """Say whether FGSM-AT + JaFR is more robust than FGSM-AT under the stronger attacks, too."""
+    """Say whether FGSM AT + JaFR is more robust than FGSM AT under the stronger attacks, too."""
     for place, plain, regular in _pairs(every, "autoattack"):
-        bounds, told = [], []
-        for attack in ("cw", "autoattack"):
-            if plain.counts(attack) and regular.counts(attack):
-                bounds.append(_gain(regular, plain, attack))
-                told.append(f"{STRONGER[attack]} {_shown(regular, attack)} beside {_shown(plain, attack)}")
+        attacks = [attack for attack in ("cw", "autoattack") if plain.counts(attack) and regular.counts(attack)]
         claim = "the gain in robustness that JaFR brings to FGSM training resists stronger attacks"
-        yield trend(claim, bounds, f"{place}: FGSM-AT + JaFR beside FGSM-AT under {', '.join(told)}")
+        told = "; ".join(
+            f"{STRONGER[attack]}: {_shown(regular, attack)} with JaFR, {_shown(plain, attack)} without"
+            for attack in attacks
+        )
+        yield trend(claim, [_gain(regular, plain, attack) for attack in attacks], f"{place}, under {told}")
 
 
 def _pairs(every: Sequence[Trained], attack: str) -> Iterator[tuple[str, Trained, Trained]]:
-    """Yield FGSM-AT and FGSM-AT + JaFR of each dataset and model that have both under an attack, and where they are."""
+    """Yield FGSM AT and FGSM AT + JaFR of each dataset and model that have both under an attack, and where they are."""
     for place in dict.fromkeys((one.names["dataset"], one.names["model"]) for one in every):
         here = {one.row: one for one in every if (one.names["dataset"], one.names["model"]) == place}
-        pair = [here[row] for row in ("fgsm", "fgsm, jafr") if row in here and here[row].counts(attack)]
+        pair = [here[row] for row in (FGSM_AT, WITH_JAFR) if row in here and here[row].counts(attack)]
         if len(pair) == 2:
             yield ", ".join(place), pair[0], pair[1]
 

@@ -9,7 +9,9 @@ from freqmaps.inference.estimates import Estimate
 from freqmaps.inference.verdicts import trend
 from freqmaps.papers.c22._corruptions import Setting, change, error_change
 from freqmaps.papers.c22._evaluated import Trained
+from freqmaps.papers.c22._networks import FGSM_AT, PGD_AT, STANDARD
 
+JAFR = "JaFR"
 _LOSES = (-inf, 0.0)
 
 
@@ -21,21 +23,21 @@ def claims(setting: Setting, wins: Mapping[str, int]) -> Iterator[str]:
     setting
         The networks of one dataset and model.
     wins
-        Under how many corruptions the paper's JaFR is better than standard training (``jafr``), and FGSM-AT + JaFR than
-        PGD-AT (``adversarial``), ``of`` how many.
+        Under how many corruptions the paper's JaFR is better than standard training (``jafr``), and FGSM AT + JaFR than
+        PGD AT (``adversarial``), ``of`` how many.
     """
-    for first, second in _pair(setting, "jafr", "standard"):
+    for first, second in _pair(setting, JAFR, STANDARD):
         found = error_change(setting, first, second)
         evidence = f"mCE changes by {shown(found, 1)} points"
         yield trend("JaFR lowers the mCE of standard training", [(found.low, found.high)], evidence, region=_LOSES)
         yield _wins(setting, first, second, wins["jafr"], wins["of"])
-    for first, second in _pair(setting, "fgsm, jafr", "fgsm"):
-        claim = "JaFR makes FGSM-AT better under high-frequency corruptions and worse under low-frequency ones"
+    for first, second in _pair(setting, f"{FGSM_AT} + {JAFR}", FGSM_AT):
+        claim = "JaFR makes FGSM AT better under high-frequency corruptions and worse under low-frequency ones"
         yield from _tradeoff(setting, first, second, claim, 1)
-    for first, second in _pair(setting, "fgsm, jafr(-)", "fgsm"):
-        claim = "JaFR(−) makes FGSM-AT worse under high-frequency corruptions and better under low-frequency ones"
+    for first, second in _pair(setting, f"{FGSM_AT} + {JAFR}(-)", FGSM_AT):
+        claim = "JaFR(-) makes FGSM AT worse under high-frequency corruptions and better under low-frequency ones"
         yield from _tradeoff(setting, first, second, claim, -1)
-    for first, second in _pair(setting, "fgsm, jafr", "pgd"):
+    for first, second in _pair(setting, f"{FGSM_AT} + {JAFR}", PGD_AT):
         yield _wins(setting, first, second, wins["adversarial"], wins["of"])
 
 

@@ -92,13 +92,15 @@ def _values(setting: Setting, one: Trained, name: str) -> list[float]:
 
 def _beside(item: str, inputs: Inputs, setting: Setting, one: Trained) -> Record:
     ours = {name: float(np.mean(_values(setting, one, name))) for name in (_CLEAN, _MCE, *setting.low_bias)}
-    differs = weight_differs(item, inputs, one)
+    differs = weight_differs(item, one)
     return beside(item, inputs, one.names, ours | {"n": images(one)}, row=one.row, differs=differs)
 
 
 def _published(item: str, one: Trained, name: str, found: Mapping[str, Any]) -> Record:
     key = one.names["training"]
-    spread: Mapping[str, float] = next((row.get("sd", {}) for row in published(item)["rows"] if row["row"] == one.row), {})
+    spread: Mapping[str, float] = next(
+        (row.get("sd", {}) for row in published(item)["rows"] if row["row"] == one.row), {}
+    )
     return {
         f"published_{key}": found.get(f"published_{name}", nan),
         f"published_{key}_sd": spread.get(name, nan),
@@ -114,7 +116,7 @@ def _notes(item: str, every: Sequence[Setting], setting: Setting, beside_ours: M
     severities = sorted({int(s) for s in rows["severity"] if s})
     yield f"{start}{n} images, severities {', '.join(map(str, severities))}, constants: {', '.join(constants)}."
     if setting.reference is None:
-        yield f"{start}No network was trained by standard training, so there is no mCE."
+        yield f"{start}No network was trained by the standard regime, so there is no mCE."
     yield from (start + sentence for sentence in claims(setting, entry["wins"]))
     if not entry["rows"]:
         return

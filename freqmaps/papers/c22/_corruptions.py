@@ -22,13 +22,14 @@ from freqmaps.inference.intervals import difference_interval
 from freqmaps.inference.proportions import difference_bounds
 from freqmaps.papers.c22._drawing import first_quadrant
 from freqmaps.papers.c22._evaluated import Trained, evaluated
+from freqmaps.papers.c22._networks import STANDARD
 from freqmaps.results.reader import Inputs
 from freqmaps.spectra.low_bias import log_low_bias
 
 KIND = "corruptions"
 #: What the evaluation calls images without a corruption.
 CLEAN = "none"
-REFERENCE = "standard"
+
 NAMES = ("dataset", "model", "evaluation")
 Errors = dict[str, list[float]]
 
@@ -75,7 +76,7 @@ class Setting:
     @cached_property
     def reference(self) -> Errors | None:
         """Error rates of standard training, means over its networks; None without it."""
-        standard = self.of(REFERENCE)
+        standard = self.of(STANDARD)
         if standard is None:
             return None
         found = self.errors(standard)
@@ -155,14 +156,14 @@ def error_change(setting: Setting, first: Trained, second: Trained) -> Estimate:
     if len(own) > 1 or len(other) > 1:
         found = difference_interval(own, other)
         return Estimate(found.mean, found.low, found.high)
-    reference = setting.of(REFERENCE)
+    reference = setting.of(STANDARD)
     trained = [first, second, *([reference] if reference else [])]
     return Estimate(own[0] - other[0], *_error_bounds(trained, list(setting.low_bias)))
 
 
 def error_interval(setting: Setting, one: Trained) -> Estimate:
     """Return mCE of a training with one network, in percent, with its bootstrap interval over images."""
-    reference = setting.of(REFERENCE)
+    reference = setting.of(STANDARD)
     if reference is None or one is reference or len(one.rows) > 1:
         return Estimate(float(np.mean(setting.corruption_errors(one))), nan, nan)
     found = error_change(setting, one, reference)

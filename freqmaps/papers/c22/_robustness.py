@@ -13,6 +13,7 @@ from freqmaps.inference.intervals import mean_interval
 from freqmaps.inference.proportions import wilson
 from freqmaps.papers.c22._claims import Claim, overfitting
 from freqmaps.papers.c22._evaluated import Trained, evaluated
+from freqmaps.papers.c22._networks import STANDARD
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.published import AS_PUBLISHED, beside, published, same
 from freqmaps.results.reader import Inputs
@@ -61,7 +62,7 @@ def table(
     if cost:
         _add_cost(inputs, every, records)
     frame = pd.DataFrame(records)
-    notes = [*_about(every), *(claim or overfitting)(every), *_published(item, frame, cost)]
+    notes = [*_about(every, shown), *(claim or overfitting)(every), *_published(item, frame, cost)]
     return Table(frame, notes, _columns(frame, shown, cost))
 
 
@@ -74,18 +75,17 @@ def _record(item: str, inputs: Inputs, one: Trained, attacks: Mapping[str, str])
         record |= {attack: found.mean, f"{attack}_sd": found.sd, f"{attack}_low": low, f"{attack}_high": high}
     record["n"] = min((n for _, n in one.counts("clean")), default=0)
     record["failed"] = ", ".join(one.failed())
-    differs = weight_differs(item, inputs, one)
+    differs = weight_differs(item, one)
     return record | beside(item, inputs, one.names, record, row=one.row, differs=differs)
 
 
-def weight_differs(item: str, inputs: Inputs, one: Trained) -> list[str]:
-    """Return how the factor of a regulariser differs from the paper's."""
-    theirs = next((row["weight"] for row in published(item)["rows"] if row["row"] == one.row and "weight" in row), None)
-    trained = inputs.related("training", one.names)
-    if theirs is None or not trained:
+def weight_differs(item: str, one: Trained) -> list[str]:
+    """Say if the regulariser's weight is not the paper's."""
+    theirs = [row["weight"] for row in published(item)["rows"] if row["row"] == one.row and "weight" in row]
+    if not theirs:
         return []
-    (ours,) = (r["parameters"]["weight"] for r in trained[0].manifest["spec"]["parameters"]["regularisers"])
-    return [] if same(ours, theirs) else [f"weight {ours:g} (published: {theirs:g})"]
+    own = one.regularisers[0][1]["weight"]
+    return [] if same(own, theirs[0]) else [f"regulariser's weight {own:g} (published: {theirs[0]:g})"]
 
 
 def _add_cost(inputs: Inputs, every: Sequence[Trained], records: Sequence[Record]) -> None:
@@ -95,12 +95,12 @@ def _add_cost(inputs: Inputs, every: Sequence[Trained], records: Sequence[Record
         natural = [
             s
             for other, s in zip(every, seconds, strict=True)
-            if other.row == "standard" and all(other.names[k] == one.names[k] for k in ("dataset", "model"))
+            if other.row == STANDARD and all(other.names[k] == one.names[k] for k in ("dataset", "model"))
         ]
         ratio = own / natural[0] if natural and natural[0] else nan
         theirs = {r["row"]: r["values"].get("seconds", nan) for r in published("C22-T6")["rows"]}
         record |= {"seconds": own, "ratio": ratio}
-        record |= {"published_ratio": theirs.get(one.row, nan) / theirs["standard"]}
+        record |= {"published_ratio": theirs.get(one.row, nan) / theirs[STANDARD]}
 
 
 def _seconds(inputs: Inputs, one: Trained) -> float:
@@ -117,7 +117,7 @@ def _seconds(inputs: Inputs, one: Trained) -> float:
     return fmean(found) if found else nan
 
 
-def _about(every: Sequence[Trained]) -> Iterator[str]:
+def _about(every: Sequence[Trained], attacks: Mapping[str, str]) -> Iterator[str]:
     """Say how the networks were attacked, what was left out, and whether checks fail."""
     budgets = list(dict.fromkeys(_budget(one.parameters) for one in every))
     yield f"Attacks: {'; '.join(budgets)}. An image is right only if it is so at every point of every start."
@@ -126,8 +126,9 @@ def _about(every: Sequence[Trained]) -> Iterator[str]:
         yield f"Checks for masked gradients fail, so that accuracies under attack are too high: {'; '.join(failed)}."
     elif any((rows["measure"] == "check").any() for one in every for rows in one.rows):
         yield "All checks for masked gradients pass."
-    reasons = [str(r) for one in every for rows in one.rows for r in rows["reason"].dropna() if str(r)]
-    yield from (f"Left out: {reason}." for reason in dict.fromkeys(reasons))
+    left_out = [rows.loc[rows["attack"].isin(attacks), "reason"].dropna() for one in every for rows in one.rows]
+    for reason in dict.fromkeys(str(r) for reasons in left_out for r in reasons if str(r)):
+        yield f"AutoAttack {reason}."
 
 
 def _published(item: str, frame: pd.DataFrame, cost: bool) -> Iterator[str]:
