@@ -16,7 +16,7 @@ from pathlib import Path
 
 from freqmaps.provenance.manifest import libraries, origin, write_text
 
-PARTS = ("atlas", "stores", "idcor", "maps", "group_maps", "orchestration", "throughput")
+PARTS = ("atlas", "stores", "idcor", "maps", "group_maps", "corruptions", "orchestration", "throughput")
 
 #: What is promised, and on which side of it a figure must lie.
 BOUNDS = {
@@ -28,6 +28,7 @@ BOUNDS = {
     "maps_agreement_median_cosine": (">=", 0.999),
     "group_maps_whole_epoch_vs_bare_gradient": ("<=", 1.2),
     "group_maps_class_epoch_vs_bare_gradient": ("<=", 1.2),
+    "corruptions_slowest_images_per_second": (">=", 400.0),
     "idcor_vs_direct": (">=", 40.0),
     "idcor_max_abs_difference": ("<=", 1e-3),
     "store_bytes_vs_raw": ("<=", 0.1),

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.io import savemat
 
 from freqmaps.core.errors import ConfigError, FreqmapsError
-from freqmaps.datasets import _originals, _pickles, cifar10, cifar100, imagenette, svhn
-from tests.dataset_files import as_tar, own_cache, picture, whole  # noqa: F401
+from freqmaps.datasets import _originals, _pickles, cifar10, cifar100, imagenette, svhn, tiny_imagenet
+from freqmaps.datasets._tiny_imagenet_classes import CLASSES
+from tests.dataset_files import as_tar, as_zip, own_cache, picture, whole  # noqa: F401
 
 # --- original formats -----------------------------------------------------------------------------------------------
 
@@ -269,6 +271,87 @@ def test_imagenette_archive_without_splits_is_refused(tmp_path):
     )
     with pytest.raises(ConfigError, match="neither train/ nor val/"):
         imagenette.describe(root=str(tmp_path))
+
+
+# --- TinyImageNet
+
+
+def tiny_imagenet_files(*, n=2, **changes):
+    """The original layout: class folders for training, a table of classes for validation, and images of no class."""
+    classes = ("n01443537", "n03126707", "n02002724")
+    top = "tiny-imagenet-200"
+    of = [(c, i) for c in classes for i in range(n)]
+    files = {f"{top}/train/{c}/images/{c}_{i}.JPEG": picture(i, (64, 64), form="jpeg") for c, i in of}
+    files |= {f"{top}/train/{c}/{c}_boxes.txt": b"x.JPEG\t0\t0\t9\t9\n" for c in classes}
+    files |= {f"{top}/val/images/val_{i}.JPEG": picture(50 + i, (64, 64), form="jpeg") for i in range(6)}
+    files |= {f"{top}/test/images/test_0.JPEG": picture(99, (64, 64), form="jpeg")}
+    rows = "".join(f"val_{i}.JPEG\t{classes[(i * 2) % 3]}\t0\t32\t44\t62\n" for i in range(6))
+    words = "n01443537\tgoldfish, Carassius auratus\nn02002724\tcrane, bird\nn03126707\tcrane\nn00001740\tentity\n"
+    files |= {f"{top}/val/val_annotations.txt": rows.encode(), f"{top}/words.txt": words.encode()}
+    files |= {f"{top}/wnids.txt": "\n".join(classes).encode()}
+    files |= {f"{top}/{name}": data for name, data in changes.items()}
+    return {name: data for name, data in files.items() if data is not None}
+
+
+def test_tiny_imagenet_archive_in_its_original_format(tmp_path):
+    files = tiny_imagenet_files()
+    as_zip(tmp_path / "tiny-imagenet-200.zip", files)
+    given = {"root": str(tmp_path)}
+    description, got = tiny_imagenet.describe(**given), whole(tiny_imagenet.read(**given))
+    assert description.classes == ("goldfish", "crane (n02002724)", "crane (n03126707)")
+    assert (description.splits, description.size, description.channels) == ({"train": 6, "test": 6}, 64, 3)
+    assert got.image.shape == (12, 3, 64, 64) and got.image.dtype == np.uint8
+    assert got.label.tolist() == [0, 1, 2] * 4 and got.split == ["train"] * 6 + ["test"] * 6
+    assert got.sample[:3] == [f"train/{c}/{c}_0.JPEG" for c in ("n01443537", "n02002724", "n03126707")]
+    # Validation image i is of the class of row i of the table.
+    place = got.sample.index("test/n02002724/val_1.JPEG")
+    pixels = np.array(Image.open(io.BytesIO(files["tiny-imagenet-200/val/images/val_1.JPEG"])))
+    assert np.array_equal(got.image[place].transpose(1, 2, 0), pixels)
+    assert not any("test_0" in sample for sample in got.sample)
+    two = given | {"classes": ["crane (n03126707)", "goldfish"], "channels": 1, "size": 16}
+    assert tiny_imagenet.describe(**two).classes == ("goldfish", "crane (n03126707)")
+    part = whole(tiny_imagenet.read(**two))
+    assert part.image.shape == (8, 1, 16, 16) and part.label.tolist() == [0, 1] * 4
+    with pytest.raises(ConfigError, match="no class 'goldfis'; did you mean 'goldfish'"):
+        tiny_imagenet.describe(**given, classes=["goldfis", "crane (n02002724)"])
+
+
+def test_tiny_imagenet_is_known_before_it_is_downloaded(tmp_path):
+    description = tiny_imagenet.describe(root=str(tmp_path))
+    assert description.splits == {"train": 100_000, "test": 10_000}
+    assert len(set(description.classes)) == 200
+    # ImageNet's classes are in the order of their WordNet ids, and TinyImageNet's are some of them.
+    from torchvision.models._meta import _IMAGENET_CATEGORIES as imagenet
+
+    assert list(CLASSES) == sorted(CLASSES)
+    rest = iter(imagenet)
+    assert all(name in rest for name in CLASSES.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"val/val_annotations.txt": None}, "lacks 'tiny-imagenet-200/val/val_annotations.txt'; use the original"),
+        ({"words.txt": None}, "lacks 'tiny-imagenet-200/words.txt'; use the original"),
+        ({"words.txt": b"n01443537 goldfish"}, "words.txt', line 1, has no two columns"),
+        ({"val/val_annotations.txt": b"val_0.JPEG\tn01443537\t0\t0\t1\t1\n"}, "has no line for 'val_1.JPEG'"),
+        ({"val/images/val_3.JPEG": None}, "lacks the image 'val_3.JPEG' of"),
+        ({"val/images/val_3.JPEG": b"no image"}, "val_3.JPEG' cannot be read as an image"),
+        ({"train/n02002724/images/n02002724_0.JPEG": None, "train/n02002724/images/n02002724_1.JPEG": None},
+         "class 'n02002724' is in test but not in train"),
+    ],
+)  # fmt: skip
+def test_broken_tiny_imagenet_archives_are_refused_in_a_sentence(tmp_path, changes, message):
+    as_zip(tmp_path / "tiny-imagenet-200.zip", tiny_imagenet_files(**changes))
+    with pytest.raises(ConfigError, match=message):
+        tiny_imagenet.describe(root=str(tmp_path))
+
+
+def test_half_a_tiny_imagenet_archive_is_refused(tmp_path):
+    path = as_zip(tmp_path / "tiny-imagenet-200.zip", tiny_imagenet_files())
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ConfigError, match=r"neither a folder nor a \.tar or \.zip archive"):
+        tiny_imagenet.describe(root=str(tmp_path))
 
 
 # --- downloads ------------------------------------------------------------------------------------------------------
