@@ -28,7 +28,8 @@ from freqmaps.stages import PUBLISHED, STAGES
 from tests.fault_numbers import NOT_NUMBERS, numbers
 from tests.workflow import clone, snakemake
 
-TAKING_THREADS = [stage for stage in STAGES if stage not in PUBLISHED]
+#: Snapshots have the threads of their training.
+TAKING_THREADS = [stage for stage in STAGES if stage not in (*PUBLISHED, "snapshots")]
 
 NETS = '''
 """A lab's own network."""
@@ -50,7 +51,7 @@ STUDY = {
     "threads": dict.fromkeys(TAKING_THREADS, 1),
     "datasets": {"ours": {"kind": "image_folder", "root": "images", "test_fraction": 0.5}},
     "models": {"tiny": {"architecture": "mylab.nets:tiny", "normalise": "dataset"}},
-    "trainings": {"short": {"epochs": 6, "batch": 32, "learning_rate": 0.05}},
+    "trainings": dict.fromkeys(("short", "followed"), {"epochs": 6, "batch": 32, "learning_rate": 0.05}),
     "attacks": {"pgd": {"kind": "pgd", "epsilon": 0.2, "steps": 10}},
     "maps": {"ce": {"min_steps": 60, "max_steps": 120, "penalty": 0.01}},
     "group_maps": {"sets": {"objective": "invariance", "batch": 16, "epochs": 4, "learning_rate": 0.05}},
@@ -61,7 +62,8 @@ STUDY = {
             "datasets": ["ours"], "models": ["tiny"], "trainings": ["short"], "attacks": ["pgd"], "maps": ["ce"],
             "metrics": ["cosine", "svcca"], "samples": {"first": 40}, "group_maps": ["sets"],
             "evaluations": ["filtered"],
-        }
+        },
+        {"datasets": ["ours"], "models": ["tiny"], "trainings": ["followed"], "snapshots": ["last"]},
     ],
     "items": [{"item": "B25-T1", "attacks": ["pgd"]}, {"item": "B25-F1", "attack": "pgd"}],
 }  # fmt: skip

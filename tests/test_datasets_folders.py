@@ -52,15 +52,66 @@ def test_some_classes_only(tmp_path):
     root = str(as_folder(tmp_path / "a", files))
     assert image_folder.describe(root=root).classes == ("cat", "dog", "emu")
     description = image_folder.describe(root=root, classes=["emu", "cat"])
-    assert description.classes == ("cat", "emu")
+    assert description.classes == ("emu", "cat")  # as given: a network brought along has its own order
     assert description.splits == {"train": 4, "test": 4}
     assert image_folder.describe(root=root).splits == {"train": 7, "test": 7}
     got = whole(image_folder.read(root=root, classes=["emu", "cat"]))
-    assert {s.split("/")[1]: label for s, label in zip(got.sample, got.label, strict=True)} == {"cat": 0, "emu": 1}
+    assert {s.split("/")[1]: label for s, label in zip(got.sample, got.label, strict=True)} == {"emu": 0, "cat": 1}
     with pytest.raises(ConfigError, match="no class 'cta'; did you mean 'cat'"):
         image_folder.describe(root=root, classes=["cta", "dog"])
     with pytest.raises(ConfigError, match="at least two classes"):
         image_folder.describe(root=root, classes=["dog"])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("Training", "Testing"), ("TRAIN", "VAL"), ("training_set", "test_set"), ("Train", "Valid"), ("train set", "dev")],
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_split_folders_are_known_by_any_of_their_names(names, wrapped, tmp_path):
+    files = {
+        f"{'mine/' if wrapped else ''}{names[k.startswith('test')]}/{k.split('/', 1)[1]}": v for k, v in tree().items()
+    }
+    expected = image_folder.describe(root=str(as_folder(tmp_path / "plain", tree())))
+    got = image_folder.describe(root=str(as_folder(tmp_path / "a", files)))
+    assert got == expected
+
+
+def test_a_class_may_be_called_like_a_split(tmp_path):
+    files = {f"{name}/{i}.png": picture(10 * n + i) for n, name in enumerate(("train", "ship")) for i in range(4)}
+    assert image_folder.describe(root=str(as_folder(tmp_path / "a", files))).classes == ("ship", "train")
+    both = {f"{split}/{k}": v for split in ("train", "Training") for k, v in files.items()}
+    with pytest.raises(ConfigError, match=r"Training/ and train/: which one holds the training images\?"):
+        image_folder.describe(root=str(as_folder(tmp_path / "b", both)))
+
+
+def test_what_classes_leave_out_is_not_looked_at(tmp_path):
+    files = tree() | {"train/eel/note.txt": b"", "test/fox/1.png": b"broken", "train/fox/1.png": b"broken"}
+    root = str(as_folder(tmp_path / "a", files))
+    with pytest.raises(ConfigError, match=r"class folder '.*eel' holds no images"):
+        image_folder.describe(root=root)
+    assert image_folder.describe(root=root, classes=["dog", "cat"]).splits == {"train": 6, "test": 6}
+    assert len(whole(image_folder.read(root=root, classes=["dog", "cat"])).sample) == 12
+
+
+def test_accents_count_the_same_in_either_form(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    files = {k.replace("cat", composed if k.startswith("train") else decomposed): v for k, v in tree().items()}
+    assert image_folder.describe(root=str(as_folder(tmp_path / "a", files))).classes == (composed, "dog")
+    twice = files | {f"train/{decomposed}/9.png": picture(5)}
+    with pytest.raises(ConfigError, match="two folders called 'caf\u00e9', with composed and with decomposed accents"):
+        image_folder.describe(root=str(as_folder(tmp_path / "b", twice)))
+
+
+def test_endings_that_can_be_read_count_and_others_are_named(tmp_path, caplog):
+    jpeg = {f"{split}/{c}/{i}.{ending}": picture(i, form="jpeg") for split in ("train", "test") for c in ("cat", "dog")
+            for i, ending in enumerate(("jfif", "JPE", "jpg"))}  # fmt: skip
+    root = str(as_folder(tmp_path / "a", jpeg | {"train/cat/7.heic": b"x", "train/cat/8.HEIC": b"x", "note": b""}))
+    assert image_folder.describe(root=root).splits == {"train": 6, "test": 6}
+    with caplog.at_level("INFO", logger="freqmaps"):
+        whole(image_folder.read(root=root))
+    assert "train: 2 classes, 6 images (cat 3, dog 3)" in caplog.text
+    assert "files that are not read as images: 2 with .heic, 1 with no ending" in caplog.text
 
 
 def test_identity_follows_the_content(tmp_path):

@@ -265,7 +265,7 @@ def wrapped(function):
         (lambda f, x: f(x.round().detach()), "zero gradient"),
         (lambda f, x: f(torch.zeros_like(x)), "zero gradient"),
         (lambda f, x: f((x - x).sqrt() + x), "gradient with respect to the images is NaN"),
-        (lambda f, x: nn.functional.dropout(f(x), 0.5, training=True), "asked again"),
+        (lambda f, x: nn.functional.dropout(f(x), 0.5, training=True), "from one call to the next"),
         (lambda f, x: f(x - x.mean(0)), "rest of its batch"),
     ],
 )

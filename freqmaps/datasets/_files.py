@@ -18,16 +18,12 @@ from typing import Any
 from freqmaps.core.cache import cache_folder
 from freqmaps.core.errors import ConfigError
 from freqmaps.core.files import write_text
+from freqmaps.core.paths import expanded as expanded
 
 DECIDES_NUMBERS = False
 
 #: Raise it when the answers change their meaning: older ones are then no longer found.
-_VERSION = 1
-
-
-def expanded(path: str) -> Path:
-    """Return a path of the config, with ``~`` for the home folder; relative ones start at the working directory."""
-    return Path(path).expanduser()
+_VERSION = 2
 
 
 def stamp(path: Path) -> list[Any]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from freqmaps.core.errors import ConfigError, nearest
@@ -16,10 +20,15 @@ from freqmaps.datasets._sources import Listing, Source
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: A folder's split by its name; the first there is of those that mean ``test`` is taken.
-_TESTS = ("test", "val", "valid", "validation")
+#: Names of folders that hold a split, in any case, with or without a word for a set; the first of those that mean
+#: ``test`` is taken.
+_TRAINS = ("train", "training")
+_TESTS = ("test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation")
+_SET = re.compile(r"[ _-]?(set|split|data|images|imgs)$")
 #: Bytes of an image file; an archive that holds a larger one is broken, or meant to fill the memory.
 _LARGEST = 1 << 28
+log = logging.getLogger("freqmaps")
+
 _ADD = f"give it class folders that hold images ({', '.join(_decode.EXTENSIONS)})"
 
 
@@ -39,21 +48,25 @@ class Entry:
         return f"{self.source.path}/{self.member}"
 
 
-def entries(sources: Sequence[tuple[Source, str]]) -> list[Entry]:
-    """Return all images of some sources, sorted by id.
+def entries(sources: Sequence[tuple[Source, str]], classes: Sequence[str] | None = None) -> list[Entry]:
+    """Return all images of some sources, or those of some classes, sorted by id.
 
     Parameters
     ----------
     sources
         Each with the split it holds, or with ``""`` where it holds both, in folders ``train`` and ``test`` (or
-        ``val``), or class folders from which the split is made.
+        ``val``, ``Training``, ``test_set``, ...), or class folders from which the split is made.
+    classes
+        Class folders to look at: what is amiss in others is their owner's affair. None looks at all.
 
     Raises
     ------
     ConfigError
-        No class folders, one without images, a class that one split lacks, or only one of the splits.
+        No class folders, none of a name in ``classes``, one without images, a class that one split lacks, or only one
+        of the splits.
     """
-    found = [entry for source, split in sources for entry in _entries(source, split)]
+    _check_choice(classes)
+    found = [entry for source, split in sources for entry in _entries(source, split, classes)]
     found.sort(key=lambda e: e.sample)
     counts = count(found)
     if "" not in counts:
@@ -64,7 +77,7 @@ def entries(sources: Sequence[tuple[Source, str]]) -> list[Entry]:
 
 
 def pick(counts: dict[str, dict[str, int]], wanted: Sequence[str] | None) -> dict[str, dict[str, int]]:
-    """Return the counts of some class folders, of all where none are named.
+    """Return the counts of some class folders in the order given, which is that of the labels; of all if none is named.
 
     Raises
     ------
@@ -77,9 +90,13 @@ def pick(counts: dict[str, dict[str, int]], wanted: Sequence[str] | None) -> dic
     for name in wanted:
         if name not in there:
             raise ConfigError(f"classes: no class '{name}'; {nearest(name, there)}")
-    if len(set(wanted)) != len(wanted) or len(wanted) < 2:
-        raise ConfigError(f"classes: {list(wanted)}; give at least two classes, each once")
-    return {split: {name: of_split[name] for name in sorted(wanted)} for split, of_split in counts.items()}
+    _check_choice(wanted)
+    return {split: {name: of_split[name] for name in wanted} for split, of_split in counts.items()}
+
+
+def _check_choice(classes: Sequence[str] | None) -> None:
+    if classes is not None and (len(set(classes)) != len(classes) or len(classes) < 2):
+        raise ConfigError(f"classes: {list(classes)}; give at least two classes, each once")
 
 
 def count(found: Sequence[Entry]) -> dict[str, dict[str, int]]:
@@ -91,35 +108,67 @@ def count(found: Sequence[Entry]) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _entries(source: Source, split: str) -> Iterator[Entry]:
+def _entries(source: Source, split: str, classes: Sequence[str] | None) -> Iterator[Entry]:
     listing = source.listing()
     files = [name for name in listing.files if _decode.is_image(name)]
     base = _unwrapped(listing, files, keep=not split)
     for name, below in _splits(listing, base, split, source).items():
-        empty = _children(listing, below)
-        if not empty:
-            raise ConfigError(f"'{source.path}/{below}' has no class folders; {_ADD}")
+        folders = _class_folders(listing, below, source)
+        for wanted in classes or ():
+            if wanted not in folders.values():
+                raise ConfigError(f"classes: no class '{wanted}'; {nearest(wanted, folders.values())}")
+        empty = {folder for folder, name in folders.items() if classes is None or name in classes}
         for file in files:
             if not file.startswith(below):
                 continue
             folder, _, rest = file.removeprefix(below).partition("/")
-            if not rest:
-                continue  # beside the class folders: a contact sheet, say
+            if not rest or (classes is not None and folders[folder] not in classes):
+                continue  # beside the class folders: a contact sheet, say; or of a class that is left out
             empty.discard(folder)
             if listing.files[file] > _LARGEST:
                 raise ConfigError(
                     f"'{source.path}/{file}' has {listing.files[file]} bytes, too many for an image; remove it"
                 )
-            sample = "/".join(part for part in (name, folder, rest) if part)
+            sample = unicodedata.normalize("NFC", "/".join(part for part in (name, folder, rest) if part))
             if not _is_text(sample):
                 raise ConfigError(f"'{source.path}': the file name {sample!r} is not valid UTF-8; rename it")
-            yield Entry(source, file, name, folder, sample)
+            yield Entry(source, file, name, folders[folder], sample)
         if empty:
             raise ConfigError(f"class folder '{source.path}/{below}{min(empty)}' holds no images; fill or remove it")
 
 
 def _is_text(name: str) -> bool:
     return name.isascii() or not any("\ud800" <= c <= "\udfff" for c in name)
+
+
+def _class_folders(listing: Listing, below: str, source: Source) -> dict[str, str]:
+    """Return the class folders with the names of their classes: accents count the same in either Unicode form.
+
+    Raises
+    ------
+    ConfigError
+        There is none, or two look the same.
+    """
+    folders = {folder: unicodedata.normalize("NFC", folder) for folder in sorted(_children(listing, below))}
+    if not folders:
+        raise ConfigError(f"'{source.path}/{below}' has no class folders; {_ADD}")
+    names = list(folders.values())
+    same = next((name for name in names if names.count(name) > 1), None)
+    if same is not None:
+        raise ConfigError(
+            f"'{source.path}/{below}' has two folders called '{same}', with composed and with decomposed accents; "
+            "put their images into one"
+        )
+    return folders
+
+
+def _is_split(name: str, meanings: Sequence[str]) -> bool:
+    """Tell whether a folder's name means one of some splits: ``Training``, ``test_set``, ``VAL``.
+
+    >>> _is_split("Training", _TRAINS), _is_split("test_set", _TESTS), _is_split("trainer", _TRAINS)
+    (True, True, False)
+    """
+    return _SET.sub("", name.casefold()) in meanings
 
 
 def _children(listing: Listing, below: str) -> set[str]:
@@ -134,7 +183,7 @@ def _unwrapped(listing: Listing, files: Sequence[str], *, keep: bool) -> str:
     base = ""
     while True:
         children = _children(listing, base)
-        if len(children) != 1 or (keep and children & {"train", *_TESTS}):
+        if len(children) != 1 or (keep and any(_is_split(c, (*_TRAINS, *_TESTS)) for c in children)):
             return base
         inner = f"{base}{min(children)}/"
         direct = any(f.startswith(base) and "/" not in f.removeprefix(base) for f in files)
@@ -147,18 +196,29 @@ def _splits(listing: Listing, base: str, split: str, source: Source) -> dict[str
     """Return the folder of each split; ``{"": base}`` where the split has to be made."""
     if split:
         return {split: base}
-    children = _children(listing, base)
-    tests = [name for name in _TESTS if name in children]
-    if "train" in children and tests:
-        return {"train": f"{base}train/", "test": f"{base}{tests[0]}/"}
-    if children and children <= {"train", *_TESTS}:
-        there, missing = ("train", "test/ or val/") if "train" in children else (tests[0], "train/")
+    children = sorted(_children(listing, base))
+    trains = [name for name in children if _is_split(name, _TRAINS)]
+    tests = [name for meaning in _TESTS for name in children if _is_split(name, (meaning,))]
+    if len(trains) > 1:
+        raise ConfigError(
+            f"'{source.path}' has {' and '.join(f'{base}{name}/' for name in trains)}: which one holds the training "
+            "images? Name it as 'train', and the other split's folder as 'test'"
+        )
+    if trains and tests:
+        return {"train": f"{base}{trains[0]}/", "test": f"{base}{tests[0]}/"}
+    if children and len(trains) + len(tests) == len(children):
+        there, missing = (trains[0], "test/ or val/") if trains else (tests[0], "train/")
         raise ConfigError(f"'{source.path}' has {base}{there}/ but no {missing} beside it; add it")
     return {"": base}
 
 
-def summary(sources: Sequence[tuple[Source, str]]) -> dict[str, Any]:
+def summary(sources: Sequence[tuple[Source, str]], classes: Sequence[str] | None = None) -> dict[str, Any]:
     """Return what is known of all images, reading them once and remembering the answer while no file changes.
+
+    Parameters
+    ----------
+    sources, classes
+        As for :func:`entries`.
 
     Returns
     -------
@@ -172,8 +232,26 @@ def summary(sources: Sequence[tuple[Source, str]]) -> dict[str, Any]:
     ConfigError
         As :func:`entries`, and for the first image that cannot be read.
     """
-    signature = [[source.stamp(), split] for source, split in sources]
-    return _files.remembered("class folders", signature, lambda: _scan(entries(sources)))
+    signature: list[Any] = [[source.stamp(), split] for source, split in sources]
+    if classes is not None:
+        signature.append(sorted(classes))
+    return _files.remembered("class folders", signature, lambda: _scan(entries(sources, classes)))
+
+
+def describe_scan(sources: Sequence[tuple[Source, str]], found: Sequence[Entry]) -> None:
+    """Log the classes and images of each split, and which other files lie there and are not read."""
+    for split, of_split in count(found).items():
+        told = ", ".join(f"{name} {n}" for name, n in of_split.items())
+        log.info("%s: %d classes, %d images (%s)", split or "all images", len(of_split), sum(of_split.values()), told)
+    endings: dict[str, int] = {}
+    for source, _ in sources:
+        for name in source.listing().files:
+            if not _decode.is_image(name):
+                ending = PurePosixPath(name).suffix.lower() or "no ending"
+                endings[ending] = endings.get(ending, 0) + 1
+    if endings:
+        told = ", ".join(f"{n} with {ending}" for ending, n in sorted(endings.items(), key=lambda e: -e[1]))
+        log.info("files that are not read as images: %s", told)
 
 
 def _scan(found: list[Entry]) -> dict[str, Any]:
@@ -245,7 +323,9 @@ def split_counts(known: dict[str, Any], test_fraction: float | None) -> dict[str
     return {"train": sum(counts[""].values()) - test, "test": test}
 
 
-def blocks(found: list[Entry], *, channels: int, size: int, test_fraction: float | None) -> Iterator[Block]:
+def blocks(
+    found: list[Entry], *, channels: int, size: int, test_fraction: float | None, classes: Sequence[str] | None = None
+) -> Iterator[Block]:
     """Yield the images, decoded as they are asked for, dealt out class by class within each split.
 
     Parameters
@@ -256,8 +336,10 @@ def blocks(found: list[Entry], *, channels: int, size: int, test_fraction: float
         What the images become.
     test_fraction
         Share of each class for testing, where the split has to be made.
+    classes
+        Class folders in the order of the labels; None: by name.
     """
-    folders = sorted({e.folder for e in found})
+    folders = sorted({e.folder for e in found}) if classes is None else list(classes)
     labels = [folders.index(e.folder) for e in found]
     split = [e.split for e in found]
     if test_fraction is not None and "" in split:

@@ -43,16 +43,16 @@ def describe(
     test_fraction
         Share of each class for testing, where the split has to be made.
     classes
-        Class folders to take; all where none are named.
+        Class folders to take, in the order of the labels; all, by name, where none are named.
 
     Raises
     ------
     ConfigError
         Wrong path, no or empty class folders, a class that one split lacks, an image that cannot be read.
     """
-    known = _folders.summary(_places(root, train, test))
+    known = _folders.summary(_places(root, train, test), classes)
     counts = _folders.pick(known["counts"], classes)
-    names = tuple(sorted(next(iter(counts.values()))))
+    names = tuple(next(iter(counts.values()))) if classes else tuple(sorted(next(iter(counts.values()))))
     splits = _folders.split_counts(known | {"counts": counts}, test_fraction)
     identity = {"images": sum(splits.values()), "bytes": known["bytes"], "digest": known["digest"]}
     side = size or _folders.common_size(known)
@@ -71,9 +71,10 @@ def read(
 ) -> Iterator[Block]:
     """Yield the images in store order; parameters and errors as :func:`describe`."""
     places = _places(root, train, test)
-    side = size or _folders.common_size(_folders.summary(places))
-    found = [e for e in _folders.entries(places) if classes is None or e.folder in classes]
-    yield from _folders.blocks(found, channels=channels, size=side, test_fraction=test_fraction)
+    side = size or _folders.common_size(_folders.summary(places, classes))
+    found = _folders.entries(places, classes)
+    _folders.describe_scan(places, found)
+    yield from _folders.blocks(found, channels=channels, size=side, test_fraction=test_fraction, classes=classes)
 
 
 def _places(root: str | None, train: str | None, test: str | None) -> list[tuple[_sources.Source, str]]:

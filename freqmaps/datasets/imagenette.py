@@ -60,7 +60,8 @@ def describe(
     channels
         3 for RGB, 1 for grey.
     classes
-        Names of the classes to take (``church``, ``French horn``, ...); all ten where none are given.
+        Names of the classes to take (``church``, ``French horn``, ...), in the order of the labels; all ten where none
+        are given.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def describe(
     counts = _PUBLISHED if md5 == original.md5 else _folders.summary(_place(folder / original.name))["counts"]
     chosen = _folders.pick(counts, _folders_of(classes, counts))
     splits = _folders.split_counts({"counts": chosen, "first": original.name}, None)
-    names = tuple(_name(folder) for folder in sorted(next(iter(chosen.values()))))
+    names = tuple(_name(folder) for folder in next(iter(chosen.values())))
     return Description(
         {"files": {original.name: md5}}, splits, names, channels, size,
         "https://github.com/fastai/imagenette", "Apache-2.0; the photographs on ImageNet's terms",
@@ -93,7 +94,7 @@ def read(
     found = _folders.entries(_place(path))
     wanted = _folders_of(classes, _folders.count(found))
     found = [e for e in found if wanted is None or e.folder in wanted]
-    yield from _folders.blocks(found, channels=channels, size=size, test_fraction=None)
+    yield from _folders.blocks(found, channels=channels, size=size, test_fraction=None, classes=wanted)
 
 
 def _folders_of(classes: list[str] | None, counts: dict[str, dict[str, int]]) -> list[str] | None:

@@ -20,6 +20,8 @@ _LOOPS = ("steps", "restarts", "binary_search_steps", "candidates")
 _SETTLED = 1.03
 #: A training step is three passes' work, an input gradient two.
 _TRAINING = 1.5
+#: ASSUME: a regulariser differentiates an input gradient again, as much work as two of them.
+_REGULARISER = 2.0
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ class Case:
         if self.stage == "training":
             if "settings" not in self.parameters:  # a checkpoint that a user brings is only tested
                 return self.images / 2
-            return self.images * self.loops * (_TRAINING + self._inner(default=0.0))
+            terms = _REGULARISER * len(self.parameters.get("regularisers", ()))
+            return self.images * self.loops * (_TRAINING + self._inner(default=0.0) + terms)
         return self.images * self.loops * self._inner(default=1.0) * self._starts
 
     @property

@@ -11,10 +11,11 @@ from typing import Any
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
+from freqmaps.core.paths import expanded
 from freqmaps.provenance import keys
 from freqmaps.study import atlas, config, networks, pages
 from freqmaps.study.comparisons import add_comparisons
-from freqmaps.study.graph import Graph, Node, root_relative
+from freqmaps.study.graph import Graph, Node
 from freqmaps.study.items import Item, add_item
 from freqmaps.study.jobs import Batch, batches
 from freqmaps.study.runs import Run
@@ -47,7 +48,7 @@ class Study:
                 f"results: '{self.config['results']}' is on object storage, which only the workflow itself reads; "
                 "copy it to a folder and name that (docs/shared-roots.md)"
             )
-        return root_relative(self.config["results"])
+        return expanded(self.config["results"], "results: ")
 
     @property
     def remote(self) -> bool:

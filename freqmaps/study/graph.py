@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from freqmaps.core import components
@@ -136,8 +135,3 @@ def entry(section: Mapping[str, Any], name: str, where: str, what: str) -> dict[
     if name not in section:
         raise ConfigError(f"{where}: no {what} named '{name}' in the config; {nearest(name, section)}")
     return dict(section[name])
-
-
-def root_relative(path: str) -> Path:
-    """Return a path that a config names, with ``~`` expanded; relative ones start at the working directory."""
-    return Path(path).expanduser()

@@ -8,11 +8,12 @@ from typing import Any
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
+from freqmaps.core.paths import expanded
 from freqmaps.provenance import keys
 from freqmaps.stages import STAGES
 from freqmaps.stages.work import Shape
 from freqmaps.study import precheck, snapshots
-from freqmaps.study.graph import Graph, Node, entry, root_relative
+from freqmaps.study.graph import Graph, Node, entry
 
 DECIDES_NUMBERS = False
 
@@ -104,7 +105,7 @@ class Networks:
             )
         if model["checkpoint"] is not None:
             shape = {"classes": len(description.classes), "channels": description.channels, "size": description.size}
-            path = root_relative(model["checkpoint"])
+            path = expanded(model["checkpoint"], f"{where}.checkpoint: ")
             digest = precheck.checkpoint(path, spec["model"], shape, where)
             spec |= {"checkpoint": {"sha256": digest}}
             told["checkpoint"] = str(path)
@@ -112,7 +113,9 @@ class Networks:
             parts += self._add_training(spec, names["training"])
         weights = parameters.get("pretrained")
         if isinstance(weights, str) and Path(weights).suffix:
-            parameters["pretrained"] = {"sha256": precheck.digest(root_relative(weights), f"{where}.pretrained")}
+            parameters["pretrained"] = {
+                "sha256": precheck.digest(expanded(weights, f"{where}.pretrained: "), f"{where}.pretrained")
+            }
             told["located"]["pretrained"] = weights
         trained = {name: value for name, value in names.items() if name != "step"}
         if "step" in names:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from freqmaps.inference.estimates import Z95
 from freqmaps.inference.verdicts import trend
-from freqmaps.papers.c22._drawing import draw_quadrant, first_quadrant, ring_means
+from freqmaps.papers.c22._drawing import draw_quadrants, first_quadrant, ring_means
 from freqmaps.papers.c22._networks import STANDARD, Case, Values, cases, grouped, label
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
@@ -45,8 +45,8 @@ def build(inputs: Inputs) -> Figure:
         for row, case in zip(panels, every, strict=True):
             images, jacobians = _planes(case)
             start = plain(label(every, case))
-            draw_quadrant(row[0], first_quadrant(images), f"{plain(case.names['dataset'])}: images")
-            drawn = draw_quadrant(row[1], first_quadrant(jacobians), f"{start}: Jacobians")
+            titles = [f"{plain(case.names['dataset'])}: images", f"{start}: Jacobians"]
+            drawn = draw_quadrants(row[:2], [first_quadrant(images), first_quadrant(jacobians)], titles)
             bar = figure.colorbar(drawn, ax=list(row[:2]), shrink=0.85, pad=0.02)
             bar.set_label("log10, of the largest", color=MUTED, fontsize=7)
             bar.ax.tick_params(colors=MUTED, labelsize=6.5)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from freqmaps.papers.c22._drawing import draw_quadrant, signed_picture
+from freqmaps.papers.c22._drawing import draw_quadrants, scale, signed_picture
 from freqmaps.papers.c22._networks import cases, label
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
@@ -19,8 +19,8 @@ from freqmaps.spectra.low_bias import exponents, log_low_bias, log_products, low
 TITLE = "How JaFR measures the low-frequency bias of a batch"
 CAPTION = (
     "From left to right: an image x; its Jacobian J, the gradient of the cross-entropy in its pixels; |F J| averaged "
-    "over channels; M, the mean of |F J| over the batch, logarithms relative to the largest, frequency rising from 0 in "
-    "the upper left corner. Below and beside M: the logarithm of the product along each column and each row, with "
+    "over channels; M, the mean of |F J| over the batch, logarithms relative to the largest, frequency rising from 0 "
+    "in the upper left corner. Below and beside M: the logarithm of the product along each column and each row, with "
     "exponents falling from 1 at the lowest to −1 at the highest frequency. B_low is the sum of all these products."
 )
 KIND = "figure"
@@ -65,15 +65,15 @@ def build(inputs: Inputs, *, training: str | None = None, example: int = 0) -> F
         picture(axes[1], signed_picture(jacobians[example]))
         axes[0].set_title("image x", color=INK)
         axes[1].set_title("Jacobian J", color=INK)
-        draw_quadrant(axes[2], each[example], "|F J|")
-        draw_quadrant(axes[3], mean, f"M, mean of {len(each)}")
+        drawn = draw_quadrants(axes[2:], [each[example], mean], ["|F J|", f"M, mean of {len(each)}"])
         _bars(figure.add_subplot(grid[1, 3]), columns, "columns", upright=True)
         _bars(figure.add_subplot(grid[0, 4]), rows, "rows", upright=False)
         _exponents(figure.add_subplot(grid[1, 0]), mean.shape[1], given["exponent_epsilon"])
         text = figure.add_subplot(grid[1, 1:3])
         text.axis("off")
         signed = f"{bias:.2f}".replace("-", "−")
-        text.text(0.5, 0.5, f"log B_low = {signed}", ha="center", va="center", color=INK, fontsize=9)
+        scale(figure, drawn, text, upright=False)
+        text.text(0.5, 0.65, f"log B_low = {signed}", ha="center", va="center", color=INK, fontsize=9)
     notes = [
         f"The batch: {len(each)} test images, the first shown is '{case.arrays['example'].values[example]}', of the "
         f"network {label([case], case)} ('{case.names['training']}', seed {case.names['seed']}). In training a batch "

@@ -20,9 +20,9 @@ from freqmaps.results.reader import Inputs
 TITLE = "Low-frequency bias of Jacobians by training"
 CAPTION = (
     "log B_low (natural logarithm) of the gradients of the cross-entropy in the pixels of test images, in three "
-    "readings: of the mean gradient, as the paper's released code measures networks; of the mean spectrum, as it measures "
-    "batches in training; and the mean over images. The larger, the more the network relies on low frequencies. PGD: "
-    "accuracy on a fixed part of the training images, after the last epoch and in the best one."
+    "readings: of the mean gradient, as the paper's released code measures networks; of the mean spectrum, as it "
+    "measures batches in training; and the mean over images. The larger, the more the network relies on low "
+    "frequencies. PGD: accuracy on a fixed part of the training images, after the last epoch and in the best one."
 )
 KIND = "table"
 NEEDS = ("evaluation", "training", "datasets")
@@ -130,13 +130,20 @@ def _trend(every: Sequence[Case], first: Sequence[Case], second: Sequence[Case])
     claim = f"{names[0]} has a larger low-frequency bias than {names[1]}"
     if min(len(first), len(second)) > 1:
         found = difference_interval(_values(first, "gradients"), _values(second, "gradients"))
-        change, low, high, how = found.mean, found.low, found.high, "log B_low of the mean gradient, Welch's interval"
-    else:
-        one, other = first[0].row("none"), second[0].row("none")
-        change = float(one["value"]) - float(other["value"])
-        half = Z95 * hypot(*(float(row["sd"]) / float(row["n"]) ** 0.5 for row in (one, other)))
-        low, high, how = change - half, change + half, "log B_low per image, one network each, interval over images"
-    return trend(claim, [(low, high)], f"{change:+.2f} ({low:+.2f} to {high:+.2f}), {how}".replace("-", "−"))
+        bounds = (found.low, found.high)
+        evidence = f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f}), log B_low of the mean gradient, Welch's"
+        return trend(claim, [bounds], f"{evidence} interval".replace("-", "−"))
+    one, other = first[0].row("none"), second[0].row("none")
+    change = float(one["value"]) - float(other["value"])
+    half = Z95 * hypot(*(float(row["sd"]) / float(row["n"]) ** 0.5 for row in (one, other)))
+    here, there = (float(group[0].row("gradients")["value"]) for group in (first, second))
+    # What one network each shows in one reading and not in the other is no finding.
+    agree = (here - there) * change > 0
+    evidence = (
+        f"one network each, log B_low per image {change:+.2f} ({change - half:+.2f} to {change + half:+.2f}) over images; "
+        f"of the mean gradient {here:.2f} against {there:.2f}{'' if agree else ', so that the two readings disagree'}"
+    )
+    return trend(claim, [(change - half, change + half) if agree else (nan, nan)], evidence.replace("-", "−"))
 
 
 def _spread(frame: pd.DataFrame) -> str:

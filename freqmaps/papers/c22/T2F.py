@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib import rc_context
-from matplotlib.axes import Axes
 
-from freqmaps.papers.c22._drawing import draw_quadrant, first_quadrant, signed_picture
+from freqmaps.papers.c22._drawing import draw_quadrants, first_quadrant, scale, signed_picture
 from freqmaps.papers.c22._networks import Case, cases, grouped, label
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
@@ -50,9 +49,12 @@ def build(inputs: Inputs, *, example: int = 0) -> Figure:
     with rc_context(STYLE):
         figure = new_figure(0.4 + 1.15 * (len(every) + 1), 2.9)
         panels = figure.subplots(2, len(every) + 1, squeeze=False)
-        for column, case in enumerate(every):
-            _column(list(panels[:, column]), every, case, example)
+        planes = [first_quadrant(case.arrays["spectrum"].isel(step=-1).values) for case in every]
+        drawn = draw_quadrants(list(panels[0, :-1]), planes, [_title(every, case) for case in every])
         panels[0, -1].axis("off")
+        scale(figure, drawn, panels[0, -1])
+        for axes, case in zip(panels[1], every, strict=False):
+            picture(axes, signed_picture(case.arrays["example_gradient"].values[example]))
         picture(panels[1, -1], every[0].arrays["example_image"].values[example])
         panels[1, -1].set_title("image", color=INK)
         panels[0, 0].set_ylabel("mean |F J|", color=MUTED)
@@ -63,9 +65,6 @@ def build(inputs: Inputs, *, example: int = 0) -> Figure:
     return Figure(figure, notes, f"{len(every)} columns, each a spectrum above a Jacobian; an image at the end.")
 
 
-def _column(panels: Sequence[Axes], every: Sequence[Case], case: Case, example: int) -> None:
-    title = plain(label(every, case)).replace(" + ", "\n+ ")
-    bias = case.row("gradients")["value"]
-    signed = f"{bias:.2f}".replace("-", "−")
-    draw_quadrant(panels[0], first_quadrant(case.arrays["spectrum"].isel(step=-1).values), f"{title}\n{signed}")
-    picture(panels[1], signed_picture(case.arrays["example_gradient"].values[example]))
+def _title(every: Sequence[Case], case: Case) -> str:
+    bias = f"{case.row('gradients')['value']:.2f}".replace("-", "−")
+    return f"{plain(label(every, case))}\n{bias}".replace(" + ", "\n+ ")

@@ -113,9 +113,10 @@ def _panel(axes: Axes, setting: Setting, changes: dict[str, Estimate], found: Es
 
 
 def _name(axes: Axes, setting: Setting, changes: dict[str, Estimate]) -> None:
-    """Write each corruption's name beside its point, in turn on either side."""
-    for number, (name, bias) in enumerate(setting.low_bias.items()):
-        right = number % 2 == 0
+    """Write each corruption's name beside its point, towards the middle of the panel."""
+    middle = np.mean([min(setting.low_bias.values()), max(setting.low_bias.values())])
+    for name, bias in setting.low_bias.items():
+        right = bias <= middle
         axes.annotate(
             name.replace("_", " "), (bias, 100 * changes[name].value), xytext=(3 if right else -3, 2),
             textcoords="offset points", ha="left" if right else "right", fontsize=4.5, color=MUTED,

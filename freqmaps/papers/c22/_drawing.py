@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 from matplotlib.image import AxesImage
 
 from freqmaps.papers.c22._networks import Values
@@ -29,16 +32,30 @@ def signed_picture(gradient: Values) -> Values:
     return 0.5 + 0.5 * np.asarray(gradient) / top
 
 
-def draw_quadrant(axes: Axes, plane: Values, title: str, *, logs: bool = True) -> AxesImage:
-    """Draw magnitudes, or their logarithms, with the lowest frequency in the upper left corner, as the paper does."""
-    top = float(plane.max()) or 1.0
-    shown = np.log10(np.maximum(plane / top, _FLOOR)) if logs else plane
-    image = axes.imshow(shown, cmap=SPECTRUM_COLOURS, vmax=0.0 if logs else None)
-    for size, ticks in ((plane.shape[1], axes.set_xticks), (plane.shape[0], axes.set_yticks)):
-        ticks([0, size - 1])
-    axes.tick_params(colors=MUTED, pad=1.5)
-    axes.set_title(title, color=INK)
+def logarithm(plane: Values) -> Values:
+    """Return the decimal logarithm of magnitudes relative to the largest, not below the floor."""
+    return np.asarray(np.log10(np.maximum(plane / (float(plane.max()) or 1.0), _FLOOR)))
+
+
+def draw_quadrants(panels: Sequence[Axes], planes: Sequence[Values], titles: Sequence[str]) -> AxesImage:
+    """Draw logarithms of magnitudes on one scale, the lowest frequency in the upper left corner; return the last."""
+    shown = [logarithm(plane) for plane in planes]
+    low = min(float(plane.min()) for plane in shown)
+    for axes, plane, title in zip(panels, shown, titles, strict=True):
+        image = axes.imshow(plane, cmap=SPECTRUM_COLOURS, vmin=low, vmax=0.0)
+        axes.set_xticks([0, plane.shape[1] - 1])
+        axes.set_yticks([0, plane.shape[0] - 1])
+        axes.tick_params(colors=MUTED, pad=1.5)
+        axes.set_title(title, color=INK)
     return image
+
+
+def scale(figure: Canvas, image: AxesImage, within: Axes, *, upright: bool = True) -> None:
+    """Draw the scale of quadrants in axes that are otherwise empty."""
+    place = within.inset_axes((0.1, 0.1, 0.12, 0.8) if upright else (0.15, 0.1, 0.7, 0.16))
+    bar = figure.colorbar(image, cax=place, orientation="vertical" if upright else "horizontal")
+    bar.set_label("log10, of the largest", color=MUTED, fontsize=7)
+    bar.ax.tick_params(colors=MUTED, labelsize=6.5)
 
 
 def ring_means(plane: Values) -> tuple[Values, Values]:

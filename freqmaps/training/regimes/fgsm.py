@@ -15,6 +15,7 @@ from freqmaps.training.regimes.adversarial import Adversarial
 
 RANGES = {"epsilon": "(0, 1)", "step": "(0, 1)", "warmup": "[0, 100000)"}
 TINY = {"epsilon": 0.1}
+COST = 1.0
 
 
 def build(

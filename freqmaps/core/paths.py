@@ -1,0 +1,42 @@
+"""Paths that a config names: the home folder and environment variables in them are looked up."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from freqmaps.core.errors import ConfigError
+
+DECIDES_NUMBERS = False
+
+_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
+
+
+def expanded(path: str, where: str = "") -> Path:
+    """Return a path of a config, with ``~``, ``$NAME`` and ``${NAME}`` looked up; relative ones start where one works.
+
+    Parameters
+    ----------
+    path
+        As the config has it.
+    where
+        What an error starts with.
+
+    Raises
+    ------
+    ConfigError
+        An environment variable that is not set.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1] or found[2]
+        if not os.environ.get(name):
+            raise ConfigError(
+                f"{where}'{path}': the environment variable {name} is not set; set it, or write the path out"
+            )
+        return os.environ[name]
+
+    # A folder may have a dollar sign in its name: what exists is taken as it stands.
+    given = Path(path).expanduser()
+    return given if given.exists() else Path(_VARIABLE.sub(value, path)).expanduser()
