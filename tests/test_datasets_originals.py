@@ -309,9 +309,10 @@ def test_tiny_imagenet_archive_in_its_original_format(tmp_path):
     assert np.array_equal(got.image[place].transpose(1, 2, 0), pixels)
     assert not any("test_0" in sample for sample in got.sample)
     two = given | {"classes": ["crane (n03126707)", "goldfish"], "channels": 1, "size": 16}
-    assert tiny_imagenet.describe(**two).classes == ("goldfish", "crane (n03126707)")
+    assert tiny_imagenet.describe(**two).classes == ("crane (n03126707)", "goldfish")
     part = whole(tiny_imagenet.read(**two))
     assert part.image.shape == (8, 1, 16, 16) and part.label.tolist() == [0, 1] * 4
+    assert part.sample[:2] == ["train/n03126707/n03126707_0.JPEG", "train/n01443537/n01443537_0.JPEG"]
     with pytest.raises(ConfigError, match="no class 'goldfis'; did you mean 'goldfish'"):
         tiny_imagenet.describe(**given, classes=["goldfis", "crane (n02002724)"])
 

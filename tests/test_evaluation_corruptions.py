@@ -208,7 +208,8 @@ def test_broken_official_files_are_refused_in_a_sentence(tmp_path):
 def study_with(**given):
     raw = config.read_files([REPOSITORY / "config.yaml"])
     raw["evaluations"]["corrupted"] = {"kind": "corruptions"} | given
-    raw["runs"][0]["evaluations"] = [*raw["runs"][0].get("evaluations", []), "corrupted"]
+    run = {key: raw["runs"][0][key] for key in ("datasets", "models", "trainings", "samples")}
+    raw |= {"runs": [run | {"evaluations": ["corrupted"]}], "items": []}
     nodes = [n for n in resolve(raw).graph.nodes.values() if n.names.get("evaluation") == "corrupted"]
     return nodes[0]
 

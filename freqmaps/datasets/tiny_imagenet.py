@@ -45,7 +45,8 @@ def describe(
     channels
         3 for RGB, 1 for grey.
     classes
-        Names of the classes to take (``goldfish``, ``Egyptian cat``, ...); all where none are given.
+        Names of the classes to take (``goldfish``, ``Egyptian cat``, ...), in the order of the labels; all, in that of
+        their WordNet ids, where none are given.
 
     Raises
     ------
@@ -59,7 +60,7 @@ def describe(
     return Description(
         {"files": {ORIGINAL.name: md5}},
         {split: sum(chosen[split].values()) for split in ("train", "test")},
-        tuple(known["names"][one] for one in sorted(chosen["train"])), channels, size,
+        tuple(known["names"][one] for one in chosen["train"]), channels, size,
         "http://cs231n.stanford.edu", "none stated; the photographs on ImageNet's terms",
     )  # fmt: skip
 
@@ -72,7 +73,7 @@ def read(
     found, words = _entries(_sources.source(path, "root"))
     wanted = _ids(classes, _names({entry.folder for entry in found}, words))
     found = [entry for entry in found if wanted is None or entry.folder in wanted]
-    yield from _folders.blocks(found, channels=channels, size=size, test_fraction=None)
+    yield from _folders.blocks(found, channels=channels, size=size, test_fraction=None, classes=wanted)
 
 
 def _published() -> dict[str, Any]:
