@@ -71,7 +71,8 @@ def check_item(item: str, inputs: Inputs, folder: Path) -> None:
     constants = components.find("item", item).constants
     assert constants["KIND"] in ("table", "figure") and constants["TITLE"] and constants["CAPTION"].endswith(".")
     assert set(constants["NEEDS"]) <= set(PATHS)
-    assert ("METRICS" in constants) == ("correlation" in constants["NEEDS"])
+    reads = (*constants["NEEDS"], *constants.get("USES", ()))
+    assert ("METRICS" in constants) == ("correlation" in reads)
     assert ("EVALUATIONS" in constants) == ("evaluation" in constants["NEEDS"])
     parameters = components.resolve("item", item, {}, where=item)
     needed = Inputs([r for r in inputs.results if _given(r, constants)])

@@ -25,6 +25,7 @@ from freqmaps.publish.tables import scope_notes
 from freqmaps.results.reader import Inputs
 from tests import (
     synthetic_c22,
+    synthetic_corruptions,
     synthetic_defence,
     synthetic_k22,
     synthetic_low_pass,
@@ -377,8 +378,9 @@ OTHERS = (
     *synthetic_low_pass.ITEMS,
     *synthetic_theory.ITEMS,
     *synthetic_spectra.ITEMS,
-    *synthetic_c22.ITEMS,
     *synthetic_robustness.ITEMS,
+    *synthetic_c22.ITEMS,
+    *synthetic_corruptions.ITEMS,
 )
 
 

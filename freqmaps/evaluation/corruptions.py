@@ -7,7 +7,7 @@ and adversarial perturbations?", IJCAI 2022, section 4.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from freqmaps.results.reader import Inputs
     from freqmaps.stores.selection import Samples
 
-    #: Corrupted images, the same ones without corruption (where they are known), and labels.
-    Part = tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.int64]]
+    #: Corrupted images, the same ones without corruption (where they are known), labels and ids.
+    Part = tuple[NDArray[np.float32], NDArray[np.float32] | None, NDArray[np.int64], Sequence[str]]
 
 NEEDS = ()
 UNKEYED = ("root",)
@@ -87,7 +87,8 @@ def compute(
         Rows: ``corruption``, ``group`` (``noise``, ``blur``, ``weather``, ``digital``, ``extra``), ``severity``,
         ``constants`` (a benchmark's name, or ``files``), and the accuracy; the first is of images without a corruption
         (``none``, severity 0). Arrays over ``corruption, severity, ky, kx``: ``difference_spectrum``, the mean over
-        images and channels of ``|F(corrupted - clean)|``; NaN where the clean images are not known.
+        images and channels of ``|F(corrupted - clean)|``; NaN where the clean images are not known. Samples: for each
+        image and corruption, under how many of the severities it is right; none where corruptions have other images.
 
     Raises
     ------
@@ -106,12 +107,23 @@ def compute(
         origin = _Read(samples, root, _classes(network))
     clean = accuracy(network.predict(samples.images) == samples.labels, **_place(NONE, NONE, 0, "none"))
     rows, planes = [clean], np.empty((len(names), len(levels), *samples.images.shape[2:]))
+    hits: dict[str, dict[str, int]] = {name: {} for name in names}
     for i, name in enumerate(names):
         group = str(components.find("corruption", name).constants["GROUP"])
         for j, level in enumerate(levels):
-            right, planes[i, j] = _under(network, origin.parts(name, level))
+            right, ids, planes[i, j] = _under(network, origin.parts(name, level))
+            for sample, one in zip(ids, right.tolist(), strict=True):
+                hits[name][sample] = hits[name].get(sample, 0) + one
             rows.append(accuracy(right, **_place(name, group, level, named)))
-    return Evaluated(rows, arrays=_arrays(names, levels, planes))
+    return Evaluated(rows, _by_sample(hits), _arrays(names, levels, planes))
+
+
+def _by_sample(hits: Mapping[str, Mapping[str, int]]) -> list[Row]:
+    """Return under how many severities of each corruption an image is right; empty if they are of several sets."""
+    first = next(iter(hits.values()))
+    if any(own.keys() != first.keys() for own in hits.values()):
+        return []
+    return [{"sample": sample} | {name: own[sample] for name, own in hits.items()} for sample in first]
 
 
 def _classes(network: Network) -> int:
@@ -138,7 +150,7 @@ class _Made:
             part = slice(start, start + rows)
             clean, positions = samples.images[part], samples.positions[part]
             images = corrupted(clean, name, severity, seed=self.draw, positions=positions, benchmark=self.benchmark)
-            yield images, clean, samples.labels[part]
+            yield images, clean, samples.labels[part], samples.ids[part]
 
 
 @dataclass(frozen=True)
@@ -163,10 +175,10 @@ class _Read:
                         f"labels.npy in '{self.root}' does not have the labels of the run's samples; give the files of "
                         "the run's dataset"
                     )
-                yield to_unit(block.image), samples.images[mine], samples.labels[mine]
+                yield to_unit(block.image), samples.images[mine], samples.labels[mine], block.sample
             else:
                 largest = max(largest, int(block.label.max()))
-                yield to_unit(block.image), None, block.label
+                yield to_unit(block.image), None, block.label, block.sample
         if largest not in (-1, self.classes - 1):
             raise FreqmapsError(
                 f"the files of '{name}' in '{self.root}' are of {largest + 1} classes and the network of "
@@ -174,19 +186,21 @@ class _Read:
             )
 
 
-def _under(network: Network, parts: Iterator[Part]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Return which corrupted images are right, and the mean spectrum of the difference, (h, w)."""
+def _under(network: Network, parts: Iterator[Part]) -> tuple[NDArray[np.bool_], list[str], NDArray[np.float64]]:
+    """Return which corrupted images are right, their ids, and the mean spectrum of the difference, (h, w)."""
     right: list[NDArray[np.bool_]] = []
+    ids: list[str] = []
     total = np.zeros(network.samples.images.shape[2:])
     planes = 0
-    for images, clean, labels in parts:
+    for images, clean, labels, samples in parts:
         right.append(network.predict(images) == labels)
+        ids += samples
         if clean is None:
             total[...] = np.nan
             continue
         total += spectrum(images.astype(np.float64) - clean).sum(axis=(0, 1))
         planes += images.shape[0] * images.shape[1]
-    return np.concatenate(right), total / max(1, planes)
+    return np.concatenate(right), ids, total / max(1, planes)
 
 
 def _arrays(names: Sequence[str], levels: Sequence[int], planes: NDArray[np.float64]) -> xr.Dataset:

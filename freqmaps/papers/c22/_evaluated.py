@@ -1,4 +1,4 @@
-"""Networks trained in the paper's ways, with their accuracies without attack and under attacks."""
+"""Networks trained in the paper's ways, with the accuracies that an evaluation found."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Trained:
         return list(dict.fromkeys(str(name) for names in found for name in names))
 
 
-def evaluated(inputs: Inputs, dataset: str = "") -> list[Trained]:
+def evaluated(inputs: Inputs, dataset: str = "", kind: str = KIND) -> list[Trained]:
     """Return the networks of each training, in the paper's order.
 
     Parameters
@@ -74,25 +74,27 @@ def evaluated(inputs: Inputs, dataset: str = "") -> list[Trained]:
         The study's results.
     dataset
         A kind of dataset: where networks of such data were evaluated, only they are returned.
+    kind
+        Of evaluation.
 
     Raises
     ------
     FreqmapsError
-        There is no evaluation of robustness.
+        There is no such evaluation.
     """
     groups: dict[tuple[str, ...], list[Result]] = {}
-    every = [r for r in inputs.select("evaluation") if (r.component("evaluation") or ("",))[0] == KIND]
+    every = [r for r in inputs.select("evaluation") if (r.component("evaluation") or ("",))[0] == kind]
     chosen = [r for r in every if _kind_of_data(inputs, r) == dataset] or every
     for result in chosen:
         groups.setdefault(tuple(result.names[name] for name in NAMES), []).append(result)
     if not groups:
-        raise FreqmapsError(f"there is no evaluation of kind {KIND}; add one to a run")
+        raise FreqmapsError(f"there is no evaluation of kind {kind}; add one to a run")
     regularisers = {names: _regularisers(inputs, results[0]) for names, results in groups.items()}
     rows = {names: _row(inputs, results[0], regularisers[names]) for names, results in groups.items()}
     found = []
     for names, results in groups.items():
         beside = [row for other, row in rows.items() if _apart(other) == _apart(names)]
-        evaluations = [Inputs([r]).evaluations(KIND) for r in results]
+        evaluations = [Inputs([r]).evaluations(kind) for r in results]
         called = _called(rows[names], names[2], beside)
         found.append(Trained(rows[names], called, regularisers[names], results, evaluations))
     order = [*ORDER, ""]

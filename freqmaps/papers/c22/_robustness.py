@@ -75,11 +75,11 @@ def _record(item: str, inputs: Inputs, one: Trained, attacks: Mapping[str, str])
         record |= {attack: found.mean, f"{attack}_sd": found.sd, f"{attack}_low": low, f"{attack}_high": high}
     record["n"] = min((n for _, n in one.counts("clean")), default=0)
     record["failed"] = ", ".join(one.failed())
-    differs = _weights(item, one)
+    differs = weight_differs(item, one)
     return record | beside(item, inputs, one.names, record, row=one.row, differs=differs)
 
 
-def _weights(item: str, one: Trained) -> list[str]:
+def weight_differs(item: str, one: Trained) -> list[str]:
     """Say if the regulariser's weight is not the paper's."""
     theirs = [row["weight"] for row in published(item)["rows"] if row["row"] == one.row and "weight" in row]
     if not theirs:

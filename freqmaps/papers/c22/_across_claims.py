@@ -1,0 +1,126 @@
+"""Whether networks that are pushed to low frequencies differ in what the other papers measure, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf, isnan
+from statistics import fmean
+
+from freqmaps.inference.estimates import Estimate, difference_of
+from freqmaps.inference.intervals import difference_interval
+from freqmaps.inference.verdicts import finding
+from freqmaps.papers.c22._across import QUANTITIES, Network
+from freqmaps.papers.c22._networks import FGSM_AT, STANDARD
+
+#: Trainings that differ in JaFR alone: the one with the push to lower frequencies first.
+_PAIRS = (("JaFR", STANDARD), (f"{FGSM_AT} + JaFR", FGSM_AT), (FGSM_AT, f"{FGSM_AT} + JaFR(-)"))
+_ANSWERS = {"holds": "yes", "does not hold": "no", "cannot be told here": "cannot be told here"}
+#: Quantities, and what is asked of them.
+_QUESTIONS = {
+    "low_bias_per_image": "Are its Jacobians of lower frequencies?",
+    "essential_low": "Are its essential maps?",
+    "adversarial_low": "Do its adversarial maps follow?",
+    "lfc_ratio": "Are perturbations of it of lower frequencies?",
+    "cosine": "Is the correlation of the two kinds of maps different?",
+    "low_pass": "Does its accuracy through a low-pass filter change?",
+}
+#: Asked in either direction.
+_EITHER = ("cosine", "low_pass")
+
+
+@dataclass(frozen=True)
+class Group:
+    """The networks of a training, which differ by their seed."""
+
+    networks: Sequence[Network]
+
+    @property
+    def paper(self) -> str:
+        """The paper's name of the training; empty if it has none."""
+        return self.networks[0].case.paper
+
+    @property
+    def called(self) -> str:
+        """What to call it."""
+        return self.networks[0].called
+
+    def values(self, name: str) -> list[float]:
+        """Return a quantity of each network, those that have it."""
+        found = [network.values[name].value for network in self.networks]
+        return [value for value in found if not isnan(value)]
+
+
+def grouped(every: Sequence[Network]) -> list[Group]:
+    """Return the networks by training."""
+    found: dict[tuple[str, ...], list[Network]] = {}
+    for network in every:
+        found.setdefault(network.case.group, []).append(network)
+    return [Group(networks) for networks in found.values()]
+
+
+def change(first: Group, second: Group, name: str) -> Estimate:
+    """Return what a quantity is more in the first training, with its 95 % interval.
+
+    Of one network each it is over images, as if the two had other images, which is rather too wide; of several it is
+    Welch's over networks; otherwise there is none.
+    """
+    counts = [len(first.values(name)), len(second.values(name))]
+    if counts == [1, 1]:
+        one, other = (
+            next(n.values[name] for n in group.networks if not isnan(n.values[name].value)) for group in (first, second)
+        )
+        return difference_of(one, other)
+    found = difference_interval(first.values(name), second.values(name))
+    return Estimate(found.mean, found.low, found.high)
+
+
+def paragraph(groups: Sequence[Group]) -> str:
+    """Answer what the papers leave open, from each two trainings that differ in JaFR alone; empty without such."""
+    pairs = list(_pairs(groups))
+    if not pairs:
+        return ""
+    told = [sentence for name in _QUESTIONS if (sentence := _answered(pairs, name))]
+    return " ".join(["A network that is pushed to low frequencies, beside one that is not:", *told])
+
+
+def _pairs(groups: Sequence[Group]) -> Iterator[tuple[Group, Group]]:
+    for low, high in _PAIRS:
+        for first in groups:
+            for second in groups:
+                alike = first.networks[0].case.group[:2] == second.networks[0].case.group[:2]
+                if alike and (first.paper, second.paper) == (low, high):
+                    yield first, second
+
+
+def _answered(pairs: Sequence[tuple[Group, Group]], name: str) -> str:
+    answers = []
+    for first, second in pairs:
+        if not first.values(name) or not second.values(name):
+            continue
+        found = change(first, second, name)
+        answers.append(f"{first.called} beside {second.called}: {_answer(found, name)} ({_shown(found, name)})")
+    return f"{_QUESTIONS[name]} {'; '.join(answers)}." if answers else ""
+
+
+def _answer(found: Estimate, name: str) -> str:
+    if name not in _EITHER:
+        return _ANSWERS[finding([(found.low, found.high)], (0.0, inf))]
+    if not found.clear:
+        return "cannot be told here"
+    return "yes, it is larger" if found.value > 0 else "yes, it is smaller"
+
+
+def _shown(found: Estimate, name: str) -> str:
+    quantity = QUANTITIES[name]
+    value, low, high = (
+        "unknown" if isnan(v) else format(quantity.scale * v, f"+{quantity.form}").replace("-", "−")
+        for v in (found.value, found.low, found.high)
+    )
+    return f"{value}, {low} to {high}"
+
+
+def mean(group: Group, name: str) -> float:
+    """Return the mean of a quantity over a training's networks, NaN if none has it."""
+    values = group.values(name)
+    return fmean(values) if values else float("nan")

@@ -1,0 +1,101 @@
+"""What the paper claims of JaFR under common corruptions, held against ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf, isnan
+
+from freqmaps.inference.estimates import Estimate
+from freqmaps.inference.verdicts import trend
+from freqmaps.papers.c22._corruptions import Setting, change, error_change
+from freqmaps.papers.c22._evaluated import Trained
+from freqmaps.papers.c22._networks import FGSM_AT, PGD_AT, STANDARD
+
+JAFR = "JaFR"
+_LOSES = (-inf, 0.0)
+
+
+def claims(setting: Setting, wins: Mapping[str, int]) -> Iterator[str]:
+    """Say of each claim whether it holds here; claims on trainings that the study lacks are left out.
+
+    Parameters
+    ----------
+    setting
+        The networks of one dataset and model.
+    wins
+        Under how many corruptions the paper's JaFR is better than standard training (``jafr``), and FGSM AT + JaFR than
+        PGD AT (``adversarial``), ``of`` how many.
+    """
+    for first, second in _pair(setting, JAFR, STANDARD):
+        found = error_change(setting, first, second)
+        evidence = f"mCE changes by {shown(found, 1)} points"
+        yield trend("JaFR lowers the mCE of standard training", [(found.low, found.high)], evidence, region=_LOSES)
+        yield _wins(setting, first, second, wins["jafr"], wins["of"])
+    for first, second in _pair(setting, f"{FGSM_AT} + {JAFR}", FGSM_AT):
+        claim = "JaFR makes FGSM AT better under high-frequency corruptions and worse under low-frequency ones"
+        yield from _tradeoff(setting, first, second, claim, 1)
+    for first, second in _pair(setting, f"{FGSM_AT} + {JAFR}(-)", FGSM_AT):
+        claim = "JaFR(-) makes FGSM AT worse under high-frequency corruptions and better under low-frequency ones"
+        yield from _tradeoff(setting, first, second, claim, -1)
+    for first, second in _pair(setting, f"{FGSM_AT} + {JAFR}", PGD_AT):
+        yield _wins(setting, first, second, wins["adversarial"], wins["of"])
+
+
+def thirds(setting: Setting) -> tuple[list[str], list[str]]:
+    """Return the third of the corruptions with the largest log B_low, and that with the smallest; empty below three.
+
+    ASSUME: these are what the paper calls low-frequency and high-frequency corruptions; it names two of each.
+    """
+    names = [name for name, value in setting.low_bias.items() if not isnan(value)]
+    size = len(names) // 3
+    return (names[:size], names[-size:]) if size else ([], [])
+
+
+def shown(found: Estimate, scale: float = 100) -> str:
+    """Return a change with its interval, signed.
+
+    >>> shown(Estimate(0.012, -0.001, 0.025))
+    '+1.2 (−0.1 to +2.5)'
+    """
+    value, low, high = (f"{scale * v:+.1f}".replace("-", "−") for v in (found.value, found.low, found.high))
+    return f"{value} ({low} to {high})"
+
+
+def _pair(setting: Setting, first: str, second: str) -> Iterator[tuple[Trained, Trained]]:
+    one, other = setting.of(first), setting.of(second)
+    if one is not None and other is not None:
+        yield one, other
+
+
+def _tradeoff(setting: Setting, first: Trained, second: Trained, claim: str, sign: int) -> Iterator[str]:
+    low, high = thirds(setting)
+    if not low:
+        return
+    gains = [change(first, second, high), change(first, second, low)]
+    ends = ((gains[0].low, gains[0].high), (-gains[1].high, -gains[1].low))
+    intervals = ends if sign > 0 else tuple((-b, -a) for a, b in ends)
+    evidence = (
+        f"accuracy changes by {shown(gains[0])} points under {_listed(high)} and by {shown(gains[1])} points under "
+        f"{_listed(low)}"
+    )
+    yield trend(claim, intervals, evidence)
+
+
+def _wins(setting: Setting, first: Trained, second: Trained, least: int, of: int) -> str:
+    """Say under how many corruptions one training is better: surely, at the estimates, and at most."""
+    names = list(setting.low_bias)
+    found = [change(first, second, [name]) for name in names]
+    better, worse = sum(f.low > 0 for f in found), sum(f.high < 0 for f in found)
+    most = len(found) - worse if not any(isnan(f.low) for f in found) else len(found)
+    claim = f"{first.called} is better than {second.called} under {least} of {of} corruptions"
+    ahead = sum(f.value > 0 for f in found)
+    evidence = (
+        f"it is better under {ahead} of {len(found)}; the interval leaves out 0 under {better} of these, and under "
+        f"{worse} of those where it is worse"
+    )
+    return trend(claim, [(better / len(found), most / len(found))], evidence, region=(least / of, 1.0))
+
+
+def _listed(names: Sequence[str]) -> str:
+    words = [name.replace("_", " ") for name in names]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -1,0 +1,143 @@
+"""Tables 1 and 8 of Chan et al.: accuracies by corruption, with the corruptions ordered by their own log B_low."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import nan
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from freqmaps.inference.estimates import Estimate
+from freqmaps.inference.intervals import mean_interval
+from freqmaps.inference.proportions import wilson
+from freqmaps.papers.c22._corruption_claims import claims
+from freqmaps.papers.c22._corruptions import CLEAN, Setting, accuracies, error_interval, images, settings
+from freqmaps.papers.c22._evaluated import Trained
+from freqmaps.papers.c22._robustness import weight_differs
+from freqmaps.publish.api import Column, Table
+from freqmaps.publish.published import AS_PUBLISHED, beside, published
+from freqmaps.results.reader import Inputs
+
+_PLACE = ("dataset", "model", "evaluation")
+#: Rows before the corruptions.
+_CLEAN, _MCE = "clean", "mce"
+Record = dict[str, Any]
+
+
+def table(item: str, inputs: Inputs, dataset: str) -> Table:
+    """Build the table: a row for clean images, one for mCE, and one per corruption.
+
+    Parameters
+    ----------
+    item
+        Its id, for the published values.
+    inputs
+        The study's results.
+    dataset
+        A kind of dataset: where networks of such data were evaluated, the table is of them alone.
+
+    Returns
+    -------
+    Table
+        ``dataset``, ``model``, ``evaluation``; ``corruption`` (``clean``, ``mce`` or a name), ``group``; ``low_bias``,
+        log B_low of the corruption, and ``published_low_bias``; for each training, by the config's name, the accuracy
+        in [0, 1] (of mCE: 1 is the reference's), the mean over seeds, with ``_sd`` over seeds, ``_low`` and ``_high``
+        (of one network Wilson's interval with as many trials as images, of mCE a bootstrap over images; of several
+        Student's), ``published_<training>`` and ``published_<training>_sd``. The notes say of each claim of the paper
+        whether it holds.
+
+    Raises
+    ------
+    FreqmapsError
+        There is no evaluation of corruptions.
+    """
+    every = settings(inputs, dataset)
+    beside_ours = {id(one): _beside(item, inputs, setting, one) for setting in every for one in setting.every}
+    frame = pd.DataFrame([row for setting in every for row in _rows(item, setting, beside_ours)])
+    notes = [note for setting in every for note in _notes(item, every, setting, beside_ours)]
+    return Table(frame, [*notes, f"Published values: {published(item)['source']}."], _columns(every, frame))
+
+
+def _rows(item: str, setting: Setting, beside_ours: Mapping[int, Record]) -> Iterator[Record]:
+    theirs = published(item)["low_bias"]
+    for name in (_CLEAN, _MCE, *setting.low_bias):
+        row: Record = {**setting.names, "corruption": name, "shown": "mCE" if name == _MCE else name.replace("_", " ")}
+        row |= {"group": setting.groups.get(name, ""), "low_bias": setting.low_bias.get(name, nan)}
+        row["published_low_bias"] = theirs.get(name, nan)
+        for one in setting.every:
+            row |= _cell(setting, one, name) | _published(item, one, name, beside_ours[id(one)])
+        yield row
+
+
+def _cell(setting: Setting, one: Trained, name: str) -> Record:
+    key, values = one.names["training"], _values(setting, one, name)
+    found = mean_interval(values)
+    bounds: Estimate | Any = found
+    if len(values) == 1 and name == _MCE:
+        own = error_interval(setting, one)
+        bounds = Estimate(own.value / 100, own.low / 100, own.high / 100)
+    elif len(values) == 1:
+        n = images(one)
+        bounds = Estimate(found.mean, *wilson(round(found.mean * n), n))
+    return {key: found.mean, f"{key}_sd": found.sd, f"{key}_low": bounds.low, f"{key}_high": bounds.high}
+
+
+def _values(setting: Setting, one: Trained, name: str) -> list[float]:
+    if name == _MCE:
+        return [value / 100 for value in setting.corruption_errors(one)]
+    return accuracies(one, CLEAN if name == _CLEAN else name)
+
+
+def _beside(item: str, inputs: Inputs, setting: Setting, one: Trained) -> Record:
+    ours = {name: float(np.mean(_values(setting, one, name))) for name in (_CLEAN, _MCE, *setting.low_bias)}
+    differs = weight_differs(item, one)
+    return beside(item, inputs, one.names, ours | {"n": images(one)}, row=one.row, differs=differs)
+
+
+def _published(item: str, one: Trained, name: str, found: Mapping[str, Any]) -> Record:
+    key = one.names["training"]
+    spread: Mapping[str, float] = next(
+        (row.get("sd", {}) for row in published(item)["rows"] if row["row"] == one.row), {}
+    )
+    return {
+        f"published_{key}": found.get(f"published_{name}", nan),
+        f"published_{key}_sd": spread.get(name, nan),
+    }
+
+
+def _notes(item: str, every: Sequence[Setting], setting: Setting, beside_ours: Mapping[int, Record]) -> Iterator[str]:
+    start = f"{', '.join(setting.names.values())}: " if len(every) > 1 else ""
+    entry = published(item)
+    n = min(images(one) for one in setting.every)
+    rows = setting.every[0].rows[0]
+    constants = sorted({str(c) for c in rows["constants"] if c != CLEAN})
+    severities = sorted({int(s) for s in rows["severity"] if s})
+    yield f"{start}{n} images, severities {', '.join(map(str, severities))}, constants: {', '.join(constants)}."
+    if setting.reference is None:
+        yield f"{start}No network was trained by the standard regime, so there is no mCE."
+    yield from (start + sentence for sentence in claims(setting, entry["wins"]))
+    if not entry["rows"]:
+        return
+    scopes: dict[str, list[str]] = {}
+    for one in setting.every:
+        found = beside_ours[id(one)]
+        told = f", within tolerance: {found['within_tolerance']}" if found["scope"] == AS_PUBLISHED else ""
+        scopes.setdefault(f"{found['scope']}{told}", []).append(one.called)
+    yield from (f"{start}Scope of {', '.join(names)}: {scope}." for scope, names in scopes.items())
+
+
+def _columns(every: Sequence[Setting], frame: pd.DataFrame) -> list[Column]:
+    shown = [Column(name, name.capitalize()) for name in _PLACE if frame[name].nunique() > 1]
+    shown += [Column("shown", "Corruption"), Column("low_bias", "ours", "log B_low", ".2f")]
+    shown.append(Column("published_low_bias", "paper", "log B_low", ".2f", published=True))
+    trainings = {one.names["training"]: one.called for setting in every for one in setting.every}
+    for key, called in trainings.items():
+        shown.append(Column(key, "ours", called, ".2f", error=f"{key}_sd", scale=100))
+        if frame[f"{key}_sd"].isna().all():
+            ends = (("low", "from"), ("high", "to"))
+            shown += [Column(f"{key}_{end}", head, called, ".2f", scale=100, paper=False) for end, head in ends]
+        theirs = f"published_{key}"
+        shown.append(Column(theirs, "paper", called, ".2f", error=f"{theirs}_sd", scale=100, published=True))
+    return [column for column in shown if not (column.published and frame[column.name].isna().all())]

@@ -1,0 +1,200 @@
+"""Networks under common corruptions: accuracies, mCE, the corruptions' own log B_low, and what two trainings differ by.
+
+Two trainings with one network each are compared on the same corrupted images, so that the interval is paired over
+images. With several networks it is Welch's over networks, which also holds for other seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import isnan, nan
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from freqmaps.inference.bootstrap import RESAMPLES, bootstrap_means, percentiles
+from freqmaps.inference.corruption_errors import mean_corruption_error
+from freqmaps.inference.estimates import Estimate, paired_difference
+from freqmaps.inference.intervals import difference_interval
+from freqmaps.inference.proportions import difference_bounds
+from freqmaps.papers.c22._drawing import first_quadrant
+from freqmaps.papers.c22._evaluated import Trained, evaluated
+from freqmaps.papers.c22._networks import STANDARD
+from freqmaps.results.reader import Inputs
+from freqmaps.spectra.low_bias import log_low_bias
+
+KIND = "corruptions"
+#: What the evaluation calls images without a corruption.
+CLEAN = "none"
+
+NAMES = ("dataset", "model", "evaluation")
+Errors = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The networks of one dataset and model under one evaluation.
+
+    Attributes
+    ----------
+    every
+        One entry per training, in the paper's order.
+    """
+
+    every: Sequence[Trained]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Dataset, model and evaluation."""
+        return {name: self.every[0].names[name] for name in NAMES}
+
+    def of(self, row: str) -> Trained | None:
+        """Return the training of the paper's name, the first if there are several; None if there is none."""
+        return next((one for one in self.every if one.row == row), None)
+
+    @cached_property
+    def low_bias(self) -> dict[str, float]:
+        """By corruption, log B_low, the mean over severities, descending; NaN where the clean images are not known."""
+        spectra = Inputs([self.every[0].results[0]]).arrays()["difference_spectrum"]
+        means = log_low_bias(first_quadrant(spectra.values)).mean(axis=1)
+        found = {str(name): float(value) for name, value in zip(spectra["corruption"].values, means, strict=True)}
+        return dict(sorted(found.items(), key=lambda entry: (isnan(entry[1]), -entry[1])))
+
+    @cached_property
+    def groups(self) -> dict[str, str]:
+        """The benchmark's group of each corruption: noise, blur, weather, digital or extra."""
+        rows = self.every[0].rows[0]
+        return {str(k): str(v) for k, v in rows.groupby("corruption")["group"].first().items() if k != CLEAN}
+
+    def errors(self, one: Trained) -> list[Errors]:
+        """Return of each network of a training the error rates by corruption, one per severity."""
+        return [{name: (1 - under(rows, name)["value"]).tolist() for name in self.low_bias} for rows in one.rows]
+
+    @cached_property
+    def reference(self) -> Errors | None:
+        """Error rates of standard training, means over its networks; None without it."""
+        standard = self.of(STANDARD)
+        if standard is None:
+            return None
+        found = self.errors(standard)
+        return {name: np.mean([one[name] for one in found], axis=0).tolist() for name in found[0]}
+
+    def corruption_errors(self, one: Trained) -> list[float]:
+        """Return mCE of each network of a training relative to standard training, in percent; NaN without that."""
+        if self.reference is None:
+            return [nan] * len(one.rows)
+        return [mean_corruption_error(errors, self.reference) for errors in self.errors(one)]
+
+
+def settings(inputs: Inputs, dataset: str = "") -> list[Setting]:
+    """Return the evaluations of corruptions by dataset, model and evaluation.
+
+    Parameters
+    ----------
+    inputs
+        The study's results.
+    dataset
+        A kind of dataset: where networks of such data were evaluated, only they are returned.
+
+    Raises
+    ------
+    FreqmapsError
+        There is none.
+    """
+    found: dict[tuple[str, ...], list[Trained]] = {}
+    for one in evaluated(inputs, dataset, KIND):
+        found.setdefault(tuple(one.names[name] for name in NAMES), []).append(one)
+    return [Setting(every) for every in found.values()]
+
+
+def under(rows: pd.DataFrame, corruption: str) -> pd.DataFrame:
+    """Return a network's rows of a corruption, severities ascending."""
+    return rows[rows["corruption"] == corruption].sort_values("severity")
+
+
+def accuracies(one: Trained, corruption: str) -> list[float]:
+    """Return of each network the accuracy under a corruption, the mean over severities."""
+    return [float(under(rows, corruption)["value"].mean()) for rows in one.rows]
+
+
+def images(one: Trained) -> int:
+    """Return how many images a network saw under each corruption and severity, the smallest number."""
+    return min(int(rows["n"].min()) for rows in one.rows)
+
+
+def change(first: Trained, second: Trained, corruptions: Sequence[str]) -> Estimate:
+    """Return the accuracy of one training less that of another, the mean over corruptions, with its 95 % interval.
+
+    Of one network each the interval is paired over images; where accuracies by image are missing it is Newcombe's with
+    as many trials as images, which is too wide: a mean over severities and corruptions varies less than one trial.
+    """
+    own, other = (np.mean([accuracies(one, name) for name in corruptions], axis=0) for one in (first, second))
+    if len(own) > 1 or len(other) > 1:
+        found = difference_interval(own.tolist(), other.tolist())
+        return Estimate(found.mean, found.low, found.high)
+    by_image = [_by_image(one) for one in (first, second)]
+    if any(one.empty for one in by_image):
+        counts = [(round(float(value[0]) * images(one)), images(one)) for value, one in ((own, first), (other, second))]
+        return Estimate(float(own[0] - other[0]), *difference_bounds(counts[0], counts[1]))
+    names = list(corruptions)
+    one, two = (values[names].mean(axis=1) for values in by_image)
+    both = one.index.intersection(two.index)
+    paired = paired_difference(one[both].to_numpy(), two[both].to_numpy())
+    return Estimate(float(own[0] - other[0]), nan, nan) if paired is None else paired
+
+
+def error_change(setting: Setting, first: Trained, second: Trained) -> Estimate:
+    """Return mCE of one training less that of another, in points, with its 95 % interval.
+
+    Of one network each the interval is a bootstrap over images, all networks and corruptions drawn together; it has no
+    bounds where accuracies by image are missing. With several networks it is Welch's.
+    """
+    own, other = setting.corruption_errors(first), setting.corruption_errors(second)
+    if len(own) > 1 or len(other) > 1:
+        found = difference_interval(own, other)
+        return Estimate(found.mean, found.low, found.high)
+    reference = setting.of(STANDARD)
+    trained = [first, second, *([reference] if reference else [])]
+    return Estimate(own[0] - other[0], *_error_bounds(trained, list(setting.low_bias)))
+
+
+def error_interval(setting: Setting, one: Trained) -> Estimate:
+    """Return mCE of a training with one network, in percent, with its bootstrap interval over images."""
+    reference = setting.of(STANDARD)
+    if reference is None or one is reference or len(one.rows) > 1:
+        return Estimate(float(np.mean(setting.corruption_errors(one))), nan, nan)
+    found = error_change(setting, one, reference)
+    return Estimate(100 + found.value, 100 + found.low, 100 + found.high)
+
+
+def _error_bounds(trained: Sequence[Trained], corruptions: Sequence[str]) -> tuple[float, float]:
+    """Return the bounds of the first mCE less the second, relative to the third; NaN without accuracies by image."""
+    tables = [_by_image(one) for one in trained]
+    if len(trained) < 3 or len(trained[2].rows) > 1 or any(table.empty for table in tables):
+        return nan, nan
+    ids = tables[0].index.intersection(tables[1].index).intersection(tables[2].index)
+    if not len(ids):
+        return nan, nan
+    errors = np.concatenate([1 - table.loc[ids, list(corruptions)].to_numpy() for table in tables], axis=1)
+    first, second, reference = np.split(bootstrap_means(errors, RESAMPLES, 0), 3, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        draws: NDArray[np.float64] = 100 * ((first - second) / reference).mean(axis=1)
+    return percentiles(draws)
+
+
+def _by_image(one: Trained) -> pd.DataFrame:
+    """Return of the one network of a training the share of severities at which an image is right, by corruption."""
+    path = one.results[0].folder / "samples.csv"
+    if not path.is_file() or not path.stat().st_size:
+        return pd.DataFrame()
+    rows, severities = one.rows[0], _severities(one.rows[0])
+    names = [name for name in dict.fromkeys(rows["corruption"]) if name != CLEAN]
+    found = Inputs([one.results[0]]).evaluations(KIND, "samples.csv").set_index("sample")
+    return found[names] / pd.Series(severities)[names]
+
+
+def _severities(rows: pd.DataFrame) -> Mapping[str, int]:
+    return {str(name): int(count) for name, count in rows["corruption"].value_counts().items()}
