@@ -15,7 +15,7 @@ from freqmaps.spectra.transforms import frequencies
 from freqmaps.stores import ARRAYS, write
 from tests.synthetic_robustness import ALIGN, FGSM, JAFR, LESS, PGD, STANDARD
 
-ITEMS = ("C22-T1", "C22-T8", "C22-X1")
+ITEMS = ("C22-T1", "C22-T8", "C22-X1", "C22-X2", "C22-X3")
 N, SIZE = 300, 8
 SEVERITIES = (1, 2, 3, 4, 5)
 #: By corruption: its group, and how fast its spectrum falls: low frequencies first.

@@ -81,6 +81,7 @@ def build(inputs: Inputs) -> Figure:
         ):  # fmt: skip
             axes.set_title(title, color=INK)
             _steps_axis(axes, [one.step for several in sets.values() for one in several])
+        low.set_ylim(0, 1.02)
         low.legend(frameon=False, fontsize=6.5, labelcolor=MUTED)
         ratio.legend(frameon=False, fontsize=6.5, labelcolor=MUTED)
     alt = "Three panels over the training step: low share of maps, cosine to the last map, low share of perturbations."
