@@ -63,7 +63,8 @@ STUDY = {
             "metrics": ["cosine", "svcca"], "samples": {"first": 40}, "group_maps": ["sets"],
             "evaluations": ["filtered"],
         },
-        {"datasets": ["ours"], "models": ["tiny"], "trainings": ["followed"], "snapshots": ["last"]},
+        {"datasets": ["ours"], "models": ["tiny"], "trainings": ["followed"], "snapshots": ["last"],
+         "attacks": ["pgd"], "samples": {"first": 24}},
     ],
     "items": [{"item": "B25-T1", "attacks": ["pgd"]}, {"item": "B25-F1", "attack": "pgd"}],
 }  # fmt: skip
@@ -233,6 +234,7 @@ _MAIN = {
     "report": "report.html",
     "atlas": "atlas.html",
     "training": "model.safetensors",
+    "snapshots": "model.safetensors",
     "correlation": "correlation.csv",
     "evaluation": "evaluation.csv",
 }

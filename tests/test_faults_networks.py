@@ -51,7 +51,7 @@ NETWORKS = {
     "stuck in training mode: batch norm": ("return self.linear(self.norm(x).flatten(1))", EVAL, STUCK),
     "stuck in training mode: dropout": ("return self.linear(self.drop(x).flatten(1))", EVAL, STUCK),
     "dropout always on": (
-        "return self.linear(nn.functional.dropout(x, 0.5, True).flatten(1))", "", "differently when asked again",
+        "return self.linear(nn.functional.dropout(x, 0.5, True).flatten(1))", "", "from one call to the next",
     ),
     "the batch's own statistics": ("return self.linear((x - x.mean(0)).flatten(1))", "", "the rest of its batch"),
     "learns while it answers": ("self.seen += 1; return self.linear(x.flatten(1))", "", "changes 'net.seen'"),

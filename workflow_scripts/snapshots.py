@@ -15,12 +15,12 @@ def run(job: Job) -> dict[str, object]:
     """
     step = job.parameters["step"]
     steps = [spec["parameters"]["step"] for spec in job.due]
-    place = job.partial_of(job.options.get("last", "."))
-    files = SnapshotFiles(place.folder)
     device = pick(job.options["device"])
     job.options["device_used"] = str(device)
     dataset = read(job.input("dataset") / "store.zarr.zip", DATASET)
     classifier = build_planned(job.parameters, dataset, seed=job.seed, located=job.options["located"])
+    place = job.partial_of(job.options.get("last", "."))
+    files = SnapshotFiles(place.folder)
     there = files.path(step).is_file()
     if not there:
         train_planned(

@@ -19,24 +19,33 @@ from freqmaps.training.settings import TrainingSettings
 
 
 def build_planned(parameters: Mapping[str, Any], dataset: xr.Dataset, *, seed: int, located: Any) -> Classifier:
-    """Return the network of a training's spec with its initial weights.
+    """Return the network of a training's spec with its initial weights; one that is to be trained is checked first.
 
     Parameters
     ----------
     parameters
-        The spec's: ``model``.
+        The spec's: ``model``, and ``regime`` where it is to be trained.
     dataset
         The dataset store: its classes, channels and size.
     seed
         Of the training.
     located
         Parameters of the model that say where something lies, by name.
+
+    Raises
+    ------
+    FreqmapsError
+        The network cannot be trained on such images, or could not be attacked: now, not after hours of training.
     """
     given = parameters["model"]
     attributes = dataset.attrs | {"size": dataset.sizes["y"]}
-    return build_for_dataset(
+    classifier = build_for_dataset(
         given["architecture"], given["parameters"] | located, attributes, given["normalise"], seed=seed
     )
+    if "regime" in parameters:
+        (images, _), _ = split_arrays(dataset)
+        check_classifier(classifier, images[:4], where=f"model {given['architecture']}", untrained=True)
+    return classifier
 
 
 def train_planned(
@@ -65,8 +74,6 @@ def train_planned(
         As for :func:`freqmaps.training.train`.
     """
     (images, labels), (test_images, test_labels) = split_arrays(dataset)
-    # Now, not after hours of training.
-    check_classifier(classifier, images[:4], where=f"model {parameters['model']['architecture']}", untrained=True)
     regime = parameters["regime"]
     return train(
         classifier, images, labels, test_images, test_labels,
