@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from freqmaps.atlas import Answers, Choice, ImageSet, Templates, build_atlas, set_columns
+from freqmaps.atlas import Choice, ImageSet, Predictions, Templates, build_atlas, set_columns
 
 N, ATTACKS = 5000, ("pgd",)
 CLASSES = [f"class {i}" for i in range(10)]
@@ -82,9 +82,9 @@ def page(n: int, *, channels: int = 3, size: int = 32, attacks: tuple[str, ...] 
         columns |= {"linf": np.full(n, 8 / 255, np.float32), "l2": np.ones(n, np.float32), "cosine": rng.random(n)}
         attacked = ImageSet(attack, np.arange(n), np.clip(images + noise, 0, 1), _maps(rng, images.shape),
                             np.ones(n, bool), columns | _numbers(rng, n))  # fmt: skip
-        rows[attack] = set_columns(attacked, _answers(rng, n), images)
+        rows[attack] = set_columns(attacked, _predictions(rng, n), images)
     return build_atlas(
-        set_columns(clean, _answers(rng, n)), rows,
+        set_columns(clean, _predictions(rng, n)), rows,
         classes=CLASSES, shape=images.shape[1:], choice=Choice(ids, n), study="synthetic",
         names={"dataset": "synthetic", "model": "none", "training": "none", "seed": "0", "maps": "none"},
         origin={}, templates=Templates.read(TEMPLATES),
@@ -121,7 +121,7 @@ def _numbers(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
     }
 
 
-def _answers(rng: np.random.Generator, n: int) -> Answers:
+def _predictions(rng: np.random.Generator, n: int) -> Predictions:
     top = np.sort(rng.dirichlet(np.ones(10), n), axis=1)[:, ::-1][:, :5].astype(np.float32)
     order = np.argsort(rng.random((n, 10)), axis=1)[:, :5].astype(np.int16)
-    return Answers(order, top, order, top)
+    return Predictions(order, top, order, top)

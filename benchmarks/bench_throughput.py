@@ -18,8 +18,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from freqmaps.core import components
+from freqmaps.core.files import write_text
 from freqmaps.plan import table
-from freqmaps.provenance.manifest import write_text
 
 #: Architecture, its parameters, channels, size, images per batch (CPU, GPU).
 NETWORKS: list[tuple[str, dict[str, Any], int, int, tuple[int, int]]] = [

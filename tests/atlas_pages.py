@@ -15,11 +15,11 @@ from freqmaps.atlas import (
     Choice,
     ImageSet,
     Templates,
-    answers,
     attacked_set,
     build_atlas,
     choose,
     clean_set,
+    predictions_of,
     set_columns,
 )
 from freqmaps.results.reader import Inputs
@@ -51,9 +51,9 @@ def from_stores(folder: Path, *, samples: int = 1000, **study) -> tuple[str, Inp
     rows = {}
     for attack in attacks:
         images = attacked_set(inputs, attack, choice.ids)
-        rows[attack] = set_columns(images, answers(net, images), clean.image)
+        rows[attack] = set_columns(images, predictions_of(net, images), clean.image)
     page = build_atlas(
-        set_columns(clean, answers(net, clean)), rows,
+        set_columns(clean, predictions_of(net, clean)), rows,
         classes=classes, shape=clean.image.shape[1:], choice=choice, names=NAMES, study="toy", origin={},
         templates=TEMPLATES,
     )  # fmt: skip
@@ -66,9 +66,9 @@ def from_arrays(
     """Make a page of sets of images."""
     net = network(*clean.image.shape[1:])
     ids = ids if ids is not None else [f"s{i}" for i in range(len(clean.image))]
-    rows = {name: set_columns(images, answers(net, images), clean.image) for name, images in attacked.items()}
+    rows = {name: set_columns(images, predictions_of(net, images), clean.image) for name, images in attacked.items()}
     return build_atlas(
-        set_columns(clean, answers(net, clean)), rows,
+        set_columns(clean, predictions_of(net, clean)), rows,
         classes=CLASSES, shape=clean.image.shape[1:], choice=Choice(ids, len(ids)), names=NAMES, study=study,
         origin={"freqmaps": "1", "commit": "abc"}, templates=TEMPLATES,
     )  # fmt: skip

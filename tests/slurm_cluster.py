@@ -186,7 +186,7 @@ class Cluster:
             "TaskPlugin": "task/none", "SelectType": "select/cons_tres", "SelectTypeParameters": "CR_Core_Memory",
             "SlurmdParameters": "config_overrides", "GresTypes": "gpu", "StateSaveLocation": self.folder / "state",
             "SlurmdSpoolDir": self.folder / "spool", "SlurmctldPidFile": self.folder / "slurmctld.pid",
-            "SlurmdPidFile": self.folder / "slurmd.pid", "MinJobAge": 3600, "KillWait": 10, "ReturnToService": 2,
+            "SlurmdPidFile": self.folder / "slurmd.pid", "MinJobAge": 3600, "KillWait": 30, "ReturnToService": 2,
             "SchedulerParameters": "batch_sched_delay=0,sched_interval=2",
         }  # fmt: skip
         if self.account:

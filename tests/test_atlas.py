@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import scipy.special
 import torch
-from freqmaps.atlas._answers import probabilities, top
 from hypothesis import given
 from hypothesis import strategies as st
 
 from freqmaps.analysis import angular_energy, radial_energy
-from freqmaps.atlas import answers, attacked_set, choose, clean_set, stratified
+from freqmaps.atlas import attacked_set, choose, clean_set, predictions_of, stratified
 from freqmaps.atlas._pack import pack, predict
 from freqmaps.atlas._page import ONE, band_columns, safe_json
 from freqmaps.atlas._planes import STEP, bytes_per_sample, delta16, log8, planes, reduced, scale, unit8
+from freqmaps.atlas._predictions import probabilities, top
 from freqmaps.core.errors import FreqmapsError, StoreError
 from freqmaps.results.reader import Inputs
 from freqmaps.spectra import transforms as spectra
@@ -133,10 +133,10 @@ def test_a_corrupt_store_is_one_sentence(stored, tmp_path):
         clean_set(Inputs([dataclasses.replace(result, folder=tmp_path)]), ["s000"])
 
 
-def test_answers_are_the_softmax_of_the_logits():
+def test_predictions_are_the_softmax_of_the_logits():
     _, attacked = atlas_pages.sets(70, 2, 6, 6)  # more than one batch
     net = atlas_pages.network(2, 6, 6)
-    found = answers(net, attacked)
+    found = predictions_of(net, attacked)
     with torch.no_grad():
         logits = net(torch.as_tensor(attacked.image)).numpy()
         filtered = np.real(np.fft.ifft2(np.fft.fft2(attacked.image) * np.fft.ifftshift(attacked.map, axes=(-2, -1))))
@@ -157,8 +157,8 @@ def test_a_network_without_an_answer_is_one_sentence():
     net = atlas_pages.network(1, 4, 4)
     with torch.no_grad():
         net[1].bias[2] = np.nan
-    with pytest.raises(FreqmapsError, match="answers NaN or infinity"):
-        answers(net, attacked)
+    with pytest.raises(FreqmapsError, match="logits are NaN or infinite"):
+        predictions_of(net, attacked)
 
 
 def test_probabilities_of_no_image_and_ties():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from freqmaps.core.images import images_of
 from freqmaps.evaluation import checked, embedding, linear_separability
 from freqmaps.evaluation._mapped import Mapped
 from freqmaps.inference.proportions import wilson
@@ -13,7 +14,7 @@ def classes_apart(n=60, classes=3, seed=0, noise=0.05):
     generator = np.random.default_rng(seed)
     labels = np.arange(n) % classes
     rows = np.eye(classes, 8)[labels] + noise * generator.random((n, 8))
-    return Mapped("essential", [f"s{i}" for i in range(n)], labels, rows.astype(np.float32))
+    return Mapped(images_of("essential"), [f"s{i}" for i in range(n)], labels, rows.astype(np.float32))
 
 
 def separated(monkeypatch, found, **parameters):
@@ -43,7 +44,9 @@ def test_the_interval_of_overlapping_splits_is_the_corrected_one(monkeypatch):
 def test_too_few_maps_are_a_finding(monkeypatch):
     few = classes_apart(3)
     assert all("two are needed" in row["reason"] and row["n"] == 0 for row in separated(monkeypatch, [few]).values())
-    nothing = Mapped("fgsm@plain", [], np.zeros(0, np.int64), np.zeros((0, 40), np.float32))
+    nothing = Mapped(
+        images_of("transferred", "fgsm", "plain"), [], np.zeros(0, np.int64), np.zeros((0, 40), np.float32)
+    )
     assert all(np.isnan(row["value"]) for row in separated(monkeypatch, [nothing]).values())
     for found in (few, nothing):
         monkeypatch.setattr(embedding, "mapped", lambda *_, found=found: [found])
@@ -56,5 +59,5 @@ def test_classes_left_out_are_named(monkeypatch):
     found = classes_apart(41, classes=2)
     labels = found.labels.copy()
     labels[:2] = 7
-    by = separated(monkeypatch, [Mapped("x", found.ids, labels, found.rows)], splits=2, shuffles=1)
+    by = separated(monkeypatch, [Mapped(images_of("essential"), found.ids, labels, found.rows)], splits=2, shuffles=1)
     assert by["true", "test"]["left_out"] == "7: 2" and by["true", "test"]["classes"] == 2

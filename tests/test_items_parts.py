@@ -6,7 +6,6 @@ from math import isnan, sqrt
 import numpy as np
 import pandas as pd
 import pytest
-from freqmaps.papers.b25._controls_answer import in_words
 from scipy import stats
 
 from freqmaps.core.errors import FreqmapsError
@@ -14,6 +13,7 @@ from freqmaps.papers.b25 import T1 as B25_T1
 from freqmaps.papers.b25 import T3 as B25_T3
 from freqmaps.papers.b25 import X1 as B25_X1
 from freqmaps.papers.b25 import X2 as B25_X2
+from freqmaps.papers.b25._controls import in_words
 from freqmaps.publish import NothingToShow
 from freqmaps.publish.latex import latex
 from freqmaps.publish.networks import over_networks

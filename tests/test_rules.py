@@ -95,7 +95,7 @@ def test_without_together_each_result_has_a_job_of_its_own(default):
 
 
 def test_the_default_study_takes_few_jobs(default):
-    assert len(default.batches) + 1 <= 130
+    assert len(default.batches) + 1 <= 150
 
 
 def test_the_profile_names_no_rule_and_puts_what_a_site_edits_first():

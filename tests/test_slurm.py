@@ -152,6 +152,13 @@ def default_study(tmp_path_factory):
         return folder, jobs(), overlay, study(read_files(files))
 
 
+def all_ended():
+    """Return state, account, partition and resources of each job, nothing while one has not ended."""
+    lines = slurm("sacct", "-X", "--parsable2", "--noheader", "--format=JobID,State,Account,Partition,AllocTRES")
+    found = {line.split("|")[0]: line.split("|")[1:] for line in lines.splitlines()}
+    return {} if {"PENDING", "RUNNING", "COMPLETING"} & {state for state, *_ in found.values()} else found
+
+
 @pytest.fixture(scope="module")
 def at_a_site(tmp_path_factory):
     """A clone after the run at another site, SLURM's records of it, and those of its accounts by job."""
@@ -166,8 +173,9 @@ def at_a_site(tmp_path_factory):
     with Cluster(tmp_path_factory.mktemp("slurm"), partitions=("normal", "accelerated"), account="lab"):
         words = ("--slurm-status-command", "sacct", *STUDY, *QUICK)
         snakemake(folder, "--profile", "slurm", "all", *words, timeout=PATIENCE)
-        lines = slurm("sacct", "-X", "--parsable2", "--noheader", "--format=JobID,State,Account,Partition,AllocTRES")
-        return folder, jobs(), {line.split("|")[0]: line.split("|")[1:] for line in lines.splitlines()}
+        # The database hears of the end of a job a moment after the controller.
+        accounts = wait_for("the accounts of jobs that have ended", all_ended)
+        return folder, jobs(), accounts
 
 
 def test_the_literal_command_makes_everything_from_a_clone(disturbed):
