@@ -73,7 +73,10 @@ def result(folder, how):
 
 def has_something_to_lose(folder, how):
     sign = result(folder, how) and next(result(folder, how).glob(DISTURBED[how][2]), None)
-    return sign and (sign.name != "log.txt" or re.search(r"maps [1-9]\d*/", sign.read_text()))
+    if not sign or sign.name != "log.txt":
+        return sign
+    counts = re.findall(r"maps (\d+)/(\d+)", sign.read_text())
+    return any(0 < int(done) < int(total) for done, total in counts[-1:])
 
 
 def disturb(folder, how):
