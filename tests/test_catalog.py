@@ -8,11 +8,14 @@ import sys
 import time
 import zipfile
 
+import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from playwright.sync_api import sync_playwright
 
 import freqmaps
+from freqmaps import stores
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.results import page, scan
 from freqmaps.results.rows import COLUMNS, rows
@@ -306,3 +309,18 @@ def test_a_store_of_another_result_is_found(made):
     sign_again(made["maps pgd 0"])
     found, _ = problems(root)
     assert [p for p in found if "carries another spec" in p]
+
+
+def test_arrays_that_break_their_contract_are_found(made):
+    """The right sum, but a value that no evaluation may have: NaN without a word on what it stands for."""
+    table = made["correlation"]
+    anything = stores.Contract(kind="arrays", variables={})
+    spectrum = xr.DataArray([0.5, np.nan], dims="radius", coords={"radius": [0, 1]}, name="spectrum")
+    stores.write(table / "arrays.zarr.zip", spectrum.to_dataset(), anything)
+    results.edit(table / "manifest.json", lambda m: m["files"].update({"arrays.zarr.zip": {}}))
+    sign_again(table)
+    found, _ = problems(made["datasets"].parents[2])
+    assert [p for p in found if "'spectrum' holds NaN or infinity" in p], found
+    spectrum.fillna(0).to_dataset().pipe(lambda ds: stores.write(table / "arrays.zarr.zip", ds, anything))
+    sign_again(table)
+    assert problems(made["datasets"].parents[2])[0] == []

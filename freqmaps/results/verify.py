@@ -16,7 +16,7 @@ from freqmaps.core.files import is_half_written
 from freqmaps.provenance import keys, manifest
 from freqmaps.provenance.unfinished import FOLDER
 from freqmaps.results.scan import BESIDE, Found, inputs, scan, snapshots, walk
-from freqmaps.stages import places
+from freqmaps.stages import ARRAYS, places
 
 DECIDES_NUMBERS = False
 
@@ -138,6 +138,7 @@ def _description(one: Found) -> Iterator[str]:
 
 def content_problems(one: Found) -> Iterator[str]:
     """Open what a result holds: stores against their contract, weights, tables."""
+    from freqmaps.stores import contracts, open_store
     from freqmaps.stores.by_stage import STORE
 
     assert one.manifest is not None
@@ -145,6 +146,9 @@ def content_problems(one: Found) -> Iterator[str]:
         for name in one.manifest["files"]:
             if name == STORE:
                 yield from _store(one)
+            elif name == ARRAYS:
+                with open_store(one.folder / name, contracts.ARRAYS, values=True):
+                    pass  # opening reads every value and compares it with the contract
             elif name.endswith(".safetensors"):
                 from freqmaps.stores import checkpoint
 
