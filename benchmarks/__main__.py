@@ -46,8 +46,8 @@ BOUNDS = {
     "store_share_of_chunks_read_for_100_of_10000": ("<=", 0.02),
     "orchestration_startup_share": ("<=", 0.25),
     "dry_run_seconds": ("<=", 5.0),
-    "default_study_jobs": ("<=", 90),
-    "default_study_seconds": ("<=", 360.0),
+    "default_study_jobs": ("<=", 150),
+    "default_study_seconds": ("<=", 540.0),
 }
 
 RESULTS = Path(__file__).with_name("results.json")
