@@ -212,7 +212,8 @@ class _Run:
         images, target = self.images[index].to(self.device), self.targets[index].to(self.device)
         context, _ = self.problem.remember(images, target)
         with torch.no_grad():
-            return Slots.start(self.problem.plan, images, target, context, self.settings.window)
+            cfg = self.settings
+            return Slots.start(self.problem.plan, images, target, context, cfg.window, cfg.settling)
 
     def _keep(self, rows: NDArray[np.int64]) -> None:
         assert self.slots is not None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from freqmaps.maps import _settle
 from freqmaps.maps.settings import MapSettings
 from freqmaps.optimise import adam
 from freqmaps.optimise.adam import wide_float
@@ -38,6 +39,11 @@ class Slots:
         (b,) bool: still to be optimised. The map of an inactive row does not change.
     converged, finite
         (b,) bool: how it ended; whether every loss was a number.
+    settling
+        (b,) int64: steps of the settling phase made, -1 before it.
+    start_map, start_loss, start_right
+        The map with which that phase began, (b, 0) where the settings have none; its loss, (b,); and whether it kept
+        the prediction, (b,) bool.
     """
 
     coefficients: Coefficients
@@ -53,9 +59,15 @@ class Slots:
     active: Tensor
     converged: Tensor
     finite: Tensor
+    settling: Tensor
+    start_map: Tensor
+    start_loss: Tensor
+    start_right: Tensor
 
     @classmethod
-    def start(cls, plan: Plan, images: Tensor, target: Tensor, context: Tensor, window: int) -> Slots:
+    def start(
+        cls, plan: Plan, images: Tensor, target: Tensor, context: Tensor, window: int, settling: int = 0
+    ) -> Slots:
         """Return the state before the first step: the map that changes nothing."""
         coefficients = plan.coefficients(images)
         initial = plan.initial(coefficients)
@@ -76,6 +88,10 @@ class Slots:
             active=true,
             converged=~true,
             finite=true.clone(),
+            settling=torch.full((b,), -1, dtype=torch.int64, device=device),
+            start_map=torch.zeros_like(initial) if settling else initial.new_zeros(b, 0),
+            start_loss=loss.clone(),
+            start_right=~true,
         )
 
     def __len__(self) -> int:
@@ -106,12 +122,19 @@ def advance(slots: Slots, problem: Problem, cfg: MapSettings) -> None:
     """
     data = problem.data_term(slots.coefficients, slots.map, slots.target, slots.context)
     with torch.no_grad():
-        penalty, gradient = problem.plan.gradient(problem.objective, slots.map, data.gradient)
+        where = _settle.from_above(slots) if cfg.settling else slots.map
+        penalty, gradient = problem.plan.gradient(problem.objective, where, data.gradient)
         scratch = torch.empty_like(gradient)
+        loss = data.loss.to(slots.loss.dtype) + penalty.to(slots.loss.dtype)
+        if cfg.settling:
+            inside = _settle.weigh(slots, loss, data.logits, cfg)
+            was_active, converged = slots.active.clone(), slots.converged.clone()
         _stop_quiet(slots, data.logits, cfg)
-        _record(slots, data.loss.to(slots.loss.dtype) + penalty.to(slots.loss.dtype), cfg)
+        _record(slots, loss, cfg)
         _step(slots, gradient, scratch, problem.plan, cfg)
         _stop(slots, cfg)
+        if cfg.settling:
+            _settle.go_on(slots, was_active, inside, converged)
 
 
 def _record(slots: Slots, loss: Tensor, cfg: MapSettings) -> None:
@@ -125,6 +148,7 @@ def _step(slots: Slots, gradient: Tensor, scratch: Tensor, plan: Plan, cfg: MapS
     """Adam with each row's own step number and rate, then the basis's projection."""
     t = slots.steps.to(slots.loss.dtype)
     share, beta = adam.pace(cfg, t - 1, cfg.max_steps + 1)
+    share = share * _settle.share(slots, cfg) if cfg.settling else share
     rate = adam.corrected(cfg.learning_rate * slots.active * share, t, gradient, beta)
     direction = adam.direction(slots.first, slots.second, gradient, t, scratch, beta)
     plan.move_(slots.map, direction, rate, slots.first)

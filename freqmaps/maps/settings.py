@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from freqmaps.core import limits
+from freqmaps.core.errors import ConfigError
 
 RANGES = {
     "learning_rate": "(0, 10)",
@@ -15,7 +16,11 @@ RANGES = {
     "window": "[1, 1e6)",
     "tolerance": "[0, 1e9]",
     "patience": "[1, 1e9)",
+    "settling": "[0, 1e9)",
 }
+
+#: Settings that joined later, with the values at which every map is what it was without them.
+NEUTRAL = {"settling": 0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +57,12 @@ class MapSettings:
         1e-5: ``window=2, tolerance=5e-7`` says the same of their weighted sum, the loss.
     patience
         With ``quiet``: how many settled steps in a row; one that is not settled starts the count anew.
+    settling
+        Steps that each map makes after the stopping rule has ended it (or ``max_steps``), while the rate falls along a
+        line to 0; the papers make none, 0. Adam's steps have the size of the rate however near the minimum is, so that
+        entries which belong at 0 end just above it; with a falling rate they come to lie at 0. The map as the rule left
+        it is put back where settling makes the loss higher or loses the prediction. The steps made include these. With
+        ``constant`` only: ``one_cycle`` ends with a rate near 0 by itself.
     """
 
     learning_rate: float = 0.01
@@ -63,6 +74,12 @@ class MapSettings:
     window: int = 20
     tolerance: float = 1e-5
     patience: int = 300
+    settling: int = 0
 
     def __post_init__(self) -> None:
         limits.check(vars(self), RANGES, "maps")
+        if self.settling and self.schedule != "constant":
+            raise ConfigError(
+                f"maps: settling is {self.settling} with schedule '{self.schedule}', whose rate falls by itself; "
+                "leave out settling or set schedule: constant"
+            )
