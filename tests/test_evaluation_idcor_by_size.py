@@ -48,7 +48,7 @@ def rows_of(monkeypatch, maps, **parameters):
     monkeypatch.setattr(idcor_by_size, "_pairs_of_maps", lambda *_: iter([(names, maps)]))
     options = {"smallest": 25, "permutations": 19, "neighbours": [5]} | parameters
     rows = checked(idcor_by_size.compute(None, None, seed=1, maps="x", **options), "mine").rows
-    keys = ("pairs", "used", "entries", "reading", "estimator", "n")
+    keys = ("pairs", "used", "entries", "reading", "estimator", "size")
     return {tuple(row[key] for key in keys): row for row in rows}
 
 
@@ -86,3 +86,12 @@ def test_the_origin_is_the_middle_entry_of_the_plane(monkeypatch):
     np.testing.assert_array_equal(cases["matched", "all", "origin"][0][:, 0], x[:, 0, 2, 4])
     assert cases["matched", "all", "no_origin"][0].shape == (60, 31)
     np.testing.assert_array_equal(cases["matched", "kept", "all"][1], y[kept].reshape(30, -1))
+
+
+def test_no_maps_and_few_maps_are_findings(monkeypatch):
+    x, y, labels, kept = planes()
+    rows = rows_of(monkeypatch, (x[:3], y[:3], labels[:3], kept[:3]))
+    assert rows and all(np.isnan(row["value"]) and row["n"] == 0 for row in rows.values())
+    monkeypatch.setattr(idcor_by_size, "_pairs_of_maps", lambda *_: iter([]))
+    (row,) = checked(idcor_by_size.compute(None, None, seed=1, maps="x"), "mine").rows
+    assert row["n"] == 0 and np.isnan(row["value"])

@@ -7,12 +7,11 @@ of images and on the estimator. Each of these choices is one column here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import nan
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.images import IMAGES
 from freqmaps.correlation._distances import squared_distances
 from freqmaps.correlation._levina_bickel import levina_bickel
@@ -74,10 +73,11 @@ def compute(
     list of dict
         Columns ``images``, ``attack``, ``against``; ``pairs`` (``matched``, ``same_class``), ``used`` (``all``,
         ``kept``: both filtered images keep the prediction), ``entries`` (``all``, ``origin``: frequency zero alone,
-        ``no_origin``), ``reading`` (``made``, ``cleaned``), ``estimator`` (``twonn``, ``mle_20``, …), ``parts``; those
-        of every evaluation, where ``value`` is the mean of IdCor over the parts and ``n`` the images of each;
-        ``sd`` over parts; ``id_x``, ``id_y``, ``id_xy`` and ``p_value``, means over parts. Of kept images and of some
-        entries only matched pairs are compared. ``low`` and ``high`` are NaN: parts show the spread.
+        ``no_origin``), ``reading`` (``made``, ``cleaned``), ``estimator`` (``twonn``, ``mle_20``, …); ``parts``, and
+        ``size``, the images of each; those of every evaluation, where ``value`` is the mean of IdCor over the parts and
+        ``n`` is ``size``, or 0 where a part has no value; ``sd`` over parts; ``id_x``, ``id_y``, ``id_xy`` and
+        ``p_value``, means over parts. Of kept images and of some entries only matched pairs are compared. ``low`` and
+        ``high`` are NaN: parts show the spread.
     """
     counts = [20, 100] if neighbours is None else neighbours
     rows: list[Row] = []
@@ -90,7 +90,15 @@ def compute(
                     parts = [np.sort(order[i * n : (i + 1) * n]) for i in range(len(x) // n)]
                     found = [_estimates(cleaned[0][p], cleaned[1][p], seed, permutations, counts) for p in parts]
                     rows += [names | case | {"reading": reading} | row for row in _summarised(found, n)]
-    return rows
+    return rows or [_NOTHING]
+
+
+#: Where there are no adversarial maps: a finding, of which the study must not die.
+_NOTHING: Row = {
+    **dict.fromkeys(("images", "attack", "against", "pairs", "used", "entries", "reading", "estimator"), ""),
+    "parts": 0, "size": 0, "measure": "idcor", "value": nan, "n": 0, "low": nan, "high": nan, "sd": nan,
+    "id_x": nan, "id_y": nan, "id_xy": nan, "p_value": nan,
+}  # fmt: skip
 
 
 def _sizes(n: int, smallest: int) -> list[int]:
@@ -103,7 +111,7 @@ def _sizes(n: int, smallest: int) -> list[int]:
     while smallest < n:
         sizes.append(smallest)
         smallest *= 2
-    return [*sizes, n]
+    return [*sizes, n] if n else []
 
 
 def _pairs_of_maps(
@@ -115,7 +123,7 @@ def _pairs_of_maps(
     wanted = [dict(zip(IMAGES, values, strict=True)) for values in made]
     wanted = [names for names in wanted if attacks is None or names["attack"] in attacks]
     if not wanted:
-        raise FreqmapsError(f"idcor_by_size: no adversarial maps of setting '{setting}'; add an attack to the run")
+        return
     variables = ["map", "label", "keeps_prediction"]
     first = inputs.maps(**network.names, maps=setting, images="essential", variables=variables)
     for names in wanted:
@@ -167,5 +175,6 @@ def _summarised(found: list[dict[str, Row]], n: int) -> Iterator[dict[str, Any]]
         each = {key: np.array([part[estimator][key] for part in found]) for key in found[0][estimator]}
         spread = float(each["value"].std(ddof=1)) if len(found) > 1 else nan
         means = {key: float(values.mean()) for key, values in each.items()}
-        yield {"estimator": estimator, "parts": len(found), "measure": "idcor", "value": means.pop("value"), "n": n,
-               "low": nan, "high": nan, "sd": spread} | means  # fmt: skip
+        value = means.pop("value")
+        yield {"estimator": estimator, "parts": len(found), "size": n, "measure": "idcor", "value": value,
+               "n": n if isfinite(value) else 0, "low": nan, "high": nan, "sd": spread} | means  # fmt: skip
