@@ -31,7 +31,7 @@ def main(question: str) -> None:
     model, shape = asked["model"], asked["shape"]
     recipe = without_initial_weights(Recipe(model["architecture"], model["parameters"], **shape))
     classifier = build_classifier(**vars(recipe))
-    load_foreign(asked["path"], classifier)
+    load_foreign(asked["path"], classifier, asked.get("rename"))
     noise = torch.rand(2, recipe.channels, recipe.size, recipe.size, generator=torch.Generator().manual_seed(0))
     check_classifier(classifier, noise, where=asked["path"])
 

@@ -19,7 +19,7 @@ DECIDES_NUMBERS = False
 
 GIVEN = "given"
 _SUPPLIED = ("classes", "channels", "size")
-_MODEL_KEYS = ("architecture", "normalise", "checkpoint")
+_MODEL_KEYS = ("architecture", "normalise", "checkpoint", "rename")
 
 
 def options(config: Mapping[str, Any], stage: str) -> dict[str, Any]:
@@ -106,11 +106,15 @@ class Networks:
                 f"{self.where}: training '{GIVEN}' and a model with a 'checkpoint' belong together; "
                 f"model '{names['model']}' has checkpoint {model['checkpoint']!r}, training is '{names['training']}'"
             )
+        if model["rename"] and model["checkpoint"] is None:
+            raise ConfigError(f"{where}.rename: there is no checkpoint whose tensors it could rename; remove it")
         if model["checkpoint"] is not None:
             shape = {"classes": len(description.classes), "channels": description.channels, "size": description.size}
             path = expanded(model["checkpoint"], f"{where}.checkpoint: ")
-            digest = precheck.checkpoint(path, spec["model"], shape, where)
-            spec |= {"checkpoint": {"sha256": digest}}
+            # As pairs: rules are applied in the order given, which a mapping in a spec does not keep.
+            renaming = {"rename": [list(rule) for rule in model["rename"].items()]} if model["rename"] else {}
+            digest = precheck.checkpoint(path, spec["model"], shape, where, renaming)
+            spec |= {"checkpoint": {"sha256": digest, **renaming}}
             told["checkpoint"] = str(path)
         else:
             parts += self._add_training(spec, names["training"])

@@ -29,11 +29,14 @@ def digest(path: Path, where: str) -> str:
     return manifest.sha256(path)
 
 
-def checkpoint(path: Path, model: Mapping[str, Any], shape: Mapping[str, int], where: str) -> str:
+def checkpoint(
+    path: Path, model: Mapping[str, Any], shape: Mapping[str, int], where: str, renaming: Mapping[str, Any]
+) -> str:
     """Check that a checkpoint fits its architecture and return its SHA-256.
 
     Loading it needs torch, which a dry run must not import: another process does it, and the answer is remembered
-    by the digest of the file and the model's description.
+    by the digest of the file and the model's description. ``renaming`` is empty, or holds ``rename``: pairs of a
+    regular expression and its replacement for the names of the file's tensors.
 
     Raises
     ------
@@ -41,7 +44,7 @@ def checkpoint(path: Path, model: Mapping[str, Any], shape: Mapping[str, int], w
         Missing file, unreadable file, or weights of another architecture.
     """
     sha = digest(path, f"{where}.checkpoint")
-    question = {"sha256": sha, "model": dict(model), "shape": dict(shape)}
+    question = {"sha256": sha, "model": dict(model), "shape": dict(shape), **renaming}
     _ask("freqmaps.models._verify", question, {"path": str(path)}, f"{where}.checkpoint")
     return sha
 

@@ -1,0 +1,187 @@
+"""State dicts of other projects: tensors by other names, and a normalisation of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.models._weights import unwrapped
+
+#: Last parts of the names under which wrappers keep the mean and the standard deviation of the images.
+_MOMENTS = (("mean", "std"), ("mu", "sigma"), ("new_mean", "new_std"))
+_COUNTER = "num_batches_tracked"
+#: With more rules than this an offer helps nobody.
+_MOST_RULES = 40
+
+
+class Moments(NamedTuple):
+    """Mean and standard deviation per channel, of images in [0, 1]; each (1, channels, 1, 1) float32."""
+
+    mean: Tensor
+    std: Tensor
+
+
+def renamed(weights: Mapping[str, Tensor], rules: Iterable[Sequence[str]], what: str) -> dict[str, Tensor]:
+    """Return the weights under other names.
+
+    Parameters
+    ----------
+    weights
+        By name; prefixes that all names share (``module.``, ``model.``) are dropped first.
+    rules
+        Pairs of a regular expression and its replacement (``\\1`` stands for the first group), applied in this order,
+        each to what the ones before have made of a name, wherever in the name it matches.
+    what
+        What messages call the pair of file and architecture.
+
+    Raises
+    ------
+    FreqmapsError
+        A rule that is no regular expression or matches no name, or rules that give two tensors one name.
+    """
+    names = {name: name for name in _bare(weights)}
+    for pattern, replacement in rules:
+        try:
+            found = {old: re.subn(pattern, replacement, new) for old, new in names.items()}
+        except (re.error, IndexError) as error:
+            raise FreqmapsError(
+                f"{what}: rename '{pattern}' to '{replacement}' is not a regular expression with its replacement "
+                f"({error}); correct it"
+            ) from error
+        if not any(count for _, count in found.values()):
+            first = ", ".join(list(names.values())[:3])
+            raise FreqmapsError(f"{what}: rename '{pattern}' matches no name; the first are {first}")
+        names = {old: new for old, (new, _) in found.items()}
+    _check_distinct(names, what)
+    return {names[name]: tensor for name, tensor in _bare(weights).items()}
+
+
+def _check_distinct(names: Mapping[str, str], what: str) -> None:
+    taken: dict[str, str] = {}
+    for old, new in names.items():
+        if new in taken:
+            raise FreqmapsError(f"{what}: rename calls both '{taken[new]}' and '{old}' '{new}'; make the rules differ")
+        taken[new] = old
+
+
+def _bare(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights without the prefixes that all of them share."""
+    *_, last = unwrapped(weights)
+    return last
+
+
+def without_moments(
+    weights: Mapping[str, Tensor], net: nn.Module, channels: int, what: str
+) -> tuple[dict[str, Tensor], Moments | None]:
+    """Take the normalisation of the images out of the weights of a network that holds it inside.
+
+    RobustBench's networks, among others, take images in [0, 1] and keep ``mu`` and ``sigma``, or ``mean`` and ``std``
+    in a layer ``normalize``, as buffers beside the weights.
+
+    Parameters
+    ----------
+    weights
+        By name.
+    net
+        The network that the other weights are for. Buffers that it has itself stay.
+    channels
+        Of the images.
+    what
+        What messages call the pair of file and architecture.
+
+    Returns
+    -------
+    weights, moments
+        The other weights; mean and standard deviation, or None if the file holds none. Numbers for images in 0..255
+        are divided by 255.
+
+    Raises
+    ------
+    FreqmapsError
+        The standard deviation is not positive.
+    """
+    own = tuple(f".{name}" for name in net.state_dict())
+    for mean_name, std_name in _MOMENTS:
+        for name in weights:
+            head, _, leaf = name.rpartition(".")
+            beside = f"{head}.{std_name}" if head else std_name
+            if leaf != mean_name or beside not in weights or f".{name}".endswith(own):
+                continue
+            pair = [weights[name].detach().float(), weights[beside].detach().float()]
+            if all(tensor.numel() == channels for tensor in pair):
+                rest = {n: tensor for n, tensor in weights.items() if n not in (name, beside)}
+                return rest, _moments(pair[0].reshape(1, -1, 1, 1), pair[1].reshape(1, -1, 1, 1), f"{what}: '{beside}'")
+    return dict(weights), None
+
+
+def _moments(mean: Tensor, std: Tensor, where: str) -> Moments:
+    if not bool((std > 0).all()):
+        raise FreqmapsError(f"{where}, the standard deviation of the images, is not positive; correct or remove it")
+    scale = 255.0 if float(mean.max()) > 1 else 1.0
+    return Moments(mean / scale, std / scale)
+
+
+def offer(weights: Mapping[str, Tensor], net: nn.Module) -> str:
+    """Return the ``rename`` that makes weights fit, as a line of a config; empty where they do not determine it.
+
+    They do where file and network hold tensors of the same kinds (``weight``, ``running_mean``, ...) and shapes in
+    the same order: networks written by different people for one paper usually differ in nothing but their names.
+    """
+    given, wanted = _without_counters(_bare(weights)), _without_counters(net.state_dict())
+    if len(given) != len(wanted):
+        return ""
+    pairs = {}
+    for (old, have), (new, want) in zip(given.items(), wanted.items(), strict=True):
+        (old_module, old_leaf), (new_module, new_leaf) = _parts(old), _parts(new)
+        if have.shape != want.shape or old_leaf != new_leaf or pairs.setdefault(old_module, new_module) != new_module:
+            return ""
+    target = dict(zip(given, wanted, strict=True))
+    for rules in (_short_rules(pairs), _whole_rules(pairs)):
+        for chosen in (rules, rules[::-1]):
+            if 0 < len(rules) <= _MOST_RULES and _leads_to(target, chosen):
+                return "rename: {" + ", ".join(f"'{pattern}': '{new}'" for pattern, new in chosen) + "}"
+    return ""
+
+
+def _without_counters(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in weights.items() if not name.endswith(_COUNTER)}
+
+
+def _parts(name: str) -> tuple[str, str]:
+    module, _, leaf = name.rpartition(".")
+    return module, leaf
+
+
+def _short_rules(pairs: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return one rule for each beginning of names that differs: ``layer1`` for all layers of ``layer1``."""
+    rules: dict[str, str] = {}
+    for old, new in pairs.items():
+        ours, theirs = old.split("."), new.split(".")
+        while len(ours) > 1 and len(theirs) > 1 and ours[-1] == theirs[-1]:
+            ours, theirs = ours[:-1], theirs[:-1]
+        if ours != theirs:
+            rules.setdefault(_pattern(".".join(ours)), ".".join(theirs) + ".")
+    return list(rules.items())
+
+
+def _whole_rules(pairs: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return one rule for each layer."""
+    return [(_pattern(old), f"{new}.") for old, new in pairs.items() if old != new]
+
+
+def _pattern(module: str) -> str:
+    return "^" + module.replace(".", r"\.") + r"\."
+
+
+def _leads_to(target: Mapping[str, str], rules: Sequence[tuple[str, str]]) -> bool:
+    for old, wanted in target.items():
+        name = old
+        for pattern, replacement in rules:
+            name = re.sub(pattern, replacement, name)
+        if name != wanted:
+            return False
+    return True
