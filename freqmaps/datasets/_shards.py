@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from freqmaps.core.errors import ConfigError, nearest
@@ -14,8 +13,8 @@ _WORD = re.compile(r"(?:^|[-_.])(train|training|test|testing|validation|valid|va
 _MEANS = {"training": "train", "testing": "test", "valid": "validation", "val": "validation"}
 
 
-def files_of(path: str, ending: str, where: str) -> list[Path]:
-    """Return the files with an ending at a path, in order of name.
+def chosen(path: str, ending: str, train: str, test: str | None) -> list[tuple[str, Path]]:
+    """Return the files of the two splits, each with ``train`` or ``test``; or all with ``""`` where none names one.
 
     Parameters
     ----------
@@ -24,22 +23,49 @@ def files_of(path: str, ending: str, where: str) -> list[Path]:
         (``datasets--owner--name``), of which the current snapshot is searched.
     ending
         ``.parquet``, say.
-    where
-        The parameter that names the path, for messages.
+    train, test
+        What the splits are called: the word in the names of files, or of folders below the path. Without ``test``,
+        files called ``test`` are taken, or else those called ``validation``. Where only the files of ``train`` are
+        named, they are returned with ``""``, too.
 
     Raises
     ------
     ConfigError
-        Nothing is there, or no such file.
+        Nothing is there, or no such file; a split without files, or one whose files lie in several folders, as those
+        of several configurations of a data set do.
     """
-    folder = _snapshot(_files.expanded(path))
-    if folder.is_file():
-        return [folder]
-    if not folder.is_dir():
-        raise ConfigError(f"{where}: no such file or folder: '{folder}'; correct the path")
-    found = sorted(p for p in folder.rglob(f"*{ending}") if not p.name.startswith(".") and p.is_file())
+    base = _snapshot(_files.expanded(path))
+    if base.is_file():
+        return [("", base)]
+    files = _files_of(base, ending)
+    names = [_split(file, base) for file in files]
+    there = sorted({name for name in names if name})
+    if not there or (there == [train] and test is None):
+        return [("", file) for file, name in zip(files, names, strict=True) if name or not there]
+    fallback = "validation" if "validation" in there and "test" not in there else "test"
+    found = []
+    for split, wanted in (("train", train), ("test", test or fallback)):
+        if wanted not in there:
+            raise ConfigError(
+                f"root: no files of a split '{wanted}' in '{base}', which is to be {split}; {nearest(wanted, there)}"
+            )
+        of_split = [file for file, name in zip(files, names, strict=True) if name == wanted]
+        folders = sorted({file.parent for file in of_split})
+        if len(folders) > 1:
+            raise ConfigError(
+                f"root: files of '{wanted}' lie in '{folders[0]}' and '{folders[1]}'; give the folder of one data set"
+            )
+        found += [(split, file) for file in of_split]
+    return found
+
+
+def _files_of(base: Path, ending: str) -> list[Path]:
+    """Return the files with an ending in a folder, in order of name."""
+    if not base.is_dir():
+        raise ConfigError(f"root: no such file or folder: '{base}'; correct the path")
+    found = sorted(p for p in base.rglob(f"*{ending}") if not p.name.startswith(".") and p.is_file())
     if not found:
-        raise ConfigError(f"{where}: '{folder}' holds no {ending} files; give the folder that holds them")
+        raise ConfigError(f"root: '{base}' holds no {ending} files; give the folder that holds them")
     return found
 
 
@@ -57,53 +83,14 @@ def _snapshot(folder: Path) -> Path:
     return there[0]
 
 
-def by_split(files: Sequence[Path], train: str, test: str | None, where: str) -> list[tuple[str, Path]]:
-    """Return the files of the two splits, each with ``train`` or ``test``; or all with ``""`` where none names one.
+def _split(file: Path, base: Path) -> str:
+    """Return the split that a file's name means, or else that of its folder below the base; empty if neither says one.
 
-    Parameters
-    ----------
-    files
-        In order of name.
-    train, test
-        What the splits are called: the word in the names of files, or of folders. Without ``test``, images called
-        ``test`` are taken, or else those called ``validation``.
-    where
-        The parameter that names the files, for messages.
-
-    Raises
-    ------
-    ConfigError
-        A split without files, or one whose files lie in several folders, as those of several configurations do.
+    >>> base = Path("test-data")
+    >>> [_split(base / name, base) for name in ("train-00000-of-00002.parquet", "val/0000.parquet", "x.parquet")]
+    ['train', 'validation', '']
     """
-    names = [_split(file) for file in files]
-    there = sorted({name for name in names if name})
-    if not there:
-        return [("", file) for file in files]
-    wanted = {"train": train, "test": test or ("test" if "test" in there or "validation" not in there else "validation")}
-    if there == [train] and test is None:
-        return [("", file) for file, name in zip(files, names, strict=True) if name]
-    for split, name in wanted.items():
-        if name not in there:
-            raise ConfigError(f"{where}: no files of a split '{name}', which is to be {split}; {nearest(name, there)}")
-    found = []
-    for split, name in wanted.items():
-        chosen = [file for file, called in zip(files, names, strict=True) if called == name]
-        folders = sorted({file.parent for file in chosen})
-        if len(folders) > 1:
-            raise ConfigError(
-                f"{where}: files of '{name}' lie in '{folders[0]}' and in '{folders[1]}'; give the folder of one data set"
-            )
-        found += [(split, file) for file in chosen]
-    return found
-
-
-def _split(file: Path) -> str:
-    """Return the split that a file's name means, or else its folder's; empty if neither says one.
-
-    >>> _split(Path("data/train-00000-of-00002.parquet")), _split(Path("val/0000.parquet")), _split(Path("x.parquet"))
-    ('train', 'validation', '')
-    """
-    for name in (file.stem, file.parent.name):
+    for name in (file.stem, file.parent.name if file.parent != base else ""):
         match = _WORD.search(name.lower())
         if match:
             return _MEANS.get(match[1], match[1])

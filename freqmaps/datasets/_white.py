@@ -47,7 +47,8 @@ class Scaled:
                 f"{self.where} spans [{part.min():g}, {part.max():g}], which does not lie in [0, {self.white:g}]; "
                 "set 'white' to the value of white"
             )
-        return part.astype(np.uint8) if self.bytes else (part / np.float64(self.white)).astype(np.float32)
+        scaled: NDArray[Any] = part if self.bytes else part / np.float64(self.white)
+        return scaled.astype(self.dtype)
 
 
 def found(images: NDArray[Any], path: str) -> float | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNKEYED = ("path", "labels")
-RANGES = {"test_fraction": "(0, 1)", "white": "(0, inf)"}
+RANGES = {"test_fraction": "(0, 1)", "white": "(0, 1e10)"}
 NEUTRAL = {"white": None}  # before there was one, images were bytes or lay in [0, 1]
 
 _NAMES = ("images", "labels", "split", "classes")
@@ -190,8 +190,8 @@ def _check_floats(part: NDArray[Any], start: int, path: str) -> None:
     low, high = float(part.min()), float(part.max())
     if low < 0 or high > 1:
         raise ConfigError(
-            f"'{path}': float images span [{low:g}, {high:g}]; scale them to [0, 1], save them as uint8, or set 'white' "
-            "to the value of white, such as 255"
+            f"'{path}': float images span [{low:g}, {high:g}]; scale them to [0, 1], save them as uint8, or set "
+            "'white' to the value of white, such as 255"
         )
 
 

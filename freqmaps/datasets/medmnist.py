@@ -1,4 +1,4 @@
-"""MedMNIST: one of its ``.npz`` files, with ``train_images``, ``train_labels`` and the same for ``val`` and ``test``."""
+"""MedMNIST: one of its ``.npz`` files, with ``train_images``, ``train_labels``, and those of ``val`` and ``test``."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _load(path: str, part: str) -> tuple[NDArray[Any], list[int]]:
     import numpy as np
 
     try:
-        with np.load(_files.expanded(path), allow_pickle=False) as content:
+        with _files.expanded(path).open("rb") as handle, np.load(handle, allow_pickle=False) as content:
             images, labels = (np.asarray(content[f"{part}_{what}"]) for what in ("images", "labels"))
     except KeyError as error:
         raise ConfigError(
@@ -102,14 +102,19 @@ def _load(path: str, part: str) -> tuple[NDArray[Any], list[int]]:
         raise ConfigError(f"'{path}' is not a whole .npz file ({reason}); fetch it again") from error
     if images.ndim == 3:
         images = images[..., None]
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or images.shape[1] != images.shape[2]:
+    if (
+        images.dtype != np.uint8
+        or images.ndim != 4
+        or images.shape[3] not in (1, 3)
+        or images.shape[1] != images.shape[2]
+    ):
         raise ConfigError(
             f"'{path}': '{part}_images' is {images.dtype} {images.shape}; images (n, side, side) or (n, side, side, 3) "
             "of bytes are read, no volumes"
         )
     if labels.dtype.kind not in "iu" or labels.size != len(images):
         raise ConfigError(
-            f"'{path}': '{part}_labels' is {labels.dtype} {labels.shape}, not one class for each of {len(images)} images; "
-            "sets with several labels per image are not read"
+            f"'{path}': '{part}_labels' is {labels.dtype} {labels.shape}, not one class for each of {len(images)} "
+            "images; sets with several labels per image are not read"
         )
     return images.transpose(0, 3, 1, 2), [int(label) for label in labels.ravel()]

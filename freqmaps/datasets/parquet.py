@@ -83,18 +83,12 @@ def read(
     described = _samples.describe(
         known, size=size, channels=channels, test_fraction=test_fraction, source="parquet files"
     )
-    samples = _open(_chosen(root, train, test), root, image, label)
-    yield from _samples.blocks(
-        samples, channels=described.channels, size=described.size, test_fraction=test_fraction
-    )
-
-
-def _chosen(root: str, train: str, test: str | None) -> list[tuple[str, Path]]:
-    return _shards.by_split(_shards.files_of(root, ".parquet", "root"), train, test, "root")
+    samples = _open(_shards.chosen(root, ".parquet", train, test), root, image, label)
+    yield from _samples.blocks(samples, channels=described.channels, size=described.size, test_fraction=test_fraction)
 
 
 def _known(root: str, image: str | None, label: str | None, train: str, test: str | None) -> dict[str, Any]:
-    chosen = _chosen(root, train, test)
+    chosen = _shards.chosen(root, ".parquet", train, test)
     signature = [image, label, [[split, _files.stamp(file)] for split, file in chosen]]
     return _files.remembered("parquet", signature, lambda: _samples.scan(_open(chosen, root, image, label)))
 
@@ -193,7 +187,9 @@ class _Groups:
                 return _beside(table.path, str(value["path"]), where)
             value = value.get("bytes")
         if not isinstance(value, bytes):
-            raise ConfigError(f"{where}: column '{self.column}' holds no bytes of an image; name another one as 'image'")
+            raise ConfigError(
+                f"{where}: column '{self.column}' holds no bytes of an image; name another one as 'image'"
+            )
         return value
 
     def _group(self, table: _Table, number: int) -> Any:

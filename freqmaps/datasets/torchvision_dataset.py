@@ -6,7 +6,6 @@ import difflib
 import inspect
 import operator
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from freqmaps.core.errors import ConfigError
@@ -29,7 +28,7 @@ def describe(
     name: str,
     root: str = "data",
     download: bool = False,
-    options: dict[str, Any] = {},  # noqa: B006: parameters of a component have literal defaults; it is not written to
+    options: dict[str, Any] | None = None,
     train: str = "train",
     test: str | None = None,
     size: int | None = None,
@@ -63,7 +62,7 @@ def describe(
     ConfigError
         No such class, or one whose labels are no classes; missing files; or an image that cannot be read.
     """
-    known = _known(name, root, download, options, train, test)
+    known = _known(name, root, download, options or {}, train, test)
     return _samples.describe(
         known, size=size, channels=channels, test_fraction=test_fraction, source=f"torchvision's {name}"
     )
@@ -74,7 +73,7 @@ def read(
     name: str,
     root: str = "data",
     download: bool = False,
-    options: dict[str, Any] = {},  # noqa: B006
+    options: dict[str, Any] | None = None,
     train: str = "train",
     test: str | None = None,
     size: int | None = None,
@@ -82,11 +81,11 @@ def read(
     test_fraction: float | None = None,
 ) -> Iterator[Block]:
     """Yield the images (uint8) in store order; parameters and errors as :func:`describe`."""
-    known = _known(name, root, download, options, train, test)
+    known = _known(name, root, download, options or {}, train, test)
     told = _samples.describe(
         known, size=size, channels=channels, test_fraction=test_fraction, source=f"torchvision's {name}"
     )
-    samples = _open(name, root, download, options, train, test)
+    samples = _open(name, root, download, options or {}, train, test)
     yield from _samples.blocks(samples, channels=told.channels, size=told.size, test_fraction=test_fraction)
 
 
@@ -193,9 +192,7 @@ def _made(kind: Any, given: Mapping[str, Any], split: str) -> Any:
             remedy = "name the splits with 'train' and 'test'"
         elif isinstance(error, TypeError):
             remedy = "correct 'options'"
-        raise ConfigError(
-            f"torchvision's {kind.__name__} cannot be opened for {split} ({reason}); {remedy}"
-        ) from error
+        raise ConfigError(f"torchvision's {kind.__name__} cannot be opened for {split} ({reason}); {remedy}") from error
 
 
 def _labels(data: Any, name: str) -> list[int]:

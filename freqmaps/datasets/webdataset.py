@@ -66,16 +66,12 @@ def read(
     known = _known(root, train, test, classes)
     told = _samples.describe(known, size=size, channels=channels, test_fraction=test_fraction, source="tar shards")
     with ExitStack() as stack:
-        samples = _open(_chosen(root, train, test), root, classes, stack, in_order=False)
+        samples = _open(_shards.chosen(root, ".tar", train, test), root, classes, stack, in_order=False)
         yield from _samples.blocks(samples, channels=told.channels, size=told.size, test_fraction=test_fraction)
 
 
-def _chosen(root: str, train: str, test: str | None) -> list[tuple[str, Path]]:
-    return _shards.by_split(_shards.files_of(root, ".tar", "root"), train, test, "root")
-
-
 def _known(root: str, train: str, test: str | None, classes: list[str] | None) -> dict[str, Any]:
-    chosen = _chosen(root, train, test)
+    chosen = _shards.chosen(root, ".tar", train, test)
 
     def find_out() -> dict[str, Any]:
         with ExitStack() as stack:

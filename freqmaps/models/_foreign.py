@@ -26,14 +26,14 @@ class Moments(NamedTuple):
 
 
 def renamed(weights: Mapping[str, Tensor], rules: Iterable[Sequence[str]], what: str) -> dict[str, Tensor]:
-    """Return the weights under other names.
+    r"""Return the weights under other names.
 
     Parameters
     ----------
     weights
         By name; prefixes that all names share (``module.``, ``model.``) are dropped first.
     rules
-        Pairs of a regular expression and its replacement (``\\1`` stands for the first group), applied in this order,
+        Pairs of a regular expression and its replacement (``\1`` stands for the first group), applied in this order,
         each to what the ones before have made of a name, wherever in the name it matches.
     what
         What messages call the pair of file and architecture.
@@ -134,7 +134,7 @@ def offer(weights: Mapping[str, Tensor], net: nn.Module) -> str:
     given, wanted = _without_counters(_bare(weights)), _without_counters(net.state_dict())
     if len(given) != len(wanted):
         return ""
-    pairs = {}
+    pairs: dict[str, str] = {}
     for (old, have), (new, want) in zip(given.items(), wanted.items(), strict=True):
         (old_module, old_leaf), (new_module, new_leaf) = _parts(old), _parts(new)
         if have.shape != want.shape or old_leaf != new_leaf or pairs.setdefault(old_module, new_module) != new_module:

@@ -90,9 +90,9 @@ def _pretrained_cfg(timm: Any, name: str) -> Mapping[str, Any]:
     try:
         found = timm.get_pretrained_cfg(name)
     except (RuntimeError, ValueError, AttributeError) as error:
-        raise ConfigError(f"timm_model: timm knows no weights '{name}' ({error}); leave out what follows the dot") from (
-            error
-        )
+        raise ConfigError(
+            f"timm_model: timm knows no weights '{name}' ({error}); leave out what follows the dot"
+        ) from (error)
     if found is None:
         raise ConfigError(f"timm_model: timm knows no configuration of '{name}'; choose another network")
     told: Mapping[str, Any] = found.to_dict()
@@ -109,21 +109,36 @@ def _checked(weights: dict[str, Tensor], path: str, name: str) -> dict[str, Tens
 def _construct(
     timm: Any, name: str, weights: dict[str, Tensor] | None, path: str | None, *, classes: int, channels: int, side: int
 ) -> nn.Module:
-    """Make the network for images of a side, and let timm adapt the weights to channels, classes and side."""
+    """Make the network for images of a side, and let timm adapt the weights to channels and side.
+
+    Weights are loaded together with their head, which is then replaced: timm would pass over names that do not fit
+    if it had to leave the head out.
+    """
     given: dict[str, Any] = {"num_classes": classes, "in_chans": channels}
     if weights is not None:
-        # The number of classes is said to be another one, so that the head is always left out.
-        overlay = {"state_dict": weights, "num_classes": -1, "first_conv": _pretrained_cfg(timm, name)["first_conv"]}
+        given["num_classes"] = _head_of(weights, _pretrained_cfg(timm, name))
+        overlay = {"state_dict": weights, "num_classes": given["num_classes"]}
         given |= {"pretrained": True, "pretrained_cfg_overlay": overlay}
     if _fixed(timm, name):
         given["img_size"] = side
     try:
         net: nn.Module = timm.create_model(name, **given)
+        if weights is not None:
+            net.reset_classifier(classes)  # type: ignore[operator]
     except (RuntimeError, ValueError, AssertionError, TypeError, KeyError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:200]
         of = f"{path} for timm's {name}" if path else f"timm_model: {name}"
         raise FreqmapsError(f"{of}: cannot be made for images of side {side} ({reason})") from error
     return net
+
+
+def _head_of(weights: Mapping[str, Tensor], told: Mapping[str, Any]) -> int:
+    """Return for how many classes the weights are; 0 if they come without a head."""
+    heads = told["classifier"]
+    for head in heads if isinstance(heads, list | tuple) else [heads]:
+        if f"{head}.weight" in weights:
+            return int(weights[f"{head}.weight"].shape[0])
+    return 0
 
 
 def _fixed(timm: Any, name: str) -> bool:
