@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
-from freqmaps.models import build_classifier, build_for_dataset, load_foreign
+from freqmaps.models import Recipe, build_classifier, build_for_dataset, load_converted
+from freqmaps.models._pretrained import normalisation
 from freqmaps.study.build import study
 from tests import dataset_files as files
 from tests.dataset_files import own_cache, whole  # noqa: F401
@@ -110,7 +111,10 @@ def built(name, given, seed):
     parameters = components.resolve(
         "model", given["architecture"], rest, where=name, supplied=("classes", "channels", "size")
     )
-    return build_for_dataset(given["architecture"], parameters, told, given.get("normalise", "dataset"), seed=seed)
+    normalise = given.get("normalise", "dataset")
+    if normalise == "pretrained":
+        normalise = normalisation(Recipe(given["architecture"], parameters, **SHAPE))
+    return build_for_dataset(given["architecture"], parameters, told, normalise, seed=seed)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -129,7 +133,7 @@ def test_every_model_of_the_page(name, tmp_path, monkeypatch):
         return
     source = built(name, {k: v for k, v in given.items() if k != "rename"}, seed=2).eval()
     path = weights(tmp_path, name, source.net)
-    load_foreign(path, taken, list(given.get("rename", {}).items()))
+    load_converted(path, taken, list(given.get("rename", {}).items()))
     batch = images(2, 3, 32)
     if name == "robust":
         mean = torch.tensor([0.4, 0.5, 0.6]).reshape(1, 3, 1, 1)

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.models import build_classifier, load_foreign
+from freqmaps.models import build_classifier, load_converted, load_foreign
 from tests.tiny_models import images
 
 
@@ -85,11 +85,11 @@ def test_the_offer_of_a_message_loads_the_weights(wrapped, tmp_path):
     path = saved(tmp_path / "resnet20.th.pt", {"state_dict": state})
     before = {name: tensor.clone() for name, tensor in taken.state_dict().items()}
     with pytest.raises(FreqmapsError, match=r"do not fit.*shapes and order agree") as caught:
-        load_foreign(path, taken)
+        load_converted(path, taken)
     assert all(torch.equal(tensor, before[name]) for name, tensor in taken.state_dict().items())
     rules = offered(caught.value)
     assert len(rules) <= 6
-    load_foreign(path, taken, rules)
+    load_converted(path, taken, rules)
     with torch.no_grad():
         assert torch.equal(taken(images(4, 3, 16)), net(images(4, 3, 16)))
 
@@ -101,7 +101,7 @@ def test_rules_written_by_hand_with_groups(tmp_path):
         (r"^(conv|bn)1\.", r"\1."),
         *((rf"^layer{i + 1}\.", f"stages.{i}.") for i in range(3)),
     ]
-    load_foreign(path, taken, rules)
+    load_converted(path, taken, rules)
     with torch.no_grad():
         assert torch.equal(taken(images(4, 3, 16)), net(images(4, 3, 16)))
 
@@ -118,7 +118,7 @@ def test_rules_written_by_hand_with_groups(tmp_path):
 def test_rules_with_mistakes_are_one_sentence(rules, message, tmp_path):
     path = saved(tmp_path / "a.pt", theirs().state_dict())
     with pytest.raises(FreqmapsError, match=message) as caught:
-        load_foreign(path, ours(), rules)
+        load_converted(path, ours(), rules)
     assert "\n" not in str(caught.value)
 
 
@@ -130,7 +130,7 @@ def test_rules_are_applied_in_order(tmp_path):
         swapped = {"stages.0.1": "stages.0.2", "stages.0.2": "stages.0.1"}
         state[re.sub(r"stages\.0\.[12]", lambda m, swapped=swapped: swapped[m[0]], name)] = tensor
     rules = [(r"^stages\.0\.1\.", "aside."), (r"^stages\.0\.2\.", "stages.0.1."), (r"^aside\.", "stages.0.2.")]
-    load_foreign(saved(tmp_path / "a.pt", state), taken, rules)
+    load_converted(saved(tmp_path / "a.pt", state), taken, rules)
     with torch.no_grad():
         assert torch.equal(taken(images(2, 3, 16)), given(images(2, 3, 16)))
 
@@ -143,7 +143,7 @@ def test_no_offer_where_shapes_or_order_disagree(tmp_path):
     broken["linear.bias"] = torch.full_like(broken["linear.bias"], torch.inf)
     for number, state in enumerate((deeper, reordered, wider, broken)):
         with pytest.raises(FreqmapsError) as caught:
-            load_foreign(saved(tmp_path / f"{number}.pt", state), ours())
+            load_converted(saved(tmp_path / f"{number}.pt", state), ours())
         assert "rename" not in str(caught.value)
 
 
@@ -173,12 +173,12 @@ def test_normalisation_inside_a_robust_network(form, renamed, tmp_path):
     state = buffers | {f"{prefix}{name}": tensor for name, tensor in net.state_dict().items()}
     taken = ours(mean=[0.1, 0.1, 0.1], std=[0.9, 0.9, 0.9])
     path = saved(tmp_path / "a.pt", state)
-    rules = None
+    rules = ()
     if renamed:
         with pytest.raises(FreqmapsError) as caught:
-            load_foreign(path, taken)
+            load_converted(path, taken)
         rules = offered(caught.value)
-    load_foreign(path, taken, rules)
+    load_converted(path, taken, rules)
     batch = images(4, 3, 16)
     mean, std = (torch.tensor(values).reshape(1, 3, 1, 1) for values in (MEAN, STD))
     with torch.no_grad():
@@ -204,7 +204,7 @@ def test_a_network_that_normalises_itself_keeps_its_buffers(tmp_path, monkeypatc
     given = build_classifier("their_nets:net", {}, **shape).eval()
     given.net.mu.fill_(0.4)
     taken = build_classifier("their_nets:net", {}, **shape, seed=5).eval()
-    load_foreign(saved(tmp_path / "a.pt", given.net.state_dict()), taken)
+    load_converted(saved(tmp_path / "a.pt", given.net.state_dict()), taken)
     assert not taken.normalises
     assert torch.equal(taken.net.mu, given.net.mu)
 
@@ -212,7 +212,7 @@ def test_a_network_that_normalises_itself_keeps_its_buffers(tmp_path, monkeypatc
 def test_a_deviation_of_zero_is_refused(tmp_path):
     state = ours().net.state_dict() | {"mu": torch.zeros(3), "sigma": torch.zeros(3)}
     with pytest.raises(FreqmapsError, match="'sigma', the standard deviation of the images, is not positive"):
-        load_foreign(saved(tmp_path / "a.pt", state), ours())
+        load_converted(saved(tmp_path / "a.pt", state), ours())
 
 
 def test_the_process_that_checks_before_any_work_takes_the_rules(tmp_path):
@@ -227,5 +227,23 @@ def test_the_process_that_checks_before_any_work_takes_the_rules(tmp_path):
     refused = ask()
     assert refused.returncode == 1
     assert len(refused.stderr.strip().splitlines()) == 1
-    accepted = ask(rename=offered(refused.stderr.strip()))
-    assert accepted.returncode == 0, accepted.stderr
+    accepted = ask(rename=offered(refused.stderr.strip()), to=str(tmp_path / "there" / "b.safetensors"))
+    assert (accepted.returncode, accepted.stdout) == (0, "converted\n"), accepted.stderr
+    taken = ours()
+    load_foreign(tmp_path / "there" / "b.safetensors", taken)
+    with torch.no_grad():
+        assert torch.equal(taken(images(2, 3, 16)), theirs()(images(2, 3, 16)))
+
+
+@pytest.mark.parametrize("form", [None, "beside"])
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_is_returned_loads_as_any_other_file(form, whole, tmp_path):
+    """A file that has our names already is none to convert; a converted one keeps its normalisation."""
+    given = ours(seed=1, mean=[0.3] * 3, std=[0.2] * 3)
+    state = dict((given if whole else given.net).state_dict()) | (moments(form)[0] if form and not whole else {})
+    taken, again = ours(seed=2), ours(seed=3)
+    converted = load_converted(saved(tmp_path / "a.pt", state), taken)
+    assert (converted is None) == (form is None or whole)
+    load_foreign(saved(tmp_path / "b.pt", converted if converted is not None else state), again)
+    with torch.no_grad():
+        assert torch.equal(taken(images(2, 3, 16)), again(images(2, 3, 16)))

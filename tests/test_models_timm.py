@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn import functional as F
 
 from freqmaps.core.errors import ConfigError, FreqmapsError
-from freqmaps.models import build_classifier, build_for_dataset, load_classifier, load_foreign, save_classifier
+from freqmaps.models import Recipe, build_classifier, load_classifier, load_foreign, save_classifier
+from freqmaps.models._pretrained import normalisation
 from tests.tiny_models import images
 
 timm = pytest.importorskip("timm")
@@ -63,20 +65,21 @@ def test_images_are_scaled_to_the_size_of_the_weights(tmp_path):
     assert small.net.pos_embed.shape[1] < net.pos_embed.shape[1]
 
 
-def test_normalisation_of_the_pretrained_configuration(tmp_path):
-    told = {"classes": list("abcdefg"), "mean": [0.1] * 3, "std": [0.2] * 3, "size": 32}
-    given = {"name": "test_efficientnet"}
-    ours = build_for_dataset("timm_model", given, told, "pretrained", seed=0)
+def test_normalisation_of_the_pretrained_configuration():
+    recipe = Recipe("timm_model", {"name": "test_efficientnet", "scale": True, "pretrained": "absent.pth"}, **SHAPE)
     cfg = timm.get_pretrained_cfg("test_efficientnet")
-    assert ours.mean.flatten().tolist() == pytest.approx(cfg.mean)
-    assert ours.std.flatten().tolist() == pytest.approx(cfg.std)
-    grey = build_for_dataset("timm_model", given, told | {"mean": [0.1], "std": [0.2]}, "pretrained", seed=0)
-    assert grey.mean.flatten().tolist() == pytest.approx([sum(cfg.mean) / 3])
+    assert normalisation(recipe) == {"mean": pytest.approx(cfg.mean), "std": pytest.approx(cfg.std)}
+    grey = normalisation(replace(recipe, channels=1))
+    assert grey == {"mean": [pytest.approx(sum(cfg.mean) / 3)], "std": [pytest.approx(sum(cfg.std) / 3)]}
+    with pytest.raises(FreqmapsError, match="'pretrained' needs an architecture that says how its weights"):
+        normalisation(Recipe("small_cnn", {}, **SHAPE))
+
+
+def test_a_saved_network_scales_its_images_again(tmp_path):
+    ours = build("test_vit", scale=True)
     save_classifier(tmp_path, ours)
     with torch.no_grad():
-        assert torch.equal(load_classifier(tmp_path)(images(2, 3, 32)), ours.eval()(images(2, 3, 32)))
-    with pytest.raises(FreqmapsError, match="'pretrained' needs an architecture that says how its weights"):
-        build_for_dataset("small_cnn", {}, told, "pretrained", seed=0)
+        assert torch.equal(load_classifier(tmp_path)(images(2, 3, 32)), ours(images(2, 3, 32)))
 
 
 def test_a_checkpoint_of_a_network_that_timm_made(tmp_path):

@@ -26,7 +26,7 @@ def run(job: Job) -> dict[str, object]:
     classifier = build_planned(job.parameters, dataset, seed=job.seed, located=job.options["located"])
     history: list[dict[str, Any]] = []
     if "checkpoint" in job.options:
-        load_foreign(job.options["checkpoint"], classifier, job.parameters["checkpoint"].get("rename"))
+        load_foreign(job.options["checkpoint"], classifier)
     else:
         history = train_planned(
             classifier, job.parameters, dataset, seed=job.seed, device=device, state=job.partial,

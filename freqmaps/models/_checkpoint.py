@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ import torch
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.models._classifier import Classifier, Recipe, build_classifier
-from freqmaps.models._foreign import offer, renamed, without_moments
 from freqmaps.models._weights import fit, read_weights, unwrapped
 from freqmaps.stores import checkpoint
 
@@ -53,7 +52,7 @@ def load_classifier(folder: Path, device: str | torch.device = "cpu") -> Classif
     return classifier.to(device).eval().requires_grad_(False)
 
 
-def load_foreign(path: Path | str, classifier: Classifier, rename: Iterable[Sequence[str]] | None = None) -> None:
+def load_foreign(path: Path | str, classifier: Classifier) -> None:
     """Load weights that a user brings, of the bare network or of a whole :class:`Classifier`.
 
     Parameters
@@ -61,16 +60,12 @@ def load_foreign(path: Path | str, classifier: Classifier, rename: Iterable[Sequ
     path
         ``.safetensors``, ``.pt`` or ``.pth``; may be nested (``state_dict``, ``model``) and prefixed (``module.``).
     classifier
-        Changed in place. Its normalisation stays, unless the file brings its own: ``mean`` and ``std``, or ``mu`` and
-        ``sigma``, at the top or in a layer such as ``normalize``.
-    rename
-        Pairs of a regular expression and its replacement, applied to the names of the tensors in this order.
+        Changed in place. Its normalisation stays, unless the file brings its own (``mean``, ``std``).
 
     Raises
     ------
     FreqmapsError
-        Not such a file, or weights of another architecture: names the first tensors that do not fit, and the
-        ``rename`` with which they do if shapes and order determine it.
+        Not such a file, or weights of another architecture: names the first tensors that do not fit.
     """
     weights = read_weights(Path(path))
     what = f"{path} for architecture {classifier.recipe.architecture}"
@@ -79,21 +74,8 @@ def load_foreign(path: Path | str, classifier: Classifier, rename: Iterable[Sequ
         if not bool((classifier.std > 0).all()):
             raise FreqmapsError(f"{what}: its 'std' is not positive; remove 'mean' and 'std' from the file")
         classifier.normalises = True
-        return
-    weights, moments = without_moments(weights, classifier.net, classifier.recipe.channels, what)
-    try:
-        fit(classifier.net, renamed(weights, rename, what) if rename else weights, what)
-    except FreqmapsError as error:
-        rules = offer(weights, classifier.net)
-        if not rules:
-            raise
-        raise FreqmapsError(
-            f"{error}; shapes and order agree, so if it is the same network under other names, give the model {rules}"
-        ) from error
-    if moments is not None:
-        classifier.mean.copy_(moments.mean)
-        classifier.std.copy_(moments.std)
-        classifier.normalises = True
+    else:
+        fit(classifier.net, weights, what)
 
 
 def without_initial_weights(recipe: Recipe) -> Recipe:

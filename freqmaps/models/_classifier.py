@@ -137,8 +137,7 @@ def build_for_dataset(
     attributes
         The store's attributes: ``classes`` (names), ``mean``, ``std`` (per channel) and ``size``.
     normalise
-        ``dataset``: by its mean and std; ``imagenet``; ``pretrained``: by what the network's ``pretrained_cfg`` says;
-        ``none``; or a mapping with ``mean`` and ``std``.
+        ``dataset``: by its mean and std; ``imagenet``; ``none``; or a mapping with ``mean`` and ``std``.
 
     Raises
     ------
@@ -148,29 +147,12 @@ def build_for_dataset(
     if "size" not in attributes:
         raise FreqmapsError("build_for_dataset: attribute 'size' is missing; add the side of the dataset's images")
     channels = len(attributes["mean"])
-    of_network = normalise == "pretrained"
-    mean, std = (None, None) if of_network else _normalisation(normalise, attributes, channels)
-    classifier = build_classifier(
+    mean, std = _normalisation(normalise, attributes, channels)
+    return build_classifier(
         architecture, parameters,
         classes=len(attributes["classes"]), channels=channels, size=int(attributes["size"]),
         mean=mean, std=std, seed=seed,
     )  # fmt: skip
-    if not of_network:
-        return classifier
-    return Classifier(classifier.net, classifier.recipe, *_pretrained_normalisation(classifier.net, channels))
-
-
-def _pretrained_normalisation(net: nn.Module, channels: int) -> tuple[Sequence[float], Sequence[float]]:
-    told = getattr(net, "pretrained_cfg", None)
-    if not isinstance(told, Mapping) or not {"mean", "std"} <= told.keys():
-        raise FreqmapsError(
-            "normalise: 'pretrained' needs an architecture that says how its weights were trained, such as timm_model; "
-            "use imagenet, or a mapping with mean and std"
-        )
-    found = [list(told[name]) for name in ("mean", "std")]
-    if channels == 1:  # as for ImageNet's grey images: the average of the three channels
-        found = [[sum(values) / len(values)] for values in found]
-    return found[0], found[1]
 
 
 def _normalisation(

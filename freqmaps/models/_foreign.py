@@ -1,21 +1,89 @@
-"""State dicts of other projects: tensors by other names, and a normalisation of their own."""
+"""Checkpoints of other projects: tensors by other names, and a normalisation of their own.
+
+They are converted once, before any work starts; jobs load the converted file as they do any other.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.models._weights import unwrapped
+from freqmaps.models._checkpoint import load_foreign
+from freqmaps.models._classifier import Classifier
+from freqmaps.models._weights import fit, read_weights, unwrapped
 
 #: Last parts of the names under which wrappers keep the mean and the standard deviation of the images.
 _MOMENTS = (("mean", "std"), ("mu", "sigma"), ("new_mean", "new_std"))
 _COUNTER = "num_batches_tracked"
 #: With more rules than this an offer helps nobody.
 _MOST_RULES = 40
+
+
+def load_converted(
+    path: Path | str, classifier: Classifier, rename: Iterable[Sequence[str]] = ()
+) -> dict[str, Tensor] | None:
+    """Load weights that a user brings, whatever their names and wherever their normalisation.
+
+    Parameters
+    ----------
+    path
+        ``.safetensors``, ``.pt`` or ``.pth``.
+    classifier
+        Changed in place. Its normalisation stays, unless the file brings its own: ``mean`` and ``std``, or ``mu`` and
+        ``sigma``, at the top or in a layer such as ``normalize``.
+    rename
+        Pairs of a regular expression and its replacement, applied to the names of the tensors in this order.
+
+    Returns
+    -------
+    dict or None
+        What :func:`freqmaps.models.load_foreign` loads in place of the file; None if that loads the file itself.
+
+    Raises
+    ------
+    FreqmapsError
+        Not such a file, or weights of another architecture: names the first tensors that do not fit, and the
+        ``rename`` with which they do if shapes and order determine it.
+    """
+    rules = list(rename)
+    what = f"{path} for architecture {classifier.recipe.architecture}"
+    weights, moments = without_moments(read_weights(Path(path)), classifier.net, classifier.recipe.channels, what)
+    if not rules and (moments is None or _is_whole(path, classifier)):
+        try:
+            load_foreign(path, classifier)
+        except FreqmapsError as error:
+            raise _with_offer(error, weights, classifier.net) from error
+        return None
+    try:
+        fit(classifier.net, renamed(weights, rules, what) if rules else weights, what)
+    except FreqmapsError as error:
+        raise _with_offer(error, weights, classifier.net) from error
+    if moments is None:
+        return dict(classifier.net.state_dict())
+    classifier.mean.copy_(moments.mean)
+    classifier.std.copy_(moments.std)
+    classifier.normalises = True
+    return dict(classifier.state_dict())
+
+
+def _is_whole(path: Path | str, classifier: Classifier) -> bool:
+    """Tell whether a file holds a whole :class:`Classifier`, whose own normalisation is no other project's."""
+    whole = classifier.state_dict().keys()
+    return any(names.keys() >= whole for names in unwrapped(read_weights(Path(path))))
+
+
+def _with_offer(error: FreqmapsError, weights: Mapping[str, Tensor], net: nn.Module) -> FreqmapsError:
+    rules = offer(weights, net)
+    if not rules:
+        return error
+    return FreqmapsError(
+        f"{error}; shapes and order agree, so if it is the same network under other names, give the model {rules}"
+    )
 
 
 class Moments(NamedTuple):

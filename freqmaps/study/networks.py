@@ -9,7 +9,7 @@ from typing import Any
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
 from freqmaps.core.paths import expanded
-from freqmaps.provenance import keys
+from freqmaps.provenance import code, keys
 from freqmaps.stages import STAGES
 from freqmaps.stages.work import Shape
 from freqmaps.study import precheck, snapshots
@@ -95,10 +95,13 @@ class Networks:
             "model", model["architecture"], given, where=where, supplied=_SUPPLIED, beside=_MODEL_KEYS
         )
         unkeyed = {k: parameters.pop(k) for k in architecture.unkeyed if k in parameters}
+        shape = {"classes": len(description.classes), "channels": description.channels, "size": description.size}
         self._check_normalise(model["normalise"], description, where)
         spec: dict[str, Any] = {
             "model": {"architecture": model["architecture"], "parameters": parameters, "normalise": model["normalise"]},
         }
+        if model["normalise"] == "pretrained":
+            spec["model"]["normalise"] = self._pretrained_normalisation(architecture, parameters, shape, where)
         told = options(self.config, "training") | {"located": unkeyed}
         parts = [architecture]
         if (names["training"] == GIVEN) != (model["checkpoint"] is not None):
@@ -109,13 +112,11 @@ class Networks:
         if model["rename"] and model["checkpoint"] is None:
             raise ConfigError(f"{where}.rename: there is no checkpoint whose tensors it could rename; remove it")
         if model["checkpoint"] is not None:
-            shape = {"classes": len(description.classes), "channels": description.channels, "size": description.size}
             path = expanded(model["checkpoint"], f"{where}.checkpoint: ")
             # As pairs: rules are applied in the order given, which a mapping in a spec does not keep.
             renaming = {"rename": [list(rule) for rule in model["rename"].items()]} if model["rename"] else {}
-            digest = precheck.checkpoint(path, spec["model"], shape, where, renaming)
-            spec |= {"checkpoint": {"sha256": digest, **renaming}}
-            told["checkpoint"] = str(path)
+            spec["checkpoint"], loaded = precheck.checkpoint(path, spec["model"], shape, where, renaming)
+            told["checkpoint"] = str(loaded)
         else:
             parts += self._add_training(spec, names["training"])
         weights = parameters.get("pretrained")
@@ -159,6 +160,15 @@ class Networks:
                     raise ConfigError(
                         f"{where}.normalise.{part}: {len(normalise[part])} numbers for {description.channels} channels"
                     )
+
+    @staticmethod
+    def _pretrained_normalisation(
+        architecture: components.Component, parameters: Mapping[str, Any], shape: Mapping[str, int], where: str
+    ) -> dict[str, list[float]]:
+        """Return the numbers that ``normalise: pretrained`` stands for; they, not the word, enter the key."""
+        answers = f"{code.stage_digest([architecture.path])} {keys.versions(architecture.libraries)}"
+        asked = {"architecture": architecture.name, "parameters": dict(parameters)}
+        return precheck.normalisation(asked, shape, answers, f"{where}.normalise")
 
     def model_parts(self, model: str) -> list[components.Component]:
         """Return the network's code: it is rebuilt to load a checkpoint."""
