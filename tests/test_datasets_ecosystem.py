@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +99,11 @@ def test_parquet_with_text_labels_and_images_beside_it(tmp_path):
     for image, sample, label in zip(got.image, got.sample, got.label, strict=True):
         assert np.array_equal(image, decoded(picture(int(sample))))
         assert label == 1 - int(sample) % 2
+    plain = pa.table({"image": [row["path"] for row in rows], "class": list("bababa")})
+    pq.write_table(plain, made / "b.parquet")
+    again = parquet.describe(root=str(made / "b.parquet"), test_fraction=0.3)
+    assert again.identity == description.identity
+    (made / "b.parquet").unlink()
     rows[2]["path"] = "../out.png"
     pq.write_table(pa.table({"image": rows, "class": list("bababa")}), made / "a.parquet")
     with pytest.raises(ConfigError, match="lies outside"):
@@ -146,7 +153,7 @@ def test_parquet_mistakes_are_one_sentence(tmp_path):
 
 def test_without_pyarrow_one_sentence(tmp_path, monkeypatch):
     hub(tmp_path)
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ConfigError, match="pip install 'pyarrow"):
         parquet.describe(root=str(tmp_path))
 
@@ -276,6 +283,21 @@ def test_torchvision_class_without_a_split(tmp_path):
     got = whole(torchvision_dataset.read(name="EuroSAT", root=str(tmp_path), test_fraction=0.25, size=4))
     assert got.image.shape == (8, 3, 4, 4)
     assert sorted(got.label.tolist()) == [0] * 4 + [1] * 4
+
+
+def test_a_second_description_needs_no_torch(tmp_path):
+    root = str(tmp_path / "data")
+    mnist(Path(root), "MNIST")
+    script = (
+        "import sys\n"
+        "from freqmaps.datasets import torchvision_dataset\n"
+        f"print(torchvision_dataset.describe(name='MNIST', root={root!r}).splits, 'torch' in sys.modules)"
+    )
+    told = [
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+        for _ in range(2)
+    ]
+    assert told == ["{'train': 6, 'test': 6} True", "{'train': 6, 'test': 6} False"]
 
 
 @pytest.mark.parametrize(

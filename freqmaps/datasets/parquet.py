@@ -1,6 +1,7 @@
 """Images in parquet files, as the hub of Hugging Face and its cache hold them; read without the library ``datasets``.
 
-A column holds the images (bytes of image files, or a struct with ``bytes``), another one the labels. Names of classes
+A column holds the images (bytes of image files, names of files beside the parquet file, or a struct with ``bytes`` or
+``path``), another one the labels. Names of classes
 are those that the files' metadata give, and splits are known by the names of files or folders.
 """
 
@@ -183,9 +184,9 @@ class _Groups:
         value = self._group(table, number)[row - table.starts[number]].as_py()
         where = f"'{table.path}' row {row}"
         if isinstance(value, dict):
-            if value.get("bytes") is None and value.get("path"):
-                return _beside(table.path, str(value["path"]), where)
-            value = value.get("bytes")
+            value = value.get("bytes") or value.get("path")
+        if isinstance(value, str):
+            return _beside(table.path, value, where)
         if not isinstance(value, bytes):
             raise ConfigError(
                 f"{where}: column '{self.column}' holds no bytes of an image; name another one as 'image'"
