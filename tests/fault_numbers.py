@@ -43,7 +43,8 @@ def content(path: Path) -> object:
         return {k: v for k, v in json.loads(path.read_text()).items() if k not in _ORIGIN}
     if path.suffix == ".csv":
         return [
-            {k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(io.StringIO(path.read_text()))
+            {k: v for k, v in row.items() if "seconds" not in k}
+            for row in csv.DictReader(io.StringIO(path.read_text()))
         ]
     return path.read_bytes()
 

@@ -23,7 +23,7 @@ PGD = {"kind": "adversarial", "parameters": {"epsilon": 8 / 255, "step": 2 / 255
 ONE_STEP = {"kind": "adversarial", "parameters": {"steps": 1}}
 JAFR, LESS = ({"kind": "jafr", "parameters": {"weight": w}} for w in (0.001, -0.001))
 ALIGN = {"kind": "grad_align", "parameters": {"weight": 0.2}}
-#: By the config's name: regime, regularisers, images that are right by attack (first seed), seconds of an epoch.
+#: By the config's name: regime, regularisers, images that are right by attack (first seed), seconds of a step.
 TRAININGS = {
     "plain": (STANDARD, [], {"clean": 380, "fgsm": 60, "pgd": 0, "cw": 0, "autoattack": 0}, 2.0),
     "pgd-at": (PGD, [], {"clean": 320, "fgsm": 220, "pgd": 200, "cw": 198, "autoattack": 190}, 16.0),
@@ -63,7 +63,7 @@ def make(
             parameters = {"model": model, "regime": regime, "settings": settings}
             parameters |= {"regularisers": regularisers} if regularisers else {}
             trained = _result(root, "training", place, parameters, {"n_train": 1000})
-            history = {"epoch": [1, 2, 3], "seconds": [9 * seconds, seconds, 0.5 * seconds]}
+            history = {"epoch": [1, 2, 3], "step_seconds": [9 * seconds, seconds, 0.5 * seconds]}
             pd.DataFrame(history).to_csv(trained.folder / "history.csv", index=False)
             given = {"epsilon": 8 / 255, "steps": 50, "restarts": 10, "step": None}
             spec = {"evaluation": {"kind": "robustness", "parameters": given}, "samples": {}}

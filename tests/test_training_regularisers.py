@@ -53,7 +53,8 @@ def test_every_regulariser_keeps_the_contract(name):
     assert all(torch.equal(buffer, buffers[key]) for key, buffer in classifier.named_buffers())
     _, history = fit(SHORT, data=digits(64), regularisers={name: regulariser})
     assert list(history[0]) == [
-        "epoch", "lr", "train_loss", "train_accuracy", f"train_{name}", "test_loss", "test_accuracy", "seconds",
+        "epoch", "lr", "train_loss", "train_accuracy", f"train_{name}", "step_seconds", "test_loss", "test_accuracy",
+        "seconds",
     ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 DECIDES_NUMBERS = False
 
 #: Columns that say how long something took.
-_SECONDS = {"seconds", "wall_s", "cpu_s"}
+_SECONDS = {"seconds", "step_seconds", "wall_s", "cpu_s"}
 
 
 class Difference(NamedTuple):

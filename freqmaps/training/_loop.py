@@ -90,8 +90,9 @@ def train(
     list of dict
         Per epoch: epoch (from 1), lr (of its last step), train_loss (of the regime, without regularisers),
         train_accuracy, one column for each regulariser (its term before it is weighted: ``train_gradient_norm``),
-        test_loss, test_accuracy, seconds; robust_accuracy and overfitted (0 or 1) if
-        ``robust_images`` are watched.
+        step_seconds (of a training step, without evaluation: seconds of the processor on the CPU, of the clock on a
+        GPU), test_loss, test_accuracy, seconds (of the epoch, by the clock); robust_accuracy and overfitted (0 or 1)
+        if ``robust_images`` are watched.
 
     Raises
     ------
@@ -208,8 +209,9 @@ class _Run:
 
     def epoch(self, last: int) -> dict[str, float] | None:
         """Train for one epoch, evaluate, remember the best; return its record, None if it stops after step ``last``."""
-        start, number = time.perf_counter(), self.state.epoch
+        start, number, clock = time.perf_counter(), self.state.epoch, self._clock()
         trained = self._steps(number, last)
+        trained["step_seconds"] = round((self._clock() - clock) / self.per_epoch, 6)
         if (number + 1) * self.per_epoch > last:
             return None
         self.classifier.eval()
@@ -229,6 +231,10 @@ class _Run:
         self._keep(record)
         self.call_hooks("after_epoch", number, self.context(self.state.epoch * self.per_epoch - 1))
         return record
+
+    def _clock(self) -> float:
+        """Return seconds: on the CPU those of the processor, in which other work on the machine does not count."""
+        return time.process_time() if self.data.device.type == "cpu" else time.perf_counter()
 
     def context(self, step: int) -> StepContext:
         """Return the context of a step."""

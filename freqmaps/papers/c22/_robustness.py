@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import nan
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -104,16 +104,14 @@ def _add_cost(item: str, inputs: Inputs, every: Sequence[Trained], records: Sequ
 
 def _seconds(inputs: Inputs, one: Trained) -> float:
     """Return the seconds of a training step: the median over epochs, the mean over networks."""
-    found = []
-    for result in one.results:
-        for trained in inputs.related("training", result.names)[:1]:
-            settings = trained.manifest["spec"]["parameters"].get("settings", {})
-            images, path = trained.manifest["headline"].get("n_train", 0), trained.folder / "history.csv"
-            if settings and images and path.is_file() and path.stat().st_size:
-                whole, rest = divmod(int(images), int(settings["batch"]))
-                steps = whole + (1 if rest and not settings.get("drop_last", False) else 0)
-                found.append(median(pd.read_csv(path)["seconds"]) / steps)
-    return fmean(found) if found else nan
+    histories = [
+        trained.folder / "history.csv"
+        for result in one.results
+        for trained in inputs.related("training", result.names)[:1]
+    ]
+    tables = [pd.read_csv(path) for path in histories if path.is_file() and path.stat().st_size]
+    seconds = [float(history["step_seconds"].median()) for history in tables if "step_seconds" in history]
+    return fmean(seconds) if seconds else nan
 
 
 def _about(every: Sequence[Trained], attacks: Mapping[str, str]) -> Iterator[str]:
@@ -133,9 +131,9 @@ def _about(every: Sequence[Trained], attacks: Mapping[str, str]) -> Iterator[str
 def _published(item: str, frame: pd.DataFrame, cost: bool) -> Iterator[str]:
     if cost:
         yield (
-            "Seconds of a training step: those of an epoch over its steps, the median over epochs. They include the "
-            "test after each epoch and, where a training watches it, accuracy under PGD. Ratios compare trainings of "
-            "the same device."
+            "Seconds of a training step: the median over epochs, without evaluations. On the CPU they are seconds of "
+            "the processor, summed over threads, so that what else the machine did does not count. Ratios compare "
+            "trainings of the same device."
         )
     if not published(item)["rows"]:
         return

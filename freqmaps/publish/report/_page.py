@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from freqmaps.core.version import __version__
 from freqmaps.publish.api import MISSING, Column, Table
+from freqmaps.publish.report._chapters import chapters, claims_by_paper, in_words
 from freqmaps.publish.report._items import ReportItem
 from freqmaps.publish.report._key_figures import attack_table, cards, map_table
 from freqmaps.publish.report._markdown import render
@@ -63,7 +64,9 @@ def build_report(
     environment.filters["table"] = table_html
     return environment.from_string(template).render(
         title=title,
-        items=items,
+        chapters=chapters(items),
+        ledger=claims_by_paper(items),
+        tally=in_words(items),
         cards=cards(inputs),
         attacks=attack_table(inputs),
         maps=map_table(inputs),
