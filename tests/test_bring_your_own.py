@@ -68,7 +68,7 @@ def prepare(folder):
     files.as_folder(data / "torchvision" / "eurosat" / "2750", made)
     files.med_file(data / "bloodmnist.npz")
     files.shards(data / "shards")
-    (folder / "mylab_nets.py").write_text(CODE)
+    (folder / "my_networks.py").write_text(CODE)
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -120,7 +120,7 @@ def built(name, given, seed):
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_of_the_page(name, tmp_path, monkeypatch):
     given = MODELS[name]
-    (tmp_path / "mylab_nets.py").write_text(CODE)
+    (tmp_path / "my_networks.py").write_text(CODE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     if given["architecture"] == "timm_model":
