@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 UNKEYED = ("root", "download")
-LIBRARIES = ("torchvision",)
 RANGES = {"test_fraction": "(0, 1)", "size": "[1, 8192]"}
 
 #: What classes call the split for testing, in order of preference.
