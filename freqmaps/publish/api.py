@@ -72,8 +72,8 @@ def formatted(value: Any, form: str = "", scale: float = 1) -> str:
 class Table:
     """A table: all numbers in ``frame``; the columns shown in print, in order; notes on scope and counts.
 
-    Notes that are claims of a paper (:class:`freqmaps.inference.verdicts.Claim`) go to the ledger of claims, as do those
-    in ``claims``, which no note says because the table shows them.
+    Notes that are claims of a paper (:class:`freqmaps.inference.verdicts.Claim`) go to the ledger of claims, as do
+    those in ``claims``, which no note says because the table shows them.
     """
 
     frame: pd.DataFrame
