@@ -15,13 +15,11 @@ from torch import Tensor, nn
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.models._checkpoint import load_foreign
 from freqmaps.models._classifier import Classifier
+from freqmaps.models._offers import bare, offer
 from freqmaps.models._weights import fit, read_weights, unwrapped
 
 #: Last parts of the names under which wrappers keep the mean and the standard deviation of the images.
 _MOMENTS = (("mean", "std"), ("mu", "sigma"), ("new_mean", "new_std"))
-_COUNTER = "num_batches_tracked"
-#: With more rules than this an offer helps nobody.
-_MOST_RULES = 40
 
 
 def load_converted(
@@ -111,7 +109,7 @@ def renamed(weights: Mapping[str, Tensor], rules: Iterable[Sequence[str]], what:
     FreqmapsError
         A rule that is no regular expression or matches no name, or rules that give two tensors one name.
     """
-    names = {name: name for name in _bare(weights)}
+    names = {name: name for name in bare(weights)}
     for pattern, replacement in rules:
         try:
             found = {old: re.subn(pattern, replacement, new) for old, new in names.items()}
@@ -125,7 +123,7 @@ def renamed(weights: Mapping[str, Tensor], rules: Iterable[Sequence[str]], what:
             raise FreqmapsError(f"{what}: rename '{pattern}' matches no name; the first are {first}")
         names = {old: new for old, (new, _) in found.items()}
     _check_distinct(names, what)
-    return {names[name]: tensor for name, tensor in _bare(weights).items()}
+    return {names[name]: tensor for name, tensor in bare(weights).items()}
 
 
 def _check_distinct(names: Mapping[str, str], what: str) -> None:
@@ -134,12 +132,6 @@ def _check_distinct(names: Mapping[str, str], what: str) -> None:
         if new in taken:
             raise FreqmapsError(f"{what}: rename calls both '{taken[new]}' and '{old}' '{new}'; make the rules differ")
         taken[new] = old
-
-
-def _bare(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights without the prefixes that all of them share."""
-    *_, last = unwrapped(weights)
-    return last
 
 
 def without_moments(
@@ -191,65 +183,3 @@ def _moments(mean: Tensor, std: Tensor, where: str) -> Moments:
         raise FreqmapsError(f"{where}, the standard deviation of the images, is not positive; correct or remove it")
     scale = 255.0 if float(mean.max()) > 1 else 1.0
     return Moments(mean / scale, std / scale)
-
-
-def offer(weights: Mapping[str, Tensor], net: nn.Module) -> str:
-    """Return the ``rename`` that makes weights fit, as a line of a config; empty where they do not determine it.
-
-    They do where file and network hold tensors of the same kinds (``weight``, ``running_mean``, ...) and shapes in
-    the same order: networks written by different people for one paper usually differ in nothing but their names.
-    """
-    given, wanted = _without_counters(_bare(weights)), _without_counters(net.state_dict())
-    if len(given) != len(wanted):
-        return ""
-    pairs: dict[str, str] = {}
-    for (old, have), (new, want) in zip(given.items(), wanted.items(), strict=True):
-        (old_module, old_leaf), (new_module, new_leaf) = _parts(old), _parts(new)
-        if have.shape != want.shape or old_leaf != new_leaf or pairs.setdefault(old_module, new_module) != new_module:
-            return ""
-    target = dict(zip(given, wanted, strict=True))
-    for rules in (_short_rules(pairs), _whole_rules(pairs)):
-        for chosen in (rules, rules[::-1]):
-            if 0 < len(rules) <= _MOST_RULES and _leads_to(target, chosen):
-                return "rename: {" + ", ".join(f"'{pattern}': '{new}'" for pattern, new in chosen) + "}"
-    return ""
-
-
-def _without_counters(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor for name, tensor in weights.items() if not name.endswith(_COUNTER)}
-
-
-def _parts(name: str) -> tuple[str, str]:
-    module, _, leaf = name.rpartition(".")
-    return module, leaf
-
-
-def _short_rules(pairs: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return one rule for each beginning of names that differs: ``layer1`` for all layers of ``layer1``."""
-    rules: dict[str, str] = {}
-    for old, new in pairs.items():
-        ours, theirs = old.split("."), new.split(".")
-        while len(ours) > 1 and len(theirs) > 1 and ours[-1] == theirs[-1]:
-            ours, theirs = ours[:-1], theirs[:-1]
-        if ours != theirs:
-            rules.setdefault(_pattern(".".join(ours)), ".".join(theirs) + ".")
-    return list(rules.items())
-
-
-def _whole_rules(pairs: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return one rule for each layer."""
-    return [(_pattern(old), f"{new}.") for old, new in pairs.items() if old != new]
-
-
-def _pattern(module: str) -> str:
-    return "^" + module.replace(".", r"\.") + r"\."
-
-
-def _leads_to(target: Mapping[str, str], rules: Sequence[tuple[str, str]]) -> bool:
-    for old, wanted in target.items():
-        name = old
-        for pattern, replacement in rules:
-            name = re.sub(pattern, replacement, name)
-        if name != wanted:
-            return False
-    return True
