@@ -1,26 +1,32 @@
 """Whether a user's checkpoint fits its architecture, asked by a process that has not imported torch.
 
 ``python -m freqmaps.models._verify '{"path": ..., "model": {"architecture": ..., "parameters": ...}, "shape": ...}'``
-exits with 1 and one sentence on standard error if it does not.
+exits with 1 and one sentence on standard error if it does not. With ``rename``, pairs of a regular expression and its
+replacement, names are changed first. With ``to``, a checkpoint whose names had to be changed, or which holds its own
+normalisation, is written there as a file that jobs load, and ``converted`` is printed.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.files import whole
 from freqmaps.models._check import check_classifier
-from freqmaps.models._checkpoint import load_foreign, without_initial_weights
+from freqmaps.models._checkpoint import without_initial_weights
 from freqmaps.models._classifier import Recipe, build_classifier
+from freqmaps.models._foreign import load_converted
 
 DECIDES_NUMBERS = False
 
 
 def main(question: str) -> None:
-    """Build the architecture, load the checkpoint into it, and check its logits for a few images.
+    """Build the architecture, load the checkpoint into it, check its logits for a few images, and convert it.
 
     Raises
     ------
@@ -31,9 +37,14 @@ def main(question: str) -> None:
     model, shape = asked["model"], asked["shape"]
     recipe = without_initial_weights(Recipe(model["architecture"], model["parameters"], **shape))
     classifier = build_classifier(**vars(recipe))
-    load_foreign(asked["path"], classifier)
+    converted = load_converted(asked["path"], classifier, asked.get("rename", ()))
     noise = torch.rand(2, recipe.channels, recipe.size, recipe.size, generator=torch.Generator().manual_seed(0))
     check_classifier(classifier, noise, where=asked["path"])
+    if converted is not None and "to" in asked:
+        Path(asked["to"]).parent.mkdir(parents=True, exist_ok=True)
+        with whole(Path(asked["to"])) as temporary:
+            save_file({name: tensor.contiguous() for name, tensor in converted.items()}, temporary)
+        print("converted")
 
 
 if __name__ == "__main__":
