@@ -30,6 +30,7 @@ from freqmaps.core.errors import FreqmapsError, StoreError, storage_problem
 from freqmaps.provenance import manifest as manifests
 from freqmaps.provenance import shared_root, unfinished
 from freqmaps.provenance.unfinished import Place
+from freqmaps.study import doubts
 
 DECIDES_NUMBERS = False
 
@@ -255,8 +256,19 @@ def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) ->
             f"{job.folder}: no such folder, or gone meanwhile; mount its disk again and run the same target again"
         ) from error
     seconds = {"wall_s": round(time.time() - wall, 3), "cpu_s": round(time.process_time() - cpu, 3)}
-    manifests.write(output, job.spec, headline, seconds | {"device": job.options.get("device_used", "cpu")})
+    warnings = _warnings(job, headline)
+    manifests.write(output, job.spec, headline, seconds | {"device": job.options.get("device_used", "cpu")}, warnings)
     log.info("done in %.1f s: %s", seconds["wall_s"], json.dumps(headline, default=str))
+
+
+def _warnings(job: Job, headline: Mapping[str, Any]) -> list[str]:
+    """Return what makes the result doubtful, after saying so: loudly where it begins, for the record where it goes on."""
+    own, inherited = doubts.of_result(job.spec, headline, [manifests.read(folder) for folder in job.all_inputs])
+    for sentence in own:
+        log.warning("%s", sentence)
+    for sentence in inherited:
+        log.info("of an input: %s", sentence)
+    return [*inherited, *own]
 
 
 def _roles(spec: Mapping[str, Any], folders: Mapping[str, Path]) -> dict[str, Any]:

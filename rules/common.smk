@@ -31,6 +31,10 @@ try:
 except FreqmapsError as error:
     raise WorkflowError(str(error)) from None
 
+if workflow.is_main_process:
+    for sentence in STUDY.warnings:
+        logger.warning(f"Warning: {sentence}")
+
 ROOT = STUDY.config["results"].rstrip("/") if STUDY.remote else str(STUDY.root)
 if not STUDY.remote:
     shared_root.open_to_group(STUDY.root)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freqmaps.core import components, files
+from freqmaps.core import components, files, jsons
 from freqmaps.core.errors import ConfigError
 from freqmaps.provenance import manifest as manifests
 from freqmaps.publish.api import Figure, Table
@@ -91,5 +90,5 @@ def _about(item: str) -> dict[str, Any]:
 
 
 def _sidecar(path: Path, content: Mapping[str, Any]) -> None:
-    text = json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"
+    text = jsons.text(content, indent=1, ensure_ascii=False) + "\n"
     files.write_text(path.with_suffix(".json"), text)

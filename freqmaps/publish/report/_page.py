@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from freqmaps.core.version import __version__
 from freqmaps.publish.api import MISSING, Column, Table
+from freqmaps.publish.doubts import warnings
 from freqmaps.publish.report._items import ReportItem
 from freqmaps.publish.report._key_figures import attack_table, cards, map_table
 from freqmaps.publish.report._markdown import render
@@ -65,6 +66,7 @@ def build_report(
         title=title,
         items=items,
         cards=cards(inputs),
+        warnings=warnings(inputs),
         attacks=attack_table(inputs),
         maps=map_table(inputs),
         workflow=Markup(render(workflow)),
