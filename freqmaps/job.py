@@ -30,6 +30,7 @@ from freqmaps.core.errors import FreqmapsError, StoreError, storage_problem
 from freqmaps.provenance import manifest as manifests
 from freqmaps.provenance import shared_root, unfinished
 from freqmaps.provenance.unfinished import Place
+from freqmaps.stages import STORE
 from freqmaps.study import doubts
 
 DECIDES_NUMBERS = False
@@ -256,9 +257,20 @@ def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) ->
             f"{job.folder}: no such folder, or gone meanwhile; mount its disk again and run the same target again"
         ) from error
     seconds = {"wall_s": round(time.time() - wall, 3), "cpu_s": round(time.process_time() - cpu, 3)}
+    _account(job)
     warnings = _warnings(job, headline)
     manifests.write(output, job.spec, headline, seconds | {"device": job.options.get("device_used", "cpu")}, warnings)
     log.info("done in %.1f s: %s", seconds["wall_s"], json.dumps(headline, default=str))
+
+
+def _account(job: Job) -> None:
+    """Log what a dataset has turned out to hold, before anything is trained on it."""
+    if job.spec["stage"] != "datasets":
+        return
+    from freqmaps.stores import accounts
+
+    for line in accounts.of_dataset(job.folder / STORE):
+        log.info("%s", line)
 
 
 def _warnings(job: Job, headline: Mapping[str, Any]) -> list[str]:
