@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from freqmaps.core import files
-from freqmaps.core.errors import FreqmapsError, StoreError, storage_problem
+from freqmaps.core.errors import FreqmapsError, StoreError, own_line, storage_problem, told
 from freqmaps.provenance import manifest as manifests
 from freqmaps.provenance import shared_root, unfinished
 from freqmaps.provenance.unfinished import Place
@@ -185,6 +185,8 @@ def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
         sys.exit(128 + signal.SIGTERM)
     except Exception as error:
         sentence = _sentence(error)
+        if sentence is None and arguments.logs and own_line(error):  # the log has the traceback
+            sentence = f"{told(error)}; the traceback is in {arguments.logs[0]} or in the log beside another result"
         if sentence is None:
             raise
         log.error("%s", sentence)
@@ -274,7 +276,7 @@ def _account(job: Job) -> None:
 
 
 def _warnings(job: Job, headline: Mapping[str, Any]) -> list[str]:
-    """Return what makes the result doubtful, after saying so: loudly where it begins, for the record where it goes on."""
+    """Return what makes the result doubtful, after saying so: loudly where it begins, later for the record."""
     own, inherited = doubts.of_result(job.spec, headline, [manifests.read(folder) for folder in job.all_inputs])
     for sentence in own:
         log.warning("%s", sentence)

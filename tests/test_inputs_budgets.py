@@ -20,7 +20,12 @@ SHORT = {
     "bim": {"kind": "bim", "epsilon": 0.1, "steps": 4},  # of epsilon / 5
     "foolbox": {"kind": "foolbox_attack", "attack": "LinfPGD", "epsilon": 0.1, "parameters": {"steps": 29}},
     "foolbox-l2": {"kind": "foolbox_attack", "attack": "L2PGD", "epsilon": 1.0, "parameters": {"rel_stepsize": 0.01}},
-    "foolbox-step": {"kind": "foolbox_attack", "attack": "MIFGSM", "epsilon": 0.1, "parameters": {"abs_stepsize": 0.009}},
+    "foolbox-step": {
+        "kind": "foolbox_attack",
+        "attack": "MIFGSM",
+        "epsilon": 0.1,
+        "parameters": {"abs_stepsize": 0.009},
+    },
 }
 ENOUGH = {
     "pgd": {"kind": "pgd", "epsilon": 0.2, "steps": 30},
@@ -69,20 +74,31 @@ def test_the_defaults_of_what_attacks_reach_are_those_of_foolbox():
 
 def test_trainings_and_evaluations_that_fall_short_are_named(tmp_path):
     given = config({"fgsm": STUDY["attacks"]["fgsm"]})
-    given["trainings"] = {"standard": {"epochs": 2, "regime": {"kind": "adversarial", "epsilon": 0.5, "steps": 2, "step": 0.1}}}
+    given["trainings"] = {
+        "standard": {"epochs": 2, "regime": {"kind": "adversarial", "epsilon": 0.5, "steps": 2, "step": 0.1}}
+    }
     given["evaluations"] = {"robust": {"kind": "robustness", "epsilon": 0.1, "steps": 3}}
     given["runs"][0]["evaluations"] = ["robust"]
-    assert [text.split(":")[0] for text in resolved(tmp_path, given).warnings] == ["evaluations.robust", "trainings.standard"]
+    assert [text.split(":")[0] for text in resolved(tmp_path, given).warnings] == [
+        "evaluations.robust",
+        "trainings.standard",
+    ]
 
 
 def test_the_result_of_such_an_attack_carries_the_warning():
-    spec = {"stage": "attacks", "names": {"attack": "weak"}, "parameters": {"attack": {"kind": "pgd", "parameters": SHORT["pgd"] | {"step": None}}}}
+    spec = {
+        "stage": "attacks",
+        "names": {"attack": "weak"},
+        "parameters": {"attack": {"kind": "pgd", "parameters": SHORT["pgd"] | {"step": None}}},
+    }
     ((sentence,), inherited) = doubts.of_result(spec, {}, [])
     assert sentence.startswith("attack 'weak': 5 steps of 0.006667") and not inherited
 
 
 def test_a_dry_run_and_an_estimate_say_so(tmp_path):
-    (tmp_path / "weak.yaml").write_text(yaml.safe_dump(config({"weak": SHORT["pgd"]}) | {"results": str(tmp_path / "r")}))
+    (tmp_path / "weak.yaml").write_text(
+        yaml.safe_dump(config({"weak": SHORT["pgd"]}) | {"results": str(tmp_path / "r")})
+    )
     done = snakemake(REPOSITORY, "-n", "all", "--configfile", str(tmp_path / "weak.yaml"))
     assert "Warning: attacks.weak: 5 steps" in done.stdout + done.stderr
     line = [sys.executable, "-m", "freqmaps.cli", "plan", "--configfile", str(tmp_path / "weak.yaml"), "--csv", "-"]

@@ -62,7 +62,7 @@ def test_no_image_with_a_start_is_no_error(name):
 
 
 def test_within_a_budget_too():
-    x, found = attacked("HopSkipJumpAttack", [False, True], epsilon=3.0)
+    _, found = attacked("HopSkipJumpAttack", [False, True], epsilon=3.0)
     assert found.success.tolist() == [True, False]
 
 

@@ -215,7 +215,7 @@ def _splits(listing: Listing, base: str, split: str, source: Source) -> dict[str
 
 
 def _with_classes(listing: Listing, train: str, tests: Sequence[str]) -> str:
-    """Return the first test folder with class folders of the training images: ImageNet's test/ has none, its val/ has."""
+    """Return the first test folder with classes of the training images: ImageNet's val/, whose test/ has none."""
     wanted = _children(listing, train)
     return next((test for test in tests if wanted & _children(listing, test)), tests[0])
 

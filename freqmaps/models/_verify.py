@@ -7,11 +7,12 @@ exits with 1 and one sentence on standard error if it does not.
 from __future__ import annotations
 
 import json
-import sys
+from pathlib import Path
 
 import torch
 
-from freqmaps.core.errors import FreqmapsError
+from freqmaps.core import components
+from freqmaps.core.asked import answer
 from freqmaps.models._check import check_classifier
 from freqmaps.models._checkpoint import load_foreign, without_initial_weights
 from freqmaps.models._classifier import Recipe, build_classifier
@@ -20,7 +21,7 @@ DECIDES_NUMBERS = False
 
 
 def main(question: str) -> None:
-    """Build the architecture, load the checkpoint into it, and check its logits for a few images.
+    """Build the architecture, load the checkpoint into it if there is one, and check its logits for a few images.
 
     Raises
     ------
@@ -29,16 +30,18 @@ def main(question: str) -> None:
     """
     asked = json.loads(question)
     model, shape = asked["model"], asked["shape"]
-    recipe = without_initial_weights(Recipe(model["architecture"], model["parameters"], **shape))
+    recipe = Recipe(model["architecture"], model["parameters"] | asked.get("located", {}), **shape)
+    names = getattr(components.module(components.find("model", recipe.architecture)), "check", None)
+    if names is not None:
+        names(**recipe.parameters)
+    if not Path(str(recipe.parameters.get("pretrained"))).is_file():  # nothing is downloaded for a question
+        recipe = without_initial_weights(recipe)
     classifier = build_classifier(**vars(recipe))
-    load_foreign(asked["path"], classifier)
+    if "path" in asked:
+        load_foreign(asked["path"], classifier)
     noise = torch.rand(2, recipe.channels, recipe.size, recipe.size, generator=torch.Generator().manual_seed(0))
-    check_classifier(classifier, noise, where=asked["path"])
+    check_classifier(classifier, noise, where=asked.get("path", model["architecture"]), untrained="path" not in asked)
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1])
-    except FreqmapsError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
+    answer(main)
