@@ -104,6 +104,14 @@ def test_the_question_is_asked_once(tmp_path, monkeypatch):
     resolve(tmp_path, models=given)
 
 
+def test_what_only_a_machine_with_a_gpu_can_tell_is_not_refused_and_asked_again(tmp_path, monkeypatch):
+    code = "def build(*, classes, channels, size):\n    raise RuntimeError('Found no NVIDIA driver on your system.')\n"
+    resolve(tmp_path, models=own(tmp_path, monkeypatch, "nets_on_gpu", 8, code))
+    monkeypatch.setattr(precheck.subprocess, "run", None)
+    with pytest.raises(TypeError):
+        resolve(tmp_path, models=own(tmp_path, monkeypatch, "nets_on_gpu", 8, code))
+
+
 def test_components_without_open_parameters_ask_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(precheck.subprocess, "run", None)
     resolve(tmp_path, attacks={"pgd": {"kind": "pgd"}, "fmn": {"kind": "fmn"}})

@@ -16,6 +16,10 @@ from freqmaps.core.errors import FreqmapsError, told
 DECIDES_NUMBERS = False
 
 
+#: Exit status of a question that this machine cannot answer.
+UNANSWERED = 3
+
+
 def answer(main: Callable[[str], None]) -> None:
     """Run a module's ``main`` on the question of the command line; one sentence and status 1 if it raises."""
     try:
@@ -25,7 +29,19 @@ def answer(main: Callable[[str], None]) -> None:
         sys.exit(1)
     except Exception as error:
         print(told(error), file=sys.stderr)
-        sys.exit(1)
+        sys.exit(UNANSWERED if _is_this_machines(error) else 1)
+
+
+def _is_this_machines(error: Exception) -> bool:
+    """Whether a machine without torch, a GPU or memory asks for what another one, where jobs run, may well do."""
+    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and error.name == "torch"):
+        return True
+    if not isinstance(error, RuntimeError | AssertionError) or "torch" not in sys.modules:
+        return False
+    from freqmaps.core.device import is_out_of_memory
+
+    no_gpu = any(word in str(error).lower() for word in ("nvidia driver", "not compiled with cuda", "no cuda gpus"))
+    return no_gpu or is_out_of_memory(error)
 
 
 def main(question: str) -> None:

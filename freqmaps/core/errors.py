@@ -61,8 +61,9 @@ def own_line(error: BaseException) -> str | None:
 def _is_a_librarys(path: Path) -> bool:
     package = Path(__file__).resolve().parent.parent
     script = Path(sys.argv[0]).resolve().parent if sys.argv[0] else package
-    folders = [package, script, *(Path(prefix).resolve() for prefix in {sys.prefix, sys.base_prefix})]
-    return "site-packages" in path.parts or any(path.is_relative_to(folder) for folder in folders)
+    folders = [package, *(Path(prefix).resolve() for prefix in {sys.prefix, sys.base_prefix})]
+    within = any(path.is_relative_to(folder) for folder in folders)
+    return within or path.parent == script or "site-packages" in path.parts
 
 
 def _short(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from freqmaps.core import components
+from freqmaps.core.asked import UNANSWERED
 from freqmaps.core.cache import cache_folder
 from freqmaps.core.errors import ConfigError
 from freqmaps.provenance import keys, manifest
@@ -129,7 +131,11 @@ def _ask(module: str, question: Mapping[str, Any], beside: Mapping[str, Any], wh
     if answer.exists():
         return
     line = [sys.executable, "-m", module, json.dumps({**beside, **question})]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    # A user's own modules are found there as they are here.
+    path = os.pathsep.join(dict.fromkeys(filter(None, [*sys.path, os.environ.get("PYTHONPATH")])))
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
+    if done.returncode == UNANSWERED:
+        return
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it could not be loaded"
         raise ConfigError(f"{where}: {reason}")
