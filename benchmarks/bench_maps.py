@@ -24,6 +24,7 @@ from benchmarks.networks import trained_resnet20
 from freqmaps.core import components
 from freqmaps.maps import MapSettings, to_full
 from freqmaps.maps._engine import _Run, optimise_maps
+from freqmaps.optimise.compiled import Compiled, Mode
 
 PENALTY = 0.5
 OVERHEAD = "maps_step_vs_bare_gradient"
@@ -163,18 +164,35 @@ def bases(device: torch.device, images: int, repetitions: int) -> dict[str, floa
     }
 
 
-def step_overhead(device: torch.device, images: int, repetitions: int, basis: str = "fourier") -> dict[str, float]:
+def compiled(device: torch.device, images: int, repetitions: int, alone_ms: float) -> dict[str, float]:
+    """Return what a step costs with the network compiled, in bare gradients of the network that is not, and its gain.
+
+    Compiling is not in it: it is done once per network, batch and processor, for jobs that are long enough.
+    """
+    found = step_overhead(device, images, repetitions, mode="always")
+    return {
+        f"{OVERHEAD}_compiled": found[OVERHEAD],
+        "maps_step_compiled_ms": found["maps_step_ms"],
+        "maps_compiled_vs_one_at_a_time": alone_ms / (found["maps_step_ms"] / images),
+    }
+
+
+def step_overhead(
+    device: torch.device, images: int, repetitions: int, basis: str = "fourier", mode: Mode = "never"
+) -> dict[str, float]:
     """Return the median ratio of a whole step to the bare input gradient of the same frozen network, interleaved."""
     model, x = resnet20(10, 3, device), torch.rand(images, 3, 32, 32, device=device)
     t = torch.zeros(images, dtype=torch.int64, device=device)
     objective = components.load("objective", "cross_entropy")(penalty=PENALTY)
     chosen = components.load("basis", basis)()
-    run = _Run(model, x, t, range(images), objective, chosen, MapSettings(), device, images, None)
+    run = _Run(model, x, t, range(images), objective, chosen, MapSettings(), device, images, None, mode)
+    net = run.problem.net
+    eager = net.net if isinstance(net, Compiled) else net
 
     def bare() -> None:
         for _ in range(run.check_every):
             y = x.clone().requires_grad_()
-            torch.autograd.grad(nn.functional.cross_entropy(run.problem.net(y), t, reduction="sum"), y)
+            torch.autograd.grad(nn.functional.cross_entropy(eager(y), t, reduction="sum"), y)
 
     def whole() -> None:
         run._advance()
@@ -211,8 +229,15 @@ def run(device: str = "auto") -> dict[str, float]:
     """Return all figures; about five minutes on two cores."""
     on_gpu = torch.cuda.is_available() and device in ("auto", "cuda")
     where = torch.device("cuda" if on_gpu else "cpu")
+    fast = speed(where, images=4096 if on_gpu else 64, steps=100, single_steps=300, repeats=3)
     return {
-        **speed(where, images=4096 if on_gpu else 64, steps=100, single_steps=300, repeats=3),
+        **fast,
+        **compiled(
+            where,
+            images=4096 if on_gpu else 64,
+            repetitions=20 if on_gpu else 60,
+            alone_ms=fast["maps_one_at_a_time_ms_per_step"],
+        ),
         **step_overhead(where, images=4096 if on_gpu else 64, repetitions=20 if on_gpu else 60),
         **bases(where, images=4096 if on_gpu else 64, repetitions=20),
         **masks(

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from freqmaps.core import files
+from freqmaps.core import files, jsons
 from freqmaps.core.errors import FreqmapsError, StoreError, own_line, storage_problem, told
 from freqmaps.provenance import manifest as manifests
 from freqmaps.provenance import shared_root, unfinished
@@ -262,7 +262,7 @@ def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) ->
     _account(job)
     warnings = _warnings(job, headline)
     manifests.write(output, job.spec, headline, seconds | {"device": job.options.get("device_used", "cpu")}, warnings)
-    log.info("done in %.1f s: %s", seconds["wall_s"], json.dumps(headline, default=str))
+    log.info("done in %.1f s: %s", seconds["wall_s"], jsons.text(headline))
 
 
 def _account(job: Job) -> None:

@@ -1,4 +1,5 @@
 import re
+from html import escape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -79,8 +80,8 @@ def test_the_page_is_well_formed_and_whole(report):
     targets = [a["href"][1:] for t, a in page.tags if t == "a" and a["href"].startswith("#")]
     assert set(targets) <= set(page.ids)
     links = [a["href"] for t, a in page.tags if t == "a" and not a["href"].startswith("#")]
-    beside = [link for link in links if link == "catalog.html"]  # written by the workflow
-    assert len(beside) == 2
+    beside = [link for link in links if link in ("catalog.html", "tables/claims.csv")]  # written by the workflow
+    assert sorted(beside) == ["catalog.html", "catalog.html", "tables/claims.csv"]
     links = [link for link in links if link not in beside]
     assert len(links) == sum(map(len, ITEMS.values())) and all(
         (report.parent / "items" / Path(link).stem / Path(link).name).is_file() for link in links
@@ -122,9 +123,53 @@ def test_the_same_results_give_the_same_page(report, inputs):
     assert _page(items, inputs) == report.read_text(encoding="utf-8")
 
 
+def test_claims_come_first_and_items_tell_their_finding(report):
+    text = report.read_text(encoding="utf-8")
+    assert text.index('id="claims"') < text.index('id="paper-B25"') < text.index('id="key-figures"')
+    claims = [c for item in (read_item(report.parent / "items" / i) for i in ITEMS) for c in item.claims]
+    assert claims and {c.section for c in claims} == {"IV-E, table I", "IV-F, table III"}
+    for claim in claims:
+        assert escape(claim) in text and text.count(escape(claim.evidence)) >= 2  # among the notes and in the ledger
+    one = "Essential and adversarial maps of the same images correlate (IdCor above 0)"
+    rows = re.findall(r'<tr><th scope="row">(.*?)<small>.*?class="verdict \w+"[^>]*>(.*?)</td>', text, flags=re.DOTALL)
+    verdicts = {c.verdict for c in claims if c.claim.lower() == one.lower()}
+    assert dict(rows)[one] == (verdicts.pop() if len(verdicts) == 1 else "mixed")
+    assert all(read_item(report.parent / "items" / i).finding in text for i in ITEMS)
+
+
+def test_items_open_by_their_address_and_by_the_keyboard(browser, report):
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(report.as_uri())
+    item = page.locator("#B25-T3")
+    assert item.get_attribute("open") is None
+    page.locator('nav a[href="#B25-T3"]').click()
+    assert item.get_attribute("open") is not None
+    page.wait_for_function("document.querySelector('nav a[aria-current]')?.hash === '#B25-T3'")
+    item.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    assert item.get_attribute("open") is None
+    page.locator('nav a[href="#B25-T3"]').click()  # the same address again
+    assert item.get_attribute("open") is not None
+    page.close()
+
+
+def test_print_shows_everything(browser, report):
+    page = browser.new_page()
+    page.goto(report.as_uri())
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("figure img").first.is_visible() and page.locator("#B25-T1-table").is_visible()
+    assert not page.locator("nav").is_visible()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details.item[open]").count() == 0
+    page.close()
+
+
 def test_a_study_without_items_still_has_a_report():
     page = Page(_page([], Inputs([])))
-    assert "The study asks for no tables or figures." in " ".join(page.text)
+    text = " ".join(page.text)
+    assert "The study asks for no tables or figures." in text
+    assert "The study's tables and figures test no claim of a paper." in text
 
 
 def test_key_figures_are_counted_by_hand(inputs):
@@ -186,6 +231,7 @@ def test_in_a_browser(browser, report, scheme):
     page.goto(report.as_uri())
     assert said == []
     assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
+    page.click("#all")
     for image in page.query_selector_all("img"):
         image.scroll_into_view_if_needed()
         assert image.is_visible() and image.evaluate("i => i.complete && i.naturalWidth > 100 && i.naturalHeight > 100")
@@ -196,7 +242,7 @@ def test_in_a_browser(browser, report, scheme):
 
 def test_tables_sort_by_click_and_by_key(browser, report):
     page = browser.new_page()
-    page.goto(report.as_uri())
+    page.goto(f"{report.as_uri()}#B25-T1")
     names = page.eval_on_selector_all("#B25-T1-table thead button", "bs => bs.map(b => b.textContent)")
     column = names.index("used")
     button = page.locator("#B25-T1-table thead button").nth(column)
@@ -214,10 +260,15 @@ def test_tables_sort_by_click_and_by_key(browser, report):
     page.close()
 
 
-def test_a_narrow_screen_does_not_scroll_sideways(browser, report):
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_narrow_screen_does_not_scroll_sideways(browser, report, opened):
     page = browser.new_page(viewport={"width": 360, "height": 700})
     page.goto(report.as_uri())
+    assert not page.locator("nav > details > ul").is_visible()  # the contents are folded away
+    if opened:
+        page.click("#all")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    if not opened:
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     page.close()

@@ -39,6 +39,7 @@ def run(job: Job) -> dict[str, object]:
         seed=job.seed,
         device=device,
         batch=job.options.get("batch"),
+        compile=job.options.get("compile", "auto"),
         state=job.partial,
         progress=Progress("group maps, epoch", settings.epochs),
     )

@@ -35,6 +35,7 @@ def run(job: Job) -> dict[str, object]:
         basis_params=basis["parameters"],
         device=device,
         batch=job.options.get("batch"),
+        compile=job.options.get("compile", "auto"),
         state=job.partial,
         progress=Progress("maps", len(targets)),
     )

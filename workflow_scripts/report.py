@@ -1,4 +1,4 @@
-"""Make the report of the current config, and Table I in a few lines for the terminal."""
+"""Make the report of the current config, its ledger of claims, and Table I in a few lines for the terminal."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pandas as pd
 from freqmaps.core.files import write_text
 from freqmaps.job import Job, main
 from freqmaps.provenance.manifest import origin
+from freqmaps.publish.ledger import ledger
 from freqmaps.publish.report import build_report, read_item, summary_lines
 from freqmaps.results.reader import Inputs
 
@@ -23,10 +24,12 @@ def run(job: Job) -> dict[str, object]:
         origin=origin(), atlas=job.parameters["atlas"],
     )  # fmt: skip
     write_text(job.folder / "report.html", page)
+    claims = ledger({item.id: item.claims for item in items})
+    write_text(job.folder / "claims.csv", claims.to_csv(index=False, lineterminator="\n"))
     table = next((folder / "B25-T1.csv" for folder in folders if (folder / "B25-T1.csv").exists()), None)
     summary = f"study {config['study']}" if table is None else summary_lines(pd.read_csv(table))
     write_text(job.folder / "summary.txt", summary + "\n")
-    return {"items": len(items)}
+    return {"items": len(items), "claims": len(claims)}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line: plan, why, gc, list, catalog, verify, export, import, summary, digest, config, rulegraph."""
+"""The command line: plan, why, gc, list, catalog, verify, claims, summary, export, import, digest, config and more."""
 
 from __future__ import annotations
 

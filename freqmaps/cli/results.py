@@ -1,4 +1,4 @@
-"""Commands about a results root: list, catalog, verify, summary."""
+"""Commands about a results root: list, catalog, verify, claims, summary."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ def add_commands(commands: Commands) -> None:
     verify.add_argument("--quick", action="store_true", help="names, keys, sizes and provenance; open no file")
     verify.add_argument("--allow-missing-inputs", action="store_true",
                         help="only count inputs that are not under the root")  # fmt: skip
+    claims = add(commands, "claims", _claims, "show what papers claim and what each study found, side by side")
+    claims.add_argument("roots", nargs="*", type=Path, default=[Path("results")], metavar="ROOT",
+                        help="results roots; each study that has a report under one is a column")  # fmt: skip
+    claims.add_argument("--csv", metavar="FILE", help="write the table, whole claims and all; '-' prints it")
     add(commands, "summary", _summary, "show Table I of the last run and where its report lies")
 
 
@@ -73,6 +77,20 @@ def _verify(given: argparse.Namespace) -> int:
         count += 1
     print(verifier.summary(count))
     return 1 if count else 0
+
+
+def _claims(given: argparse.Namespace) -> int:
+    from freqmaps.core.files import write_text
+    from freqmaps.publish.ledger import in_columns, ledgers, side_by_side
+
+    table = side_by_side(ledgers([root.expanduser() for root in given.roots]))
+    if given.csv is None:
+        print(in_columns(table))
+    elif given.csv == "-":
+        print(table.to_csv(index=False), end="")
+    else:
+        write_text(Path(given.csv), table.to_csv(index=False, lineterminator="\n"))
+    return 0
 
 
 def _summary(given: argparse.Namespace) -> int:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from freqmaps.group_maps._engine import Run
+    from freqmaps.optimise.compiled import Mode
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def compute_group_maps(
     seed: int = 0,
     device: str | torch.device = "auto",
     batch: int | None = None,
+    compile: Mode = "never",
     state: Place | Path | None = None,
     progress: Callable[[int, str], object] | None = None,
 ) -> GroupMaps:
@@ -128,6 +130,8 @@ def compute_group_maps(
     device, batch
         Where, and how many images go through the network at once; None finds a number from the free memory. Out of
         memory, it is halved.
+    compile
+        Whether to compile the network: ``always``, ``never``, or ``auto``, if the work is worth it.
     state
         Where the state after every epoch is kept: a later call for the same work goes on from there, one for other work
         leaves it alone.
@@ -149,7 +153,7 @@ def compute_group_maps(
     mark = fingerprint(model, pictures, *named) if state else ""
     objective = components.load("objective", objective_name)(**objective_params)
     basis = components.load("basis", basis_name)(**basis_params)
-    run = Run(model, pictures, objective, basis, settings, seed, pick(device), batch)
+    run = Run(model, pictures, objective, basis, settings, seed, pick(device), batch, compile)
     found = load(state, mark)
     if found:
         run.state = Progressed.restored(found, run.device)

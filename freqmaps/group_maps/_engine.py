@@ -23,6 +23,7 @@ from freqmaps.group_maps.settings import GroupMapSettings
 from freqmaps.models._predict import to_unit
 from freqmaps.optimise import adam
 from freqmaps.optimise.bases._api import Basis, Plan
+from freqmaps.optimise.compiled import Mode
 from freqmaps.optimise.objectives._api import Objective
 from freqmaps.optimise.problem import Problem
 
@@ -71,6 +72,8 @@ class Run:
         Of the optimisation; the seed decides orders and noise.
     device, batch
         Where, and how many images go through the network at once; None finds a number.
+    compile
+        Whether to compile the network: see :mod:`freqmaps.optimise.compiled`.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Run:
         seed: int,
         device: torch.device,
         batch: int | None,
+        compile: Mode = "never",
     ) -> None:
         self.settings, self.seed, self.device = settings, seed, device
         probe = to_unit(torch.from_numpy(next(iter(pictures.values())).images[:2]).to(device))
@@ -95,6 +99,10 @@ class Run:
         self.labels = [-1] if settings.groups == "all" else list(range(classes))
         self._take(pictures, sum(part.numel() * part.element_size() for part in one))
         self.state = Progressed.start(self._initial(self.plan.initial(one)), settings.epochs)
+        images = settings.starts * sum(len(p) for p in pictures.values())
+        rows = settings.starts * sum(min(settings.batch, len(group)) for group in next(iter(self.members.values())))
+        size = min(self.chunks.size, rows)
+        self.problem = self.problem.compiled(probe[:1], size, settings.epochs * images, compile)
 
     def _take(self, pictures: Mapping[str, Pictures], coefficient_bytes: int) -> None:
         """Sort the images into groups, and look at each once."""

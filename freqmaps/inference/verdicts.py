@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import inf, isnan
-from typing import Literal
+from math import inf, isnan, nan
+from typing import Any, Literal, Self
 
 Interval = tuple[float, float]
 Finding = Literal["holds", "does not hold", "cannot be told here"]
@@ -40,8 +40,95 @@ def finding(intervals: Iterable[Interval], region: Interval) -> Finding:
     return "holds" if inside else "cannot be told here"
 
 
-def trend(claim: str, intervals: Iterable[Interval], evidence: str, *, region: Interval = (0, inf)) -> str:
-    """Return a sentence on a published trend.
+class Claim(str):
+    """A claim of a paper and what a study says of it: a sentence wherever notes are text, which keeps its parts.
+
+    Parameters
+    ----------
+    claim
+        What the paper says, in our words, without a full stop.
+    verdict
+        See :func:`finding`.
+    evidence
+        The numbers that decide it, without a full stop.
+    section
+        Where the paper says so.
+    reported
+        What the paper reports for it; empty where it gives no number.
+    low, high
+        The interval of the one number that decides it; NaN where several do.
+    n
+        What it was measured on (images, networks, draws); None where the evidence says it.
+    place
+        Which of a study's networks, attacks or data it speaks of; empty where there is only one.
+    """
+
+    claim: str
+    verdict: Finding
+    evidence: str
+    section: str
+    reported: str
+    low: float
+    high: float
+    n: int | None
+    place: str
+
+    def __new__(
+        cls,
+        claim: str,
+        verdict: Finding,
+        evidence: str,
+        *,
+        section: str = "",
+        reported: str = "",
+        low: float = nan,
+        high: float = nan,
+        n: int | None = None,
+        place: str = "",
+    ) -> Self:
+        """Write the sentence."""
+        sentence = f"The published trend ({claim}) {verdict}: {evidence}."
+        made = super().__new__(cls, f"{place}: {sentence}" if place else sentence)
+        made.claim, made.verdict, made.evidence, made.place = claim, verdict, evidence, place
+        made.section, made.reported, made.low, made.high, made.n = section, reported, low, high, n
+        return made
+
+    def at(self, place: str) -> Self:
+        """Return the same claim with its place before the sentence; an empty place changes nothing.
+
+        >>> trend("M rises", [(0.01, 0.03)], "by 0.02").at("digits")
+        'digits: The published trend (M rises) holds: by 0.02.'
+        """
+        return type(self)(**(self.parts() | {"place": place})) if place else self
+
+    def parts(self) -> dict[str, Any]:
+        """Return everything but the sentence: the parameters of the class."""
+        return {name: getattr(self, name) for name in _PARTS}
+
+
+def placed(place: str, sentences: Iterable[str]) -> list[str]:
+    """Return sentences with their place before each, claims with their parts; an empty place changes nothing.
+
+    >>> placed("digits", ["n = 3."]), placed("", ["n = 3."])
+    (['digits: n = 3.'], ['n = 3.'])
+    """
+    return [s.at(place) if isinstance(s, Claim) else f"{place}: {s}" if place else s for s in sentences]
+
+
+_PARTS = ("claim", "verdict", "evidence", "section", "reported", "low", "high", "n", "place")
+
+
+def trend(
+    claim: str,
+    intervals: Iterable[Interval],
+    evidence: str,
+    *,
+    region: Interval = (0, inf),
+    section: str = "",
+    reported: str = "",
+    n: int | None = None,
+) -> Claim:
+    """Hold what a study measured against what a paper claims.
 
     Parameters
     ----------
@@ -51,11 +138,16 @@ def trend(claim: str, intervals: Iterable[Interval], evidence: str, *, region: I
         See :func:`finding`.
     evidence
         The numbers that decide it, without a full stop.
+    section, reported, n
+        See :class:`Claim`.
 
     Examples
     --------
     >>> trend("M rises", [(0.01, 0.03)], "by 0.02")
     'The published trend (M rises) holds: by 0.02.'
     """
-    found = finding(intervals, region)
-    return f"The published trend ({claim}) {found}: {evidence}."
+    every = list(intervals)
+    low, high = every[0] if len(every) == 1 else (nan, nan)
+    return Claim(
+        claim, finding(every, region), evidence, section=section, reported=reported, low=low, high=high, n=n,
+    )  # fmt: skip

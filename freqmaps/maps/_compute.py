@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from freqmaps.optimise.compiled import Mode
+
 
 @dataclass(frozen=True)
 class Maps:
@@ -62,6 +64,7 @@ def compute_maps(
     basis_params: Mapping[str, Any] = MappingProxyType({}),
     device: str | torch.device = "auto",
     batch: int | None = None,
+    compile: Mode = "never",
     state: Place | Path | None = None,
     progress: Callable[[int, str], object] | None = None,
 ) -> Maps:
@@ -83,6 +86,8 @@ def compute_maps(
         A component of ``freqmaps/optimise/bases`` (or ``module:function``) and its parameters.
     device, batch
         Where, and how many at once; None finds a number from the free memory.
+    compile
+        Whether to compile the network: ``always``, ``never``, or ``auto``, if the work is worth it.
     state
         Where finished maps are kept: a later call for the same work takes them from there, one for other work leaves
         them alone. None keeps nothing.
@@ -119,6 +124,7 @@ def compute_maps(
             device=device,
             batch=batch,
             only=_missing(groups, len(pictures)),
+            compile=compile,
             progress=progress,
         ):
             arrays = {field.name: getattr(finished, field.name) for field in fields(finished)}

@@ -21,6 +21,7 @@ from freqmaps.core.memory import give_freed_memory_back
 from freqmaps.maps._slots import Slots, advance
 from freqmaps.maps.settings import MapSettings
 from freqmaps.optimise.bases._api import Basis
+from freqmaps.optimise.compiled import Mode
 from freqmaps.optimise.objectives._api import Objective
 from freqmaps.optimise.problem import Problem
 
@@ -70,6 +71,7 @@ def optimise_maps(
     device: str | torch.device = "auto",
     batch: int | None = None,
     only: NDArray[np.int64] | None = None,
+    compile: Mode = "never",
     progress: Callable[[int, str], object] | None = None,
 ) -> Iterator[FinishedMaps]:
     """Find the map of each image, and yield maps as they finish, in any order.
@@ -100,6 +102,9 @@ def optimise_maps(
         Images optimised together; None finds a number from the memory that is free. Out of memory, it is halved.
     only
         Positions of the images to do; None does all.
+    compile
+        ``always``, ``never``, or ``auto``: whether to compile the network, if the images and their least steps are
+        worth it; see :mod:`freqmaps.optimise.compiled`.
     progress
         Called with the number of finished maps (those that ``only`` leaves out included) and a short note.
 
@@ -117,7 +122,9 @@ def optimise_maps(
     if len(waiting) == 0:
         return iter(())
     chosen = basis or components.load("basis", "fourier")()
-    return _Run(model, pictures, classes, waiting, objective, chosen, settings, where, batch, progress).groups()
+    return _Run(
+        model, pictures, classes, waiting, objective, chosen, settings, where, batch, progress, compile
+    ).groups()
 
 
 def _check(images: Tensor, targets: Tensor, batch: int | None) -> None:
@@ -145,12 +152,15 @@ class _Run:
         device: torch.device,
         batch: int | None,
         progress: Callable[[int, str], object] | None,
+        compile: Mode = "never",
     ) -> None:
         self.images, self.targets = images, targets
         self.settings, self.device, self.progress = settings, device, progress
         probe = images[:2].to(device)
         self.problem = Problem.of("maps", model, objective, basis, probe)
         self.batch = batch or self.problem.batch(probe[:1])
+        gradients = len(images) * min(2 * settings.min_steps, settings.max_steps)
+        self.problem = self.problem.compiled(probe[:1], min(self.batch, len(images)), gradients, compile)
         self.check_every = CHECK_EVERY.get(device.type, CHECK_EVERY_ELSEWHERE)
         self.queue = deque(waiting)
         self.slots: Slots | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -12,6 +12,7 @@ from freqmaps.core.device import release
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.memory import fitting_batch, keep_freed_memory
 from freqmaps.optimise.bases._api import Basis, Coefficients, Plan
+from freqmaps.optimise.compiled import Mode, compiled
 from freqmaps.optimise.frozen import freeze, plain_copy
 from freqmaps.optimise.objectives._api import Objective
 
@@ -48,6 +49,8 @@ class Problem:
         The basis, bound to the network and to the images' shape.
     objective
         What is minimised.
+    folds
+        Whether the basis leaves the network as a whole, from images to logits.
     """
 
     stage: str
@@ -55,6 +58,7 @@ class Problem:
     net: nn.Module
     plan: Plan
     objective: Objective
+    folds: bool = True
 
     @classmethod
     def of(cls, stage: str, model: nn.Module, objective: Objective, basis: Basis, images: Tensor) -> Problem:
@@ -76,11 +80,23 @@ class Problem:
             keep_freed_memory()  # every step asks for the same blocks
         plain = plain_copy(model, images.device)
         net = freeze(plain, images[:2], fold=basis.folds)
-        return cls(stage, plain, net, basis.bind(plain, images[:1]), objective)
+        return cls(stage, plain, net, basis.bind(plain, images[:1]), objective, basis.folds)
 
     def batch(self, image: Tensor) -> int:
         """Return how many images like this one (1, c, h, w) to optimise together."""
         return fitting_batch(self.net, image, self.plan.numbers)
+
+    def compiled(self, image: Tensor, batch: int, gradients: float, mode: Mode) -> Problem:
+        """Return the same problem, its network compiled for a batch where that is worth it.
+
+        Parameters
+        ----------
+        image, batch, gradients, mode
+            See :func:`freqmaps.optimise.compiled.compiled`.
+        """
+        if not self.folds:  # a network that is cut at a layer, by hooks
+            return self
+        return replace(self, net=compiled(self.net, image, batch, gradients, mode))
 
     def remember(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Look at unfiltered images: return what the objective needs of them, (b, ...), and their classes, (b,).

@@ -11,6 +11,8 @@ import pandas as pd
 if TYPE_CHECKING:
     import matplotlib.figure
 
+    from freqmaps.inference.verdicts import Claim
+
 
 @dataclass(frozen=True)
 class Column:
@@ -68,11 +70,16 @@ def formatted(value: Any, form: str = "", scale: float = 1) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: all numbers in ``frame``; the columns shown in print, in order; notes on scope and counts."""
+    """A table: all numbers in ``frame``; the columns shown in print, in order; notes on scope and counts.
+
+    Notes that are claims of a paper (:class:`freqmaps.inference.verdicts.Claim`) go to the ledger of claims, as do
+    those in ``claims``, which no note says because the table shows them.
+    """
 
     frame: pd.DataFrame
     notes: list[str] = field(default_factory=list)
     columns: Sequence[Column] = ()
+    claims: Sequence[Claim] = ()
 
     def shown(self) -> list[Column]:
         """Return the columns to show: those declared, or all."""
@@ -81,7 +88,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, notes on what it shows, and a text for those who cannot see it."""
+    """A figure, notes on what it shows, of which claims go to the ledger, and a text for those who cannot see it."""
 
     figure: matplotlib.figure.Figure
     notes: list[str] = field(default_factory=list)

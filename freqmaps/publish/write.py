@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freqmaps.core import components, files, jsons
 from freqmaps.core.errors import ConfigError
+from freqmaps.inference.verdicts import Claim
 from freqmaps.provenance import manifest as manifests
 from freqmaps.publish.api import Figure, Table
 from freqmaps.publish.latex import latex
@@ -35,7 +36,8 @@ def write_table(table: Table, csv_path: Path, tex_path: Path, provenance: Mappin
     about = _about(csv_path.stem)
     columns = [asdict(c) for c in table.shown()]
     files.write_text(tex_path, latex(table, title=about["title"], label=tex_path.stem))
-    _sidecar(csv_path, about | {"kind": "table", "notes": table.notes, "columns": columns, "provenance": provenance})
+    about |= {"kind": "table", "notes": table.notes, "claims": _claims([*table.notes, *table.claims])}
+    _sidecar(csv_path, about | {"columns": columns, "provenance": provenance})
     files.write_text(csv_path, _harmless(table.frame).to_csv(index=False, lineterminator="\n"))
 
 
@@ -75,8 +77,8 @@ def write_figure(figure: Figure, svg_path: Path, png_path: Path, provenance: Map
                     pad_inches=0.05,
                 )  # fmt: skip
             if path == svg_path:
-                about = {"kind": "figure", "notes": figure.notes, "alt": figure.alt, "provenance": provenance}
-                _sidecar(path, _about(path.stem) | about)
+                about = {"kind": "figure", "notes": figure.notes, "claims": _claims(figure.notes), "alt": figure.alt}
+                _sidecar(path, _about(path.stem) | about | {"provenance": provenance})
 
 
 def _about(item: str) -> dict[str, Any]:
@@ -87,6 +89,12 @@ def _about(item: str) -> dict[str, Any]:
         constants = {}
     title, caption = constants.get("TITLE", item), constants.get("CAPTION", "")
     return {"item": item, "title": title, "caption": caption, "origin": manifests.origin()}
+
+
+def _claims(notes: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the parts of the notes that are claims of a paper, None for numbers that there are not."""
+    parts = [note.parts() for note in notes if isinstance(note, Claim)]
+    return [{key: None if value != value else value for key, value in one.items()} for one in parts]
 
 
 def _sidecar(path: Path, content: Mapping[str, Any]) -> None:

@@ -68,7 +68,7 @@ class Study:
 
     def laid(self, name: str) -> dict[str, str]:
         """Return where the files of an item or a page are laid, below ``results/``, by name in their keyed folder."""
-        return self.items[name].files if name in self.items else {f: f for f in self.published[name].files}
+        return self.items[name].files if name in self.items else pages.plain_names(self.published[name].files)
 
     @cached_property
     def warnings(self) -> list[str]:

@@ -19,6 +19,8 @@ DECIDES_NUMBERS = False
 
 GIVEN = "given"
 _SUPPLIED = ("classes", "channels", "size")
+#: Stages whose jobs may compile the network.
+_COMPILES = ("maps", "group_maps")
 _MODEL_KEYS = ("architecture", "normalise", "checkpoint")
 
 
@@ -27,6 +29,8 @@ def options(config: Mapping[str, Any], stage: str) -> dict[str, Any]:
     found: dict[str, Any] = {"threads": config["threads"].get(stage, 1)}
     if STAGES[stage].on_device:
         found["device"] = config["device"]
+    if stage in _COMPILES:
+        found["compile"] = config["compile"]
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,17 @@ DECIDES_NUMBERS = False
 
 TEMPLATES = SCRIPTS.parent / "report"
 #: What decides no number decides nothing of the report either.
-_NOT_SHOWN = ("threads", "device", "results", "resources", "together")
+_NOT_SHOWN = ("threads", "device", "compile", "results", "resources", "together")
 
 
 def shown_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of the config that the report shows."""
     return {key: value for key, value in config.items() if key not in _NOT_SHOWN}
+
+
+def plain_names(files: Iterable[str]) -> dict[str, str]:
+    """Return where the files of a page are laid, below ``results/``, by their names in its keyed folder."""
+    return {file: f"tables/{file}" if file.endswith(".csv") else file for file in files}
 
 
 def add_atlas(study: Study, templates: Path = TEMPLATES) -> Node | None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.inference.proportions import wilson
+from freqmaps.papers.b25._claims import correlated
 from freqmaps.papers.b25._readings import OTHERS, reading_columns, readings, sentences
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.networks import fewer_columns, names_of_each, over_networks, resampled
@@ -87,7 +88,8 @@ def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
     frame = pd.DataFrame(rows)
     columns, notes = naming_columns(frame)
     notes += [*network_notes(frame), *scope_notes(frame, published("B25-T3")["source"])]
-    notes += sentences((row["attack"], row) for row in frame.to_dict("records"))
+    named = [(str(row["attack"]), row) for row in frame.to_dict("records")]
+    notes += [*sentences(named), *correlated(named, "IV-F, table III", ", for subtle attacks, too")]
     shown = [c for c in _COLUMNS if c.name not in _OPTIONAL or not frame[c.name].isna().all()]
     return Table(frame, notes, [*columns, *shown])
 

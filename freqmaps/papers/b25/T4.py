@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.inference.verdicts import placed
 from freqmaps.papers.b25._defence import (
     BARE,
     ITEM,
@@ -75,7 +76,7 @@ def build(inputs: Inputs) -> Table:
     for one in plain:
         compared = list(_compared(inputs, one))
         records += compared
-        notes += [_start(plain, one) + text for text in [_samples(inputs, one), *unattacked(one)]]
+        notes += placed(_start(plain, one).removesuffix(": "), [_samples(inputs, one), *unattacked(one)])
         notes.append(f"{_start(plain, one)}Published values: {published(ITEM)['source']}; {compared[0]['scope']}.")
     for one in adaptive:
         records += [*_adaptive(one), *_checks(one)]

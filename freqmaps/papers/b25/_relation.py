@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from freqmaps.papers.b25._claims import correlated, nonlinear
 from freqmaps.papers.b25._readings import OTHERS, reading_columns, readings, sentences
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.networks import fewer_columns, names_of_each, over_networks, resampled
@@ -39,6 +40,9 @@ _COLUMNS = (
     *fewer_columns("distance_correlation", "dCor"),
 )
 
+#: Where the paper says what its tables show.
+_SECTIONS = {"B25-T1": "IV-E, table I", "B25-T2": "IV-E, table II"}
+
 Differs = Callable[[Inputs, Mapping[str, str]], list[str]]
 
 
@@ -70,7 +74,8 @@ def table(item: str, inputs: Inputs, attacks: list[str] | None, differs: Differs
     columns, notes = naming_columns(frame)
     notes += network_notes(frame)
     notes += scope_notes(frame, published(item)["source"])
-    notes += sentences((row["attack"], row) for row in frame.to_dict("records"))
+    named = [(str(row["attack"]), row) for row in frame.to_dict("records")]
+    notes += [*sentences(named), *correlated(named, _SECTIONS[item]), *nonlinear(named, _SECTIONS[item])]
     absent = [metric for metric, column in zip(METRICS, VALUES, strict=True) if frame[column].isna().all()]
     if absent:
         notes.append(f"Not computed: {', '.join(absent)}.")

@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from freqmaps.inference.estimates import Z95
-from freqmaps.inference.verdicts import trend
+from freqmaps.inference.verdicts import Claim, trend
 from freqmaps.papers.c22._drawing import draw_quadrants, first_quadrant, ring_means
 from freqmaps.papers.c22._networks import STANDARD, Case, Values, cases, grouped, label
 from freqmaps.publish.api import Figure
@@ -51,7 +51,7 @@ def build(inputs: Inputs) -> Figure:
             bar.set_label("log10, of the largest", color=MUTED, fontsize=7)
             bar.ax.tick_params(colors=MUTED, labelsize=6.5)
             _profiles(row[2], images, jacobians)
-    notes = [_finding(every, case) for case in every]
+    notes: list[str] = [_finding(every, case) for case in every]
     return Figure(figure, notes, f"{len(every)} rows: spectra of images and of Jacobians, and their means over rings.")
 
 
@@ -71,7 +71,7 @@ def _profiles(axes: Axes, images: Values, jacobians: Values) -> None:
     quiet(axes)
 
 
-def _finding(every: Sequence[Case], case: Case) -> str:
+def _finding(every: Sequence[Case], case: Case) -> Claim:
     """Say whether the images have a larger low-frequency bias than the Jacobians, per image."""
     images, jacobians = case.row("none", "images"), case.row("none")
     change = float(images["value"]) - float(jacobians["value"])
@@ -81,4 +81,7 @@ def _finding(every: Sequence[Case], case: Case) -> str:
         f"{change:+.2f} ({change - half:+.2f} to {change + half:+.2f}) over {int(jacobians['n'])} images"
     ).replace("-", "−")
     claim = "images have lower frequencies than the Jacobians of a standard network"
-    return f"{case.names['dataset']}, {label(every, case)}: " + trend(claim, [(change - half, change + half)], evidence)
+    return trend(
+        claim, [(change - half, change + half)], evidence, section="1, figure 1",
+        reported="mean spectra of images fall with the frequency, those of Jacobians do not", n=int(jacobians["n"]),
+    ).at(f"{case.names['dataset']}, {label(every, case)}")  # fmt: skip

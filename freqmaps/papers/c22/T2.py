@@ -11,7 +11,7 @@ import pandas as pd
 
 from freqmaps.inference.estimates import Z95
 from freqmaps.inference.intervals import difference_interval
-from freqmaps.inference.verdicts import trend
+from freqmaps.inference.verdicts import Claim, trend
 from freqmaps.papers.c22._networks import FGSM_AT, PGD_AT, STANDARD, Case, cases, grouped, label
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.published import AS_PUBLISHED, beside, published
@@ -38,6 +38,7 @@ _TRENDS = (
     (f"{FGSM_AT} + GradAlign", FGSM_AT), (PGD_AT, STANDARD),
 )  # fmt: skip
 Record = dict[str, Any]
+_SECTION = "4.2, table 2"
 
 
 def build(inputs: Inputs) -> Table:
@@ -116,7 +117,7 @@ def _first_fall(history: pd.DataFrame) -> int | None:
 
 def _trends(every: Sequence[Case], groups: Sequence[Sequence[Case]]) -> list[str]:
     """Return a sentence for each claim of the paper on two of its networks that the study has, by dataset and model."""
-    told = []
+    told: list[str] = []
     for high, low in _TRENDS:
         for first in groups:
             for second in groups:
@@ -125,14 +126,21 @@ def _trends(every: Sequence[Case], groups: Sequence[Sequence[Case]]) -> list[str
     return told or ["The study has no two networks on which the paper makes a claim."]
 
 
-def _trend(every: Sequence[Case], first: Sequence[Case], second: Sequence[Case]) -> str:
+def _trend(every: Sequence[Case], first: Sequence[Case], second: Sequence[Case]) -> Claim:
     names = [label(every, group[0]) for group in (first, second)]
     claim = f"{names[0]} has a larger low-frequency bias than {names[1]}"
     if min(len(first), len(second)) > 1:
         found = difference_interval(_values(first, "gradients"), _values(second, "gradients"))
         bounds = (found.low, found.high)
         evidence = f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f}), log B_low of the mean gradient, Welch's"
-        return trend(claim, [bounds], f"{evidence} interval".replace("-", "−"))
+        return trend(
+            claim,
+            [bounds],
+            f"{evidence} interval".replace("-", "−"),
+            n=min(len(first), len(second)),
+            section=_SECTION,
+            reported=_reported(first, second),
+        )
     one, other = first[0].row("none"), second[0].row("none")
     change = float(one["value"]) - float(other["value"])
     half = Z95 * hypot(*(float(row["sd"]) / float(row["n"]) ** 0.5 for row in (one, other)))
@@ -144,7 +152,20 @@ def _trend(every: Sequence[Case], first: Sequence[Case], second: Sequence[Case])
         f"one network each, log B_low per image {change:+.2f} ({change - half:+.2f} to {change + half:+.2f}) over "
         f"images; of the mean gradient {here:.2f} against {there:.2f}{but}"
     )
-    return trend(claim, [(change - half, change + half) if agree else (nan, nan)], evidence.replace("-", "−"))
+    bounds = (change - half, change + half) if agree else (nan, nan)
+    return trend(
+        claim,
+        [bounds],
+        evidence.replace("-", "−"),
+        n=int(one["n"]),
+        section=_SECTION,
+        reported=_reported(first, second),
+    )
+
+
+def _reported(first: Sequence[Case], second: Sequence[Case]) -> str:
+    theirs = {row["row"]: row["values"]["log_low_bias"] for row in published("C22-T2")["rows"]}
+    return f"log B_low {theirs[first[0].paper]:g} against {theirs[second[0].paper]:g}"
 
 
 def _spread(frame: pd.DataFrame) -> str:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from freqmaps.inference.estimates import Estimate
 from freqmaps.inference.rank_correlation import spearman
-from freqmaps.inference.verdicts import trend
+from freqmaps.inference.verdicts import Claim, trend
 from freqmaps.papers.c22._corruption_claims import JAFR
 from freqmaps.papers.c22._corruptions import Setting, change, settings
 from freqmaps.papers.c22._evaluated import Trained
@@ -60,19 +60,19 @@ def build(inputs: Inputs) -> Figure:
         raise NothingToShow("no two trainings differ by JaFR alone, or what corruptions change is not known")
     columns = min(_COLUMNS, len(cases))
     rows = -(-len(cases) // columns)
-    notes = []
+    notes: list[str] = []
     with rc_context(STYLE):
         figure = new_figure(0.4 + 2.9 * columns, 0.5 + 2.7 * rows)
         panels = figure.subplots(rows, columns, squeeze=False)
         for axes in panels.flat[len(cases) :]:
             axes.set_visible(False)
         for axes, (setting, first, second) in zip(panels.flat, cases, strict=False):
-            start = f"{', '.join(setting.names.values())}: " if len(every) > 1 else ""
+            place = ", ".join(setting.names.values()) if len(every) > 1 else ""
             changes = {name: change(first, second, [name]) for name in setting.low_bias}
             found = spearman([*setting.low_bias.values()], [c.value for c in changes.values()])
             _panel(axes, setting, changes, found)
             axes.set_title(plain(f"{first.called} − {second.called}"), color=INK)
-            notes.append(start + _sentence(first, second, found))
+            notes.append(_sentence(first, second, found).at(place))
         for axes in panels[:, 0]:
             axes.set_ylabel("change of accuracy, points", color=MUTED)
         handles = [h for axes in panels.flat for h in zip(*axes.get_legend_handles_labels(), strict=True)]
@@ -128,10 +128,13 @@ def _rho(found: Estimate) -> str:
     return f"{value} ({low} to {high})"
 
 
-def _sentence(first: Trained, second: Trained, found: Estimate) -> str:
+def _sentence(first: Trained, second: Trained, found: Estimate) -> Claim:
     """Say whether the rank correlation has the sign that the paper's trade-off gives it."""
     upward = first.row.endswith("(-)")
     which = "more" if upward else "less"
     claim = f"the larger a corruption's log B_low, the {which} {first.called} gains on {second.called}"
     region = (0.0, inf) if upward else (-inf, 0.0)
-    return trend(claim, [(found.low, found.high)], f"rank correlation {_rho(found)}", region=region)
+    return trend(
+        claim, [(found.low, found.high)], f"rank correlation {_rho(found)}", region=region, section="4.1, table 1",
+        reported="a trade-off between corruptions of high and of low frequencies",
+    )  # fmt: skip

@@ -33,7 +33,10 @@ def overfitting(every: Sequence[Trained]) -> Iterator[str]:
             yield f"{place}: FGSM AT did not overfit, which leaves nothing for JaFR to prevent: {told}."
         else:
             claim = "FGSM AT overfits catastrophically, FGSM AT + JaFR does not"
-            yield trend(claim, [(-high, -low), _above_a_tenth(regular)], f"{place}: {told}")
+            yield trend(
+                claim, [(-high, -low), _above_a_tenth(regular)], f"{place}: {told}", section="4.2, tables 3 to 6",
+                reported="under PGD FGSM AT keeps 0 to 0.52 %, FGSM AT + JaFR 18.86 to 46.32 %",
+            )  # fmt: skip
 
 
 def resists(every: Sequence[Trained]) -> Iterator[str]:
@@ -45,7 +48,10 @@ def resists(every: Sequence[Trained]) -> Iterator[str]:
             f"{STRONGER[attack]}: {_shown(regular, attack)} with JaFR, {_shown(plain, attack)} without"
             for attack in attacks
         )
-        yield trend(claim, [_gain(regular, plain, attack) for attack in attacks], f"{place}, under {told}")
+        yield trend(
+            claim, [_gain(regular, plain, attack) for attack in attacks], f"{place}, under {told}",
+            section="4.2, table 7", reported="the order of the networks is kept under CW and AutoAttack",
+        )  # fmt: skip
 
 
 def _pairs(every: Sequence[Trained], attack: str) -> Iterator[tuple[str, Trained, Trained]]:

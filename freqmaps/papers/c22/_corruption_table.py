@@ -12,6 +12,7 @@ import pandas as pd
 from freqmaps.inference.estimates import Estimate
 from freqmaps.inference.intervals import mean_interval
 from freqmaps.inference.proportions import wilson
+from freqmaps.inference.verdicts import placed
 from freqmaps.papers.c22._corruption_claims import claims
 from freqmaps.papers.c22._corruptions import CLEAN, Setting, accuracies, error_interval, images, settings
 from freqmaps.papers.c22._evaluated import Trained
@@ -117,7 +118,7 @@ def _notes(item: str, every: Sequence[Setting], setting: Setting, beside_ours: M
     yield f"{start}{n} images, severities {', '.join(map(str, severities))}, constants: {', '.join(constants)}."
     if setting.reference is None:
         yield f"{start}No network was trained by the standard regime, so there is no mCE."
-    yield from (start + sentence for sentence in claims(setting, entry["wins"]))
+    yield from placed(start.removesuffix(": "), claims(setting, entry["wins"]))
     if not entry["rows"]:
         return
     scopes: dict[str, list[str]] = {}

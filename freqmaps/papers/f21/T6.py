@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from freqmaps.inference.verdicts import placed
 from freqmaps.papers.f21._low_pass import (
     CLEAN,
     NAMES,
@@ -120,7 +121,7 @@ def _same(found: tuple[str, dict[str, Any]] | None, wanted: dict[str, Any]) -> b
 
 
 def _notes(inputs: Inputs, every: Sequence[Filtered], one: Filtered) -> list[str]:
-    start = f"{label(every, one)}: " if len(every) > 1 else ""
+    place = label(every, one) if len(every) > 1 else ""
     labels = {attack: attack_label(inputs, one, attack) for attack in one.attacks}
     told = [*nothing_cut(one), *(unaware(one, attack, called) for attack, called in labels.items())]
     # What is left is held against what the filter brings under attacks with the budget of those who know it.
@@ -128,7 +129,7 @@ def _notes(inputs: Inputs, every: Sequence[Filtered], one: Filtered) -> list[str
     told += [sentence for attack, called in (alike or labels).items() for sentence in aware(one, attack, called)]
     if one.curve(WORST, "aware").empty:
         told.append("No attacker knew the filter: what is left of it takes cut-offs in the evaluation's 'adaptive'.")
-    return [start + sentence for sentence in told]
+    return placed(place, told)
 
 
 def _trained(inputs: Inputs, every: Sequence[Filtered], one: Filtered) -> list[str]:
@@ -137,11 +138,8 @@ def _trained(inputs: Inputs, every: Sequence[Filtered], one: Filtered) -> list[s
     alike = [k for k in NAMES if k != "training"]
     for other in every:
         if other.regime == "adversarial" and all(one.names[k] == other.names[k] for k in alike):
-            told += [
-                f"{label(every, one)} and {label(every, other)}: {sentence}"
-                for attack in one.attacks
-                if (sentence := against_training(one, other, attack))
-            ]
+            compared = [against_training(one, other, attack) for attack in one.attacks]
+            told += placed(f"{label(every, one)} and {label(every, other)}", filter(None, compared))
     return told
 
 

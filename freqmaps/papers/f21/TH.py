@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.inference.verdicts import Interval, finding
+from freqmaps.inference.verdicts import Claim, Interval, finding
 from freqmaps.publish.api import Column, Table
 from freqmaps.results.reader import Inputs
 
@@ -86,7 +86,18 @@ def build(inputs: Inputs, *, share: float = 0.95, slack: float = 0.1) -> Table:
     several = rows["simulation"].nunique() > 1
     notes = [note for name, own in rows.groupby("simulation", sort=False) for note in _notes(str(name), own, several)]
     shown = [Column("simulation", "Simulation"), *_SHOWN] if several else list(_SHOWN)
-    return Table(frame, [*_scope(inputs), _verdicts(frame, share), *notes], shown)
+    return Table(frame, [*_scope(inputs), _verdicts(frame, share), *notes], shown, list(_claims(frame)))
+
+
+def _claims(frame: pd.DataFrame) -> Iterator[Claim]:
+    """Yield the claims of the theorems that have a verdict, in draws that meet the assumptions."""
+    for row in frame[frame["verdict"] != ""].to_dict("records"):
+        yield Claim(
+            f"theorem {row['theorem']}: {row['claim']}", row["verdict"],
+            f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f}) where its assumptions hold",
+            section=f"3, theorem {row['theorem']}", reported=f"proved; predicted {row['predicted']:g}",
+            low=row["low"], high=row["high"], n=int(row["n"]), place=str(row["activation"]),
+        )  # fmt: skip
 
 
 def _row(place: Any, group: pd.DataFrame, share: float, slack: float) -> Row:

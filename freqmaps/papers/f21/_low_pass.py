@@ -166,7 +166,10 @@ def unaware(one: Filtered, attack: str, called: str) -> str:
     )
     if one.regime == "standard":
         claim = "a low-pass filter raises the accuracy under an attack that does not know it"
-        return trend(claim, [(gain.low, gain.high)], evidence)
+        return trend(
+            claim, [(gain.low, gain.high)], evidence, section="4.3, figure 6", n=int(row["n"]),
+            reported="51.7 % under PGD at cut-off 12, with 81.7 % without attack",
+        )  # fmt: skip
     found = finding([(gain.low, gain.high)], (0, inf))
     return f"That a filter raises this network's accuracy, too, is not in the paper and {found}: {evidence}."
 
@@ -221,6 +224,8 @@ def against_training(filtered: Filtered, trained: Filtered, attack: str) -> str:
         "attack and under an attack that does not know the filter",
         bounds,
         f"at cut-off {cut(best)} {' and '.join(told)}",
+        section="4.3, figure 6",
+        reported="81.7 and 51.7 % beside 79 and 48 % (without attack, under PGD)",
     )
 
 

@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from freqmaps.core.minibatches import count_steps
-from freqmaps.inference.verdicts import trend
+from freqmaps.inference.verdicts import placed, trend
 from freqmaps.papers.f21._spectra import (
     NORMS,
     Case,
@@ -83,7 +83,7 @@ def _notes(inputs: Inputs, every: Sequence[Case], case: Case) -> list[str]:
         + setting(case)
     ]
     for method, norm in case.attacks:
-        notes.append(start + _rise(case, method, norm))
+        notes += placed(start.removesuffix(": "), [_rise(case, method, norm)])
     return notes + [start + sentence for sentence in _same_weights(inputs, case)]
 
 
@@ -105,7 +105,10 @@ def _rise(case: Case, method: str, norm: str) -> str:
     )
     claim = "the share of low frequencies in perturbations rises along training"
     if norm == _PAPER:
-        return trend(claim, [interval(change)], evidence)
+        return trend(
+            claim, [interval(change)], evidence, section="4.1, figures 2 and 11", reported="rises, for FGM and for PGD",
+            n=int(last["n"]),
+        )  # fmt: skip
     return f"Not in the paper: {evidence}."
 
 

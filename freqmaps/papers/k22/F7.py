@@ -156,6 +156,9 @@ def _notes(case: _Case, kinds: tuple[tuple[str, Rows, NDArray[np.int64]], ...], 
             f"the share below half the largest radius is the larger in {_percent(low)} of images; with both masks of "
             f"the clean image, which the paper does not have, in {_percent(also)}",
             region=(0.5, inf),
+            section="3.2, figure 7",
+            reported="in most images",
+            n=n,
         ),
     ]
     for (_, _, index), what in zip(kinds, ("rings", "sectors"), strict=True):

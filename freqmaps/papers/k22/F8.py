@@ -107,9 +107,10 @@ def _notes(start: str, rows: pd.DataFrame) -> list[str]:
         "the responses of a linear classifier to masks cluster by class", [(value, value)],
         f"silhouette {_signed(silhouette['value'])} in the plane, which is to be above 0; purity "
         f"{100 * purity['value']:.1f} % against {100 * purity['chance']:.1f} % by shuffled labels (p = "
-        f"{purity['p_value']:.2g})", region=(0, inf),
+        f"{purity['p_value']:.2g})", region=(0, inf), section="3.2, figure 8", reported="clusters by class to the eye",
+        n=int(rows["n"].max()),
     )  # fmt: skip
-    return [*notes, f"{start}: {sentence}"]
+    return [*notes, sentence.at(start)]
 
 
 def _scores(by: Keyed, what: str, space: str) -> str:

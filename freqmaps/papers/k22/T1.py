@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.inference.verdicts import trend
+from freqmaps.inference.verdicts import Claim, trend
 from freqmaps.papers.k22._accuracy import Study, accuracy, change, naming, points, prefix, studies
 from freqmaps.papers.k22._regimes import described
 from freqmaps.publish.api import Column, Table
@@ -68,7 +68,7 @@ def build(inputs: Inputs) -> Table:
     entry = published("K22-T1")
     for study, of_study in zip(every, rows, strict=True):
         start = prefix(every, study)
-        notes += [start + described(study.regimes), start + _trend(of_study, entry["trend"])]
+        notes += [start + described(study.regimes), _trend(of_study, entry["trend"]).at(start.removesuffix(": "))]
         notes += [start + sentence for sentence in _stopped(of_study)]
     notes += [f"Published values: {entry['source']}.", *_scopes(frame)]
     shown = [c for c in _OTHERS if not frame[c.name].isna().all()]
@@ -106,7 +106,7 @@ def _masks(inputs: Inputs, study: Study, name: str) -> dict[str, float]:
     return {key: sum(values) / len(values) if values else _NAN for key, values in found.items()}
 
 
-def _trend(rows: list[dict[str, Any]], most: float) -> str:
+def _trend(rows: list[dict[str, Any]], most: float) -> Claim:
     told = ", ".join(
         f"{r['regime']} {points(r['change'])} ({points(r['change_low'])} to {points(r['change_high'])})" for r in rows
     )
@@ -116,6 +116,9 @@ def _trend(rows: list[dict[str, Any]], most: float) -> str:
         [(r["change_low"], r["change_high"]) for r in rows],
         f"{told} points; McNemar's test finds a change in {changed} of {networks} networks",
         region=(-most, most),
+        section="table 1",
+        reported=f"changes of at most {100 * most:.2f} points in five regimes",
+        n=networks,
     )
 
 

@@ -92,8 +92,15 @@ def _notes(record: dict[str, Any]) -> list[str]:
         f"{_percent(record, 'shuffled_test')} by shuffled labels (middle 95 % of shuffles), chance "
         f"{100 * record['chance']:.0f} %, p = {record['p_value']:.2g}",
         region=(max(record["shuffled_test_high"], record["chance"]), inf),
+        section="3.2, table 3",
+        reported=_reported(),
     )
-    return [*notes, f"{start}: {sentence}", f"{start}: by heart the classifier learns shuffled labels of {learned}."]
+    return [*notes, sentence.at(start), f"{start}: by heart the classifier learns shuffled labels of {learned}."]
+
+
+def _reported() -> str:
+    values = published("K22-T3")["rows"][0]["values"]
+    return f"{100 * values['true_test']:.1f} % against {100 * values['shuffled_test']:.1f} % by shuffled labels"
 
 
 def _percent(record: dict[str, Any], key: str) -> str:

@@ -58,7 +58,7 @@ def profiles_of(masks: Masks, bands: int = BANDS) -> tuple[Profile, Profile]:
 
 def trends(masks: Masks, profiles: tuple[Profile, Profile]) -> list[str]:
     """Return the sentences on the paper's trends, for the regimes that are there beside the natural one."""
-    natural, said = masks.natural, []
+    natural, said = masks.natural, list[str]()
     for entry in published("K22-F4")["trends"] if natural else []:
         for name, found in masks.regimes.items():
             if found.letter == entry["row"]:
@@ -67,7 +67,7 @@ def trends(masks: Masks, profiles: tuple[Profile, Profile]) -> list[str]:
                 )
                 interval, evidence = told
                 region = (0.0, inf) if entry["sign"] > 0 else (-inf, 0.0)
-                said.append(trend(entry["claim"], [interval], evidence, region=region))
+                said.append(trend(entry["claim"], [interval], evidence, region=region, section="3.1, figure 4"))
     return said
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.inference.estimates import Estimate
-from freqmaps.inference.verdicts import trend
+from freqmaps.inference.verdicts import Claim, trend
 from freqmaps.results.reader import Inputs, Result
 
 KIND = "fourier_heat_map"
@@ -121,17 +121,20 @@ def described(every: Sequence[HeatMap], one: HeatMap) -> str:
     )
 
 
-def sensitive(every: Sequence[HeatMap], one: HeatMap) -> str:
+def sensitive(every: Sequence[HeatMap], one: HeatMap) -> Claim:
     """Say whether a naturally trained network errs more often at high than at low frequencies."""
     apart = one.value("high less low")
     return trend(
         "a naturally trained network is sensitive to noise of all but the lowest frequencies",
         [(apart.low, apart.high)],
         f"{label(every, one)} errs more often at high than at low frequencies by {_points(apart)} points",
+        section="4.1, figure 3",
+        reported="so in its heat map",
+        n=one.images,
     )
 
 
-def shifted(every: Sequence[HeatMap], trained: HeatMap, natural: HeatMap) -> str:
+def shifted(every: Sequence[HeatMap], trained: HeatMap, natural: HeatMap) -> Claim:
     """Say whether adversarial training lowers the error at high frequencies and raises it at low ones.
 
     The intervals are those of independent images. Both networks see the same ones, so they are rather too wide.
@@ -142,6 +145,9 @@ def shifted(every: Sequence[HeatMap], trained: HeatMap, natural: HeatMap) -> str
         [(-high.high, -high.low), (low.low, low.high)],
         f"the error of {label(every, trained)} less that of {label(every, natural)} is {_points(high)} points at high "
         f"and {_points(low)} at low frequencies",
+        section="4.1, figure 3",
+        reported="so in its heat map",
+        n=trained.images,
     )
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import nan
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from freqmaps.core.errors import StoreError
+from freqmaps.inference.verdicts import Claim
 from freqmaps.publish.api import Column, Table
+from freqmaps.publish.ledger import tally
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class ReportItem:
         The figure's SVG, or None.
     alt
         What the figure shows, in words.
+    claims
+        Those of its notes that are claims of a paper.
     """
 
     id: str
@@ -43,11 +49,31 @@ class ReportItem:
     table: Table | None = None
     svg: bytes | None = None
     alt: str = ""
+    claims: Sequence[Claim] = ()
+
+    @property
+    def finding(self) -> str:
+        """One sentence on what the item found: its only claim, or how many of several hold; else what it shows."""
+        if len(self.claims) == 1:
+            claim = self.claims[0]
+            return f"{claim.claim[:1].upper()}{claim.claim[1:]}: {claim.verdict}."
+        if self.claims:
+            return f"Of {len(self.claims)} claims {tally(claim.verdict for claim in self.claims)}."
+        return first_sentence(self.caption)
 
     @property
     def data_uri(self) -> str:
         """The figure as a data URI: an image element of its own, so that ids of two SVGs cannot collide."""
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg or b"").decode("ascii")
+
+
+def first_sentence(text: str) -> str:
+    """Return a text's first sentence.
+
+    >>> first_sentence("Masks of all networks. Dark: 0.")
+    'Masks of all networks.'
+    """
+    return re.split(r"(?<=[.?!])\s+(?=[A-Z])", text.strip(), maxsplit=1)[0]
 
 
 def read_item(folder: Path) -> ReportItem:
@@ -68,8 +94,9 @@ def read_item(folder: Path) -> ReportItem:
         about: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         endings = ("csv", "tex") if about["kind"] == "table" else ("svg", "png", "pdf")
         links = {end.upper(): f"{about['kind']}s/{path.stem}.{end}" for end in endings}
+        claims = [_claim(one) for one in about["claims"]]
         shared: dict[str, Any] = {
-            "id": about["item"], "title": about["title"],
+            "id": about["item"], "title": about["title"], "claims": claims,
             "caption": about["caption"], "notes": about["notes"], "links": links,
         }  # fmt: skip
         if about["kind"] == "figure":
@@ -77,5 +104,9 @@ def read_item(folder: Path) -> ReportItem:
         columns = [Column(**entry) for entry in about["columns"]]
         texts = dict.fromkeys((c.name for c in columns if not c.form), str)
         return ReportItem(**shared, table=Table(pd.read_csv(path, dtype=texts), list(about["notes"]), columns))
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{path}: not a whole item ({error}); run its target again") from error
+
+
+def _claim(parts: dict[str, Any]) -> Claim:
+    return Claim(**(parts | {key: nan for key in ("low", "high") if parts[key] is None}))

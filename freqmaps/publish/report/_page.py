@@ -15,6 +15,7 @@ from markupsafe import Markup
 from freqmaps.core.version import __version__
 from freqmaps.publish.api import MISSING, Column, Table
 from freqmaps.publish.doubts import warnings
+from freqmaps.publish.report._chapters import chapters, claims_by_paper, in_words
 from freqmaps.publish.report._items import ReportItem
 from freqmaps.publish.report._key_figures import attack_table, cards, map_table
 from freqmaps.publish.report._markdown import render
@@ -64,7 +65,9 @@ def build_report(
     environment.filters["table"] = table_html
     return environment.from_string(template).render(
         title=title,
-        items=items,
+        chapters=chapters(items),
+        ledger=claims_by_paper(items),
+        tally=in_words(items),
         cards=cards(inputs),
         warnings=warnings(inputs),
         attacks=attack_table(inputs),

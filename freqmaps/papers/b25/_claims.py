@@ -1,0 +1,95 @@
+"""What Basile et al. claim of the correlation between essential and adversarial maps, held against ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import hypot, nan
+from typing import Any
+
+from freqmaps.inference.estimates import Z95
+from freqmaps.inference.verdicts import Claim, Interval, trend
+from freqmaps.papers.b25._readings import READINGS
+
+Row = Mapping[Any, Any]
+
+#: The level of the permutation test below which the paper speaks of high confidence.
+_LEVEL = 0.05
+
+
+def correlated(rows: Iterable[tuple[str, Row]], section: str, said: str = "") -> Iterator[Claim]:
+    """Say of each row whether essential and adversarial maps correlate, in every reading of IdCor that there is.
+
+    A reading supports the claim if its interval lies above 0 and its permutation test finds a correlation (p ≤ 0.05);
+    it contradicts it if its interval lies below 0.
+
+    Parameters
+    ----------
+    rows
+        What to call each, and its values: ``idcor``, ``idcor_cleaned`` and ``idcor_released``, each with its sampling
+        error in ``<reading>_spread`` and its p-value, and ``n``.
+    section
+        Of the paper.
+    said
+        What the claim adds, after a comma.
+    """
+    claim = "essential and adversarial maps of the same images correlate (IdCor above 0" + f"{said})"
+    for name, row in rows:
+        known = [metric for metric in READINGS if row[metric] == row[metric]]
+        if not known:
+            continue
+        evidence = ", ".join(f"{READINGS[m]} {_signed(row[m])} ± {_error(row, m)} (p {_p(row, m):.2g})" for m in known)
+        yield trend(
+            claim, [_interval(row, m) for m in known], f"IdCor {evidence}", section=section, n=_count(row),
+            reported=_theirs(row, "idcor", "p_value"),
+        ).at(name)  # fmt: skip
+
+
+def nonlinear(rows: Iterable[tuple[str, Row]], section: str) -> Iterator[Claim]:
+    """Say of each row whether IdCor finds more than the linear SVCCA, in every reading of it."""
+    for name, row in rows:
+        known = [metric for metric in READINGS if row[metric] == row[metric]]
+        if not known or row["svcca"] != row["svcca"]:
+            continue
+        gaps = []
+        for metric in known:
+            gap = row[metric] - row["svcca"]
+            half = Z95 * hypot(_spread(row, metric), _spread(row, "svcca"))
+            gaps.append((gap - half, gap + half))
+        told = ", ".join(f"{READINGS[m]} {_signed(row[m])}" for m in known)
+        yield trend(
+            "the correlation is nonlinear in part: IdCor exceeds SVCCA", gaps,
+            f"SVCCA {_signed(row['svcca'])} ± {_error(row, 'svcca')}; IdCor {told}", section=section, n=_count(row),
+            reported=_theirs(row, "idcor", "svcca"),
+        ).at(name)  # fmt: skip
+
+
+def _interval(row: Row, metric: str) -> Interval:
+    low, high = (row[metric] + side * Z95 * _spread(row, metric) for side in (-1, 1))
+    # An interval above 0 is no correlation yet: permuted maps may have one as large.
+    return (low, high) if high < 0 or _p(row, metric) <= _LEVEL else (nan, nan)
+
+
+def _spread(row: Row, metric: str) -> float:
+    return float(row.get(f"{metric}_spread", nan))
+
+
+def _p(row: Row, metric: str) -> float:
+    return float(row["p_value" if metric == "idcor" else f"{metric}_p_value"])
+
+
+def _count(row: Row) -> int | None:
+    return int(row["n"]) if row["n"] == row["n"] else None
+
+
+def _theirs(row: Row, *columns: str) -> str:
+    names = {"idcor": "IdCor", "p_value": "p", "svcca": "SVCCA"}
+    known = [(names[c], row.get(f"published_{c}", nan)) for c in columns]
+    return ", ".join(f"{name} {value:g}" for name, value in known if value == value)
+
+
+def _error(row: Row, metric: str) -> str:
+    return f"{_spread(row, metric):.2f}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")

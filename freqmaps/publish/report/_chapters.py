@@ -1,0 +1,78 @@
+"""The report's chapters, one per paper, and the ledger of claims as its first page shows it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from freqmaps.core.components import PACKAGE
+from freqmaps.inference.verdicts import Claim
+from freqmaps.publish.ledger import paper_of, tally
+from freqmaps.publish.report._items import ReportItem
+
+_CSS = {"holds": "holds", "does not hold": "fails", "cannot be told here": "open"}
+
+
+def chapters(items: Sequence[ReportItem]) -> list[dict[str, Any]]:
+    """Return a chapter per paper, in the order in which items name them: id, name, title, citation, items."""
+    found: dict[str, list[ReportItem]] = {}
+    for item in items:
+        found.setdefault(paper_of(item.id), []).append(item)
+    return [about(name) | {"id": f"paper-{name}", "items": own} for name, own in found.items()]
+
+
+def about(paper: str) -> dict[str, str]:
+    """Return name, title and citation of a paper, by the constants of its folder; another's are its name."""
+    if not (PACKAGE / "papers" / paper.lower()).is_dir():
+        return {"name": paper, "title": paper, "citation": paper}
+    room = importlib.import_module(f"freqmaps.papers.{paper.lower()}")
+    return {"name": paper, "title": room.CHAPTER, "citation": room.CITATION}
+
+
+def claims_by_paper(items: Sequence[ReportItem]) -> list[dict[str, Any]]:
+    """Return for each paper with claims its name and citation, and the claims: text, numbers and verdict.
+
+    Tests of one claim by one item, on several networks or attacks, are one claim with several cases.
+    """
+    shown: dict[str, list[Mapping[str, Any]]] = {}
+    for item in items:
+        if item.claims:
+            shown.setdefault(paper_of(item.id), []).extend(_claims(item))
+    return [about(paper) | {"claims": claims} for paper, claims in shown.items()]
+
+
+def in_words(items: Sequence[ReportItem]) -> str:
+    """Count the verdicts of all claims in a sentence."""
+    every = [claim for paper in claims_by_paper(items) for claim in paper["claims"]]
+    mixed = sum(claim["verdict"] == "mixed" for claim in every)
+    counted = [tally(claim["verdict"] for claim in every if claim["verdict"] != "mixed")]
+    if mixed:
+        counted.append(f"{mixed} {'has' if mixed == 1 else 'have'} verdicts that differ from test to test")
+    return f"Of {len(every)} claims {', '.join(filter(None, counted))}." if every else ""
+
+
+def _claims(item: ReportItem) -> list[Mapping[str, Any]]:
+    tests: dict[str, list[Claim]] = {}
+    for one in item.claims:
+        tests.setdefault(one.claim, []).append(one)
+    return [_claim(item.id, text, cases) for text, cases in tests.items()]
+
+
+def _claim(item: str, text: str, cases: Sequence[Claim]) -> Mapping[str, Any]:
+    verdicts = {one.verdict for one in cases}
+    verdict = verdicts.pop() if len(verdicts) == 1 else "mixed"
+    reported = list(dict.fromkeys(one.reported for one in cases if one.reported))
+    return {
+        "item": item,
+        "text": text[:1].upper() + text[1:],
+        "section": cases[0].section,
+        "reported": "; ".join(reported),
+        "verdict": verdict,
+        "css": _CSS.get(verdict, "open"),
+        "tally": tally(one.verdict for one in cases),
+        "cases": [
+            {"place": one.place, "measured": one.evidence, "verdict": one.verdict, "n": one.n, "css": _CSS[one.verdict]}
+            for one in cases
+        ],
+    }
