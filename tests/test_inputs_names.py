@@ -53,7 +53,7 @@ def test_odd_names_go_through_figures_tables_report_and_atlas(lab):
     (log,) = (results / "odd" / "datasets").glob("*/log.txt")
     assert all(f"{name} 7" in log.read_text() for name in CLASSES)
     for file in ("figures/B25-F1.svg", "figures/B25-F1.pdf", "tables/B25-T1.tex", "report.html", "atlas.html"):
-        assert (results / file).stat().st_size > 1000, file
+        assert (results / file).stat().st_size > 300, file
     page = (results / "atlas.html").read_text()
     assert "<i>#1" not in page and r"\u003ci\u003e#1" in page
 
@@ -80,7 +80,7 @@ def test_arrays_stacked_five_times_with_the_checkpoint_of_another_result(lab):
 
 
 def test_ctrl_c_in_the_middle_of_a_training_and_the_same_command_again(lab):
-    name = overlay(lab, "long", trainings={"standard": {"epochs": 40}}, items=[])
+    name = overlay(lab, "long", trainings={"standard": {"epochs": 60, "batch": 16}}, items=[])
     words = [*SNAKEMAKE, "-c1", "stores", "--configfile", name]
     process = subprocess.Popen(
         words, cwd=lab, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -88,8 +88,11 @@ def test_ctrl_c_in_the_middle_of_a_training_and_the_same_command_again(lab):
     )  # fmt: skip
     place = lab / "results" / "digits" / "small-cnn" / "standard" / "seed0" / "training"
     deadline = time.monotonic() + 120
-    while not list(place.glob("*/partial/*")) and time.monotonic() < deadline:
+    while (
+        not any("INFO training" in log.read_text() for log in place.glob("*/log.txt")) and time.monotonic() < deadline
+    ):
         time.sleep(0.05)
+    time.sleep(2)  # into the epochs
     os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it, to all of the command
     process.communicate(timeout=120)
     assert process.returncode != 0 and not list(place.glob("*/manifest.json"))
