@@ -35,7 +35,7 @@ INVARIANCE = {"kind": "invariance", "parameters": {"penalty": 0.07}}
 
 def make(root: Path, *, channels: int = 1) -> SimpleNamespace:
     """Make all results below a folder; return them as ``inputs``, and ``folders`` by stage and names."""
-    study = SimpleNamespace(root=root, folders={}, channels=channels)
+    study = SimpleNamespace(root=root, folders={}, calls={}, channels=channels)
     _dataset(study)
     for place in (PLAIN, ROBUST):
         settings = filled("freqmaps.training.settings", "TrainingSettings", epochs=12, batch=32, learning_rate=0.05)
@@ -73,11 +73,13 @@ def stage(study: SimpleNamespace, name: str, names: dict, parameters: dict, inpu
     spec = {"stage": name, "names": names, "parameters": parameters, "seed": 3, "inputs": {}}
     job = Job(spec, roles, folder, {"device": "cpu"} | options)
     manifest.write(folder / "manifest.json", spec, dict(script(name).run(job)), {"wall_s": 0.0, "device": "cpu"})
-    study.folders[key] = folder
+    study.folders[key], study.calls[key] = folder, (name, names, parameters, inputs)
     return folder
 
 
-def evaluation(study: SimpleNamespace, place: dict, kind: str, name: str = "", **parameters: object) -> Path:
+def evaluation(
+    study: SimpleNamespace, place: dict, kind: str, name: str = "", device: str = "cpu", **parameters: object
+) -> Path:
     """Run an evaluation's script on all that the network has; other networks' group maps too."""
     given = components.resolve("evaluation", kind, parameters, where="test", supplied=("seed",))
     needs = components.find("evaluation", kind).constants["NEEDS"]
@@ -86,9 +88,8 @@ def evaluation(study: SimpleNamespace, place: dict, kind: str, name: str = "", *
         own = [k for k in study.folders if k.startswith(f"{needed}/") and _belongs(k, place, needed, parameters)]
         inputs[needed] = sorted(own)
     names = place | {"evaluation": name or kind}
-    return stage(
-        study, "evaluation", names, {"evaluation": {"kind": kind, "parameters": given}, "samples": SAMPLES}, inputs
-    )
+    about = {"evaluation": {"kind": kind, "parameters": given}, "samples": SAMPLES}
+    return stage(study, "evaluation", names, about, inputs, device=device)
 
 
 def network(place: dict) -> dict[str, str]:
