@@ -45,9 +45,9 @@ SHOWN = "results"  # tables, figures and the report follow the current config, i
 
 onstart:
     # The executor asks `sacct` again and again for a minute before it says that there is none.
-    if getattr(workflow.executor_plugin, "name", "") == "slurm" and not shutil.which(
-        "sbatch"
-    ):
+    if getattr(
+        workflow.executor_plugin, "name", ""
+    ) == "slurm" and not shutil.which("sbatch"):
         raise WorkflowError(
             "no command 'sbatch' on this machine: start Snakemake where SLURM's commands are, on a cluster's login "
             "node, or leave out --profile slurm (docs/cluster.md)"
