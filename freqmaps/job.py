@@ -25,11 +25,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from freqmaps.core import files
-from freqmaps.core.errors import FreqmapsError, StoreError, storage_problem
+from freqmaps.core import files, jsons
+from freqmaps.core.errors import FreqmapsError, StoreError, own_line, storage_problem, told
 from freqmaps.provenance import manifest as manifests
 from freqmaps.provenance import shared_root, unfinished
 from freqmaps.provenance.unfinished import Place
+from freqmaps.stages import STORE
+from freqmaps.study import doubts
 
 DECIDES_NUMBERS = False
 
@@ -183,6 +185,8 @@ def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
         sys.exit(128 + signal.SIGTERM)
     except Exception as error:
         sentence = _sentence(error)
+        if sentence is None and arguments.logs and own_line(error):  # the log has the traceback
+            sentence = f"{told(error)}; the traceback is in {arguments.logs[0]} or in the log beside another result"
         if sentence is None:
             raise
         log.error("%s", sentence)
@@ -255,8 +259,30 @@ def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) ->
             f"{job.folder}: no such folder, or gone meanwhile; mount its disk again and run the same target again"
         ) from error
     seconds = {"wall_s": round(time.time() - wall, 3), "cpu_s": round(time.process_time() - cpu, 3)}
-    manifests.write(output, job.spec, headline, seconds | {"device": job.options.get("device_used", "cpu")})
-    log.info("done in %.1f s: %s", seconds["wall_s"], json.dumps(headline, default=str))
+    _account(job)
+    warnings = _warnings(job, headline)
+    manifests.write(output, job.spec, headline, seconds | {"device": job.options.get("device_used", "cpu")}, warnings)
+    log.info("done in %.1f s: %s", seconds["wall_s"], jsons.text(headline))
+
+
+def _account(job: Job) -> None:
+    """Log what a dataset has turned out to hold, before anything is trained on it."""
+    if job.spec["stage"] != "datasets":
+        return
+    from freqmaps.stores import accounts
+
+    for line in accounts.of_dataset(job.folder / STORE):
+        log.info("%s", line)
+
+
+def _warnings(job: Job, headline: Mapping[str, Any]) -> list[str]:
+    """Return what makes the result doubtful, after saying so: loudly where it begins, later for the record."""
+    own, inherited = doubts.of_result(job.spec, headline, [manifests.read(folder) for folder in job.all_inputs])
+    for sentence in own:
+        log.warning("%s", sentence)
+    for sentence in inherited:
+        log.info("of an input: %s", sentence)
+    return [*inherited, *own]
 
 
 def _roles(spec: Mapping[str, Any], folders: Mapping[str, Path]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -31,6 +32,10 @@ try:
 except FreqmapsError as error:
     raise WorkflowError(str(error)) from None
 
+if workflow.is_main_process:
+    for sentence in STUDY.warnings:
+        logger.warning(f"Warning: {sentence}")
+
 ROOT = STUDY.config["results"].rstrip("/") if STUDY.remote else str(STUDY.root)
 if not STUDY.remote:
     shared_root.open_to_group(STUDY.root)
@@ -39,6 +44,14 @@ SHOWN = "results"  # tables, figures and the report follow the current config, i
 
 
 onstart:
+    # The executor asks `sacct` again and again for a minute before it says that there is none.
+    if getattr(
+        workflow.executor_plugin, "name", ""
+    ) == "slurm" and not shutil.which("sbatch"):
+        raise WorkflowError(
+            "no command 'sbatch' on this machine: start Snakemake where SLURM's commands are, on a cluster's login "
+            "node, or leave out --profile slurm (docs/cluster.md)"
+        )
     forced = workflow.dag_settings
     if forced.forceall or forced.forcetargets or forced.forcerun:
         os.environ[job.FORCED] = "1"

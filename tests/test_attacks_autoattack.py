@@ -120,3 +120,20 @@ def test_unknown_parts_are_one_sentence():
         load("attack", "autoattack")(parts=["apgd"])
     with pytest.raises(FreqmapsError, match="no parts; name some of apgd-ce"):
         load("attack", "autoattack")(parts=[])
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_standard_version_leaves_out_what_few_classes_do_not_allow(classes, caplog):
+    from freqmaps.attacks import _autoattack
+    from tests.attack_cases import load_digits
+
+    _autoattack._tell_left_out.cache_clear()
+    x, _ = load_digits(n_class=classes, return_X_y=True)
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, classes))
+    images = (x[:8].reshape(-1, 1, 8, 8) / 16).astype(np.float32)
+    labels = net(torch.from_numpy(images)).argmax(dim=1).numpy()
+    plan = load("attack", "autoattack")(epsilon=0.3, steps=3, queries=5, block=4)
+    result = attack_images(net, images, labels, plan, seed=0, positions=np.arange(8), device="cpu")
+    assert result.success.any()
+    assert caplog.text.count("part 'apgd-t' needs 4 classes and is left out") == 1

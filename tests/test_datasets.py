@@ -232,3 +232,27 @@ def test_digits_file_that_is_damaged(tmp_path, monkeypatch):
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, env={"PYTHONPATH": str(tmp_path)}
     )
     assert "install scikit-learn again" in done.stderr
+
+
+def test_the_log_of_a_dataset_tells_its_classes_and_images(tmp_path):
+    from freqmaps.stores import accounts
+
+    path = tmp_path / "store.zarr.zip"
+    write_store(path, "digits", {"test_fraction": 0.5}, {})
+    with open_store(path, DATASET) as store:
+        split, label = store["split"].values, store["label"].values
+    lines = accounts.of_dataset(path)
+    assert [line.split(":")[0] for line in lines] == ["train", "test"]
+    for line in lines:
+        name = line.split(":")[0]
+        counts = ", ".join(f"{i} {((split == name) & (label == i)).sum()}" for i in range(10))
+        assert line == f"{name}: {(split == name).sum()} images of 10 classes: {counts}"
+
+
+def test_of_many_classes_the_extremes_are_told():
+    from collections import Counter
+
+    from freqmaps.stores.accounts import _line
+
+    told = _line("train", Counter({i: 5 + i for i in range(30)}), [f"c{i}" for i in range(30)])
+    assert told == f"train: {sum(range(5, 35))} images of 30 classes: from 5 (c0) to 34 (c29) of a class"

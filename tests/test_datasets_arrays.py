@@ -107,3 +107,12 @@ def test_array_file_that_is_missing_or_cut(tmp_path):
     path.write_bytes(path.read_bytes()[:400])
     with pytest.raises(ConfigError, match=r"is not a \.npz file"):
         arrays.describe(path=str(path))
+
+
+def test_class_names_given_as_bytes_are_read_as_utf8_or_refused(tmp_path):
+    names = np.array(["caf\u00e9".encode(), b"tea", b"mate"])
+    path = array_file(tmp_path / "a.npz", classes=names)
+    assert arrays.describe(path=str(path)).classes == ("caf\u00e9", "tea", "mate")
+    path = array_file(tmp_path / "b.npz", classes=np.array(["caf\u00e9".encode("latin-1"), b"tea", b"mate"]))
+    with pytest.raises(ConfigError, match=r"'classes' of '.*' holds bytes that are not UTF-8"):
+        arrays.describe(path=str(path))

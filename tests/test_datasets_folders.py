@@ -110,8 +110,46 @@ def test_endings_that_can_be_read_count_and_others_are_named(tmp_path, caplog):
     assert image_folder.describe(root=root).splits == {"train": 6, "test": 6}
     with caplog.at_level("INFO", logger="freqmaps"):
         whole(image_folder.read(root=root))
-    assert "train: 2 classes, 6 images (cat 3, dog 3)" in caplog.text
-    assert "files that are not read as images: 2 with .heic, 1 with no ending" in caplog.text
+    assert f"not read, 2 files in {root}: train/, of no known image format (.heic)" in caplog.text
+    assert f"not read, 1 file in {root}: the folder itself, outside of the splits test/ and train/" in caplog.text
+
+
+def test_whatever_is_passed_over_is_named_with_its_reason(tmp_path, caplog):
+    more = {"train/sheet.png": b"?", "test/bird/9.png": b"broken", "test/bird/8.png": b"", "papers/a.pdf": b""}
+    root = str(as_folder(tmp_path / "a", tree() | more | {"train/bird/9.png": b"broken"}))
+    with caplog.at_level("INFO", logger="freqmaps"):
+        whole(image_folder.read(root=root, classes=["dog", "cat"]))
+    assert [record.getMessage().removeprefix("not read, ") for record in caplog.records] == [
+        f"1 file in {root}: papers/, outside of the splits test/ and train/",
+        f"2 files in {root}: test/bird/, a class that 'classes' leaves out",
+        f"1 file in {root}: train/bird/, a class that 'classes' leaves out",
+        f"1 file in {root}: train/, beside the class folders",
+    ]
+    caplog.clear()
+    one = str(as_folder(tmp_path / "b", tree(("",)) | {"sheet.png": b"?", "cat/notes.txt": b""}))
+    with caplog.at_level("INFO", logger="freqmaps"):
+        whole(image_folder.read(root=one))
+    assert "1 file in" in caplog.text and "the folder itself, of no known image format (.txt)" in caplog.text
+    assert "the folder itself, beside the class folders" in caplog.text
+
+
+@pytest.mark.parametrize("flat", ["test/0.png", "test/images/0.png"])
+def test_a_flat_test_folder_beside_train_and_val_is_passed_over(tmp_path, caplog, flat):
+    files = tree(("train", "val"))
+    plain = image_folder.describe(root=str(as_folder(tmp_path / "plain", files)))
+    root = str(as_folder(tmp_path / "imagenet", files | {flat: picture(1)}))
+    assert image_folder.describe(root=root).splits == plain.splits == {"train": 6, "test": 6}
+    with caplog.at_level("INFO", logger="freqmaps"):
+        assert set(whole(image_folder.read(root=root)).split) == {"train", "test"}
+    assert "1 file in" in caplog.text and "test/, outside of the splits train/ and val/" in caplog.text
+
+
+def test_of_two_test_folders_with_classes_test_is_taken_and_the_other_named(tmp_path, caplog):
+    files = tree(("train", "val", "test"))
+    root = str(as_folder(tmp_path / "a", files))
+    with caplog.at_level("INFO", logger="freqmaps"):
+        assert whole(image_folder.read(root=root)).sample[-1].startswith("test/")
+    assert f"6 files in {root}: val/, outside of the splits test/ and train/" in caplog.text
 
 
 def test_identity_follows_the_content(tmp_path):

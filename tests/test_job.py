@@ -25,6 +25,10 @@ def run(job):
     made.write_text(before + "x")
     if mode == "bad":
         raise FreqmapsError("datasets.a.root: no such folder: /nowhere; name the folder that holds train/ and test/")
+    if mode == "theirs":
+        sys.path.insert(0, job.parameters["lab"])
+        import their_metric
+        their_metric.compute()
     if mode == "crash":
         raise ValueError("surprise")
     if mode == "full":
@@ -95,6 +99,18 @@ def test_bad_input_is_one_sentence_and_no_manifest(tmp_path, mode, sentence):
     assert "Traceback" not in text
     assert not runner.output.exists()
     assert sentence in runner.log()
+
+
+def test_an_error_in_a_user_s_own_file_is_one_sentence_and_its_traceback_is_in_the_log(tmp_path):
+    lab = tmp_path / "lab"
+    lab.mkdir()
+    (lab / "their_metric.py").write_text("def compute():\n    return {}['accuracy']\n")
+    runner = Runner(tmp_path, mode="theirs", lab=str(lab))
+    code, text = runner.run()
+    assert code == 1
+    assert "KeyError: 'accuracy'" in text and "their_metric.py, line 2, in compute" in text
+    assert "Traceback" not in text and len(text.splitlines()) == 1
+    assert "Traceback (most recent call last)" in runner.log() and "return {}['accuracy']" in runner.log()
 
 
 def test_a_programming_error_keeps_its_traceback(tmp_path):

@@ -174,7 +174,10 @@ def test_the_rows_add_up_and_every_job_is_one(tmp_path, monkeypatch):
 def test_an_imagenet_sized_study_answers_within_seconds_without_torch(tmp_path):
     (tmp_path / "imagenet.yaml").write_text(IMAGENET)
     (tmp_path / "mylab").mkdir()
-    (tmp_path / "mylab" / "nets.py").write_text("def net(*, classes, channels, size):\n    return None\n")
+    (tmp_path / "mylab" / "nets.py").write_text(
+        "from torch import nn\n\n\ndef net(*, classes, channels, size):\n"
+        "    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))\n"
+    )
     program = (
         "import sys; sys.path.insert(0, sys.argv.pop(1)); from freqmaps.cli import main\n"
         "try: main(sys.argv[1:])\n"

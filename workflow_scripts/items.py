@@ -3,6 +3,7 @@
 from freqmaps.core import components
 from freqmaps.job import Job, main
 from freqmaps.publish import NothingToShow, Table, blank, write_figure, write_table
+from freqmaps.publish.doubts import warnings
 from freqmaps.results.reader import Inputs
 
 
@@ -16,6 +17,7 @@ def run(job: Job) -> dict[str, object]:
     except NothingToShow as nothing:
         reason = str(nothing)
         made = blank(components.find("item", item).constants["KIND"], reason)
+    made.notes.extend(f"Warning: {sentence}." for sentence in warnings(inputs))
     if isinstance(made, Table):
         write_table(made, job.folder / f"{item}.csv", job.folder / f"{item}.tex", inputs.provenance())
     else:

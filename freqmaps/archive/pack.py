@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from freqmaps.archive import layout
+from freqmaps.core import jsons
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.files import whole
 from freqmaps.provenance import manifest
@@ -84,7 +84,7 @@ def _index(chosen: Sequence[Found], everything: Sequence[Found]) -> str:
         "chosen": sorted(one.path for one in chosen),
         "left_out": sorted(needed - there),
     }
-    return json.dumps(index, indent=1) + "\n"
+    return jsons.text(index, indent=1) + "\n"
 
 
 def _write_result(archive: zipfile.ZipFile, one: Found) -> None:

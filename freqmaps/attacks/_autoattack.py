@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -19,6 +20,8 @@ from pyautoattack.square import SquareAttack
 from torch import Tensor, nn
 
 from freqmaps.core.errors import FreqmapsError, nearest
+
+log = logging.getLogger("freqmaps")
 
 #: The fewest classes that a part's loss is defined for: DLR divides by a difference of the first and third largest
 #: logit, targeted DLR looks at the first four.
@@ -82,10 +85,10 @@ class Ensemble:
         best = images.clone()
         with torch.no_grad():
             logits = model(images)
-        self._check_classes(logits.shape[1])
+        self.check_classes(logits.shape[1])
         right = logits.argmax(dim=1) == labels
         aimed = replace(self, targets=min(self.targets, logits.shape[1] - 1))
-        for part in self.parts:
+        for part in self._usable(logits.shape[1]):
             rows = right.nonzero().flatten()
             if not len(rows):
                 break
@@ -104,14 +107,36 @@ class Ensemble:
             found: Tensor = attack.perturb(images.clone(), labels.clone())
         return found.detach()
 
-    def _check_classes(self, classes: int) -> None:
+    def _usable(self, classes: int) -> tuple[str, ...]:
+        """Return the parts that are defined for so many classes."""
+        return tuple(part for part in self.parts if classes >= CLASSES[part])
+
+    def check_classes(self, classes: int) -> None:
+        """Refuse parts that a user names and that need more classes; of the version ``standard`` they are left out.
+
+        Raises
+        ------
+        FreqmapsError
+            A part needs more classes.
+        """
         for part in self.parts:
             if classes < CLASSES[part]:
+                if self.parts == STANDARD:
+                    _tell_left_out(part, classes)
+                    continue
                 usable = [name for name, least in CLASSES.items() if classes >= least]
                 raise FreqmapsError(
                     f"autoattack: part '{part}' needs {CLASSES[part]} classes, the network has {classes}; "
                     f"set parts: [{', '.join(usable)}]"
                 )
+
+
+@cache
+def _tell_left_out(part: str, classes: int) -> None:
+    """Say once, not for every block, what is not made."""
+    log.warning(
+        "autoattack: part '%s' needs %d classes and is left out for a network of %d", part, CLASSES[part], classes
+    )
 
 
 def _common(given: Ensemble, device: torch.device) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def build(
         Budget for images in [0, 1]; the default is 8/255.
     parts
         Which, in order, of ``apgd-ce``, ``apgd-dlr``, ``apgd-t``, ``fab-t`` and ``square``; None: all but
-        ``apgd-dlr``, the version ``standard``.
+        ``apgd-dlr``, the version ``standard``, without ``apgd-t`` for networks of two or three classes.
     steps
         Of APGD and FAB, per target.
     targets

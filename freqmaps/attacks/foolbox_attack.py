@@ -11,7 +11,8 @@ import inspect
 from typing import Any, Optional
 
 from freqmaps.attacks._api import AttackPlan, Norm
-from freqmaps.attacks._foolbox import attacks, distances, plan
+from freqmaps.attacks._foolbox import FoolboxAttack, attacks, distances, plan
+from freqmaps.attacks._starts import StartedAttack, needs_start
 from freqmaps.core.components import check_value
 from freqmaps.core.errors import FreqmapsError, nearest
 
@@ -65,14 +66,10 @@ def build(
         raise FreqmapsError(f"Foolbox's '{attack}' works within a budget; set 'epsilon', such as 8/255")
     built = kind(**_arguments(attack, kind, dict(parameters or {})))
     distance = getattr(built, "distance", distances.linf)
-    return plan(
-        f"foolbox_attack {attack}",
-        built,
-        _NORMS[distance.p],
-        epsilon,
-        black_if_none=kind.__name__ in _BLACK_IF_NONE,
-        block=block,
-    )
+    norm, name = _NORMS[distance.p], f"foolbox_attack {attack}"
+    if needs_start(built):
+        return AttackPlan(name, StartedAttack(FoolboxAttack(built, epsilon)), norm, epsilon, block)
+    return plan(name, built, norm, epsilon, black_if_none=kind.__name__ in _BLACK_IF_NONE, block=block)
 
 
 def _classes() -> dict[str, Any]:

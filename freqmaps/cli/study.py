@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from freqmaps.cli._common import Commands, add, read_study
@@ -53,7 +54,8 @@ def _plan(given: argparse.Namespace) -> int:
     for text in given.assume:
         name, described = _assumed(text)
         config.setdefault("datasets", {})[name] = described
-    made = plan.plan(study(config), device=given.device)
+    resolved = study(config)
+    made = plan.plan(resolved, device=given.device)
     wanted = {"csv": plan.csv_text, "json": plan.json_text}
     for form, write in wanted.items():
         target = getattr(given, form)
@@ -61,6 +63,8 @@ def _plan(given: argparse.Namespace) -> int:
             write_text(Path(target), write(made))
     printed = [write(made) for form, write in wanted.items() if getattr(given, form) == "-"]
     print("".join(printed) or plan.text(made), end="")
+    for sentence in resolved.warnings:
+        print(f"Warning: {sentence}", file=sys.stderr)
     return 0
 
 

@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from freqmaps.core import limits
+from freqmaps.core import limits, literals
 from freqmaps.core.errors import ConfigError, nearest
 
 DECIDES_NUMBERS = False
@@ -143,55 +143,82 @@ def _locate_module(module: str) -> Path | None:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    try:
+        return ast.parse(path.read_bytes(), filename=str(path))
+    except SyntaxError as error:
+        raise ConfigError(f"{path}:{error.lineno}: not valid Python ({error.msg})") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: not valid Python ({error})") from error
 
 
 @cache
 def _read(kind: str, name: str, path: Path, module: str, function: str, where: str) -> Component:
     tree = _tree(path)
+    assigned = literals.assigned(tree)
     constants: dict[str, Any] = {}
     target: ast.FunctionDef | ast.ClassDef | None = None
     for statement in tree.body:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            _take_literal(constants, statement.targets[0].id, statement.value)
+            _take_literal(constants, statement.targets[0].id, statement.value, path, assigned)
         elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
-            _take_literal(constants, statement.target.id, statement.value)
+            _take_literal(constants, statement.target.id, statement.value, path, assigned)
         elif isinstance(statement, ast.FunctionDef | ast.ClassDef) and statement.name == function:
             target = statement
     if target is None:
         raise ConfigError(f"{where}: {path} defines no '{function}' at its top level")
-    parameters = _fields(target) if isinstance(target, ast.ClassDef) else _parameters(target)
+    read = partial(_default, path=path, assigned=assigned)
+    parameters = _fields(target, read) if isinstance(target, ast.ClassDef) else _parameters(target, read)
     return Component(kind, name, path, module, function, parameters, constants, ast.get_docstring(tree) or "")
 
 
-def _fields(target: ast.ClassDef) -> dict[str, Parameter]:
+def _default(name: str, default: ast.expr | None, *, path: Path, assigned: Mapping[str, ast.expr]) -> Any:
+    """Return a parameter's default: a literal, arithmetic with numbers, or a constant of the file."""
+    if default is None:
+        return REQUIRED
+    try:
+        return literals.value(default, assigned)
+    except ValueError as error:
+        raise ConfigError(
+            f"{path}:{default.lineno}: the default of '{name}' cannot be read without running the file ({error}); "
+            "write a number, a text, or a constant of this file that is one"
+        ) from error
+
+
+def _fields(target: ast.ClassDef, read: Callable[[str, ast.expr | None], Any]) -> dict[str, Parameter]:
     """Parameters of a class: its ``__init__``, or its fields if it is a keyword-only dataclass."""
     for statement in target.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            return _parameters(statement)
+            return _parameters(statement, read)
     found = {}
     for statement in target.body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             name = statement.target.id
-            default = REQUIRED if statement.value is None else ast.literal_eval(statement.value)
-            found[name] = Parameter(name, ast.unparse(statement.annotation), default)
+            found[name] = Parameter(name, ast.unparse(statement.annotation), read(name, statement.value))
     return found
 
 
-def _take_literal(into: dict[str, Any], name: str, value: ast.expr) -> None:
+#: Constants that say something about a component: one that cannot be read would be passed over without a word.
+_TELLING = ("RANGES", "NEUTRAL", "FORMER", "UNKEYED", "LIBRARIES", "COMPONENTS", "TINY")
+
+
+def _take_literal(
+    into: dict[str, Any], name: str, value: ast.expr, path: Path, assigned: Mapping[str, ast.expr]
+) -> None:
     if name.isupper():
         try:
-            into[name] = ast.literal_eval(value)
-        except ValueError:
-            return
+            into[name] = literals.value(value, assigned)
+        except ValueError as error:
+            if name in _TELLING:
+                raise ConfigError(
+                    f"{path}:{value.lineno}: {name} cannot be read without running the file ({error}); write it out"
+                ) from error
 
 
-def _parameters(function: ast.FunctionDef) -> dict[str, Parameter]:
+def _parameters(function: ast.FunctionDef, read: Callable[[str, ast.expr | None], Any]) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
     for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
         annotation = ast.unparse(argument.annotation) if argument.annotation else "Any"
-        value = REQUIRED if default is None else ast.literal_eval(default)
-        found[argument.arg] = Parameter(argument.arg, annotation, value)
+        found[argument.arg] = Parameter(argument.arg, annotation, read(argument.arg, default))
     return found
 
 
@@ -289,6 +316,11 @@ def check_value(value: Any, annotation: str, where: str) -> Any:
         converted = _convert(value, option)
         if converted is not REQUIRED:
             return converted
+    for option in _options(annotation):
+        if option.startswith("list[Literal[") and isinstance(value, list):
+            allowed = [str(one) for one in ast.literal_eval(f"({option[13:-2]},)")]
+            odd = next(str(one) for one in value if one not in allowed)
+            raise ConfigError(f"{where}: no '{odd}' in this list; {nearest(odd, allowed)}")
     raise ConfigError(f"{where}: expected {annotation}, found {value!r}")
 
 
@@ -313,7 +345,8 @@ def _convert(value: Any, annotation: str) -> Any:
     if annotation.startswith("Literal["):
         return value if value in ast.literal_eval(f"({annotation[8:-1]},)") else REQUIRED
     if annotation.startswith(("list[", "tuple[", "Sequence[")):
-        inner = annotation[annotation.index("[") + 1 : -1].split(",")[0]
+        inner = annotation[annotation.index("[") + 1 : -1]
+        inner = inner if inner.startswith("Literal[") else inner.split(",")[0]
         if not isinstance(value, list | tuple):
             return REQUIRED
         items = [_convert(v, inner) for v in value]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import errno
+import sys
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,6 +34,44 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean '{close[0]}'? " if close else ""
     return f"{hint}Valid: {', '.join(names) if names else '(none)'}"
+
+
+def told(error: BaseException, longest: int = 300) -> str:
+    """Return an exception in one sentence: its type, what it says, and, where it is the user's own, file and line."""
+    text = " ".join(str(error).split())
+    text = text if len(text) <= longest else f"{text[:longest]}..."
+    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    place = own_line(error)
+    return f"{said} ({place})" if place else said
+
+
+def own_line(error: BaseException) -> str | None:
+    """Return ``file, line 12, in forward`` of the innermost line that the user wrote; None if there is none.
+
+    The user's is what belongs neither to this package, nor to a library, nor to the script that runs.
+    """
+    found = None
+    for frame in traceback.extract_tb(error.__traceback__):
+        path = Path(frame.filename)
+        if path.is_file() and not _is_a_librarys(path.resolve()):
+            found = f"{_short(path)}, line {frame.lineno}, in {frame.name}"
+    return found
+
+
+def _is_a_librarys(path: Path) -> bool:
+    package = Path(__file__).resolve().parent.parent
+    script = Path(sys.argv[0]).resolve().parent if sys.argv[0] else package
+    folders = [package, *(Path(prefix).resolve() for prefix in {sys.prefix, sys.base_prefix})]
+    within = any(path.is_relative_to(folder) for folder in folders)
+    return within or path.parent == script or "site-packages" in path.parts
+
+
+def _short(path: Path) -> str:
+    """Return a path from the working directory where it lies below it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
 
 
 #: What the system says when there is no room left; a limit on file sizes or a quota is no room either.

@@ -6,7 +6,8 @@ import hashlib
 import logging
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -205,11 +206,18 @@ def _splits(listing: Listing, base: str, split: str, source: Source) -> dict[str
             "images? Name it as 'train', and the other split's folder as 'test'"
         )
     if trains and tests:
-        return {"train": f"{base}{trains[0]}/", "test": f"{base}{tests[0]}/"}
+        train = f"{base}{trains[0]}/"
+        return {"train": train, "test": _with_classes(listing, train, [f"{base}{name}/" for name in tests])}
     if children and len(trains) + len(tests) == len(children):
         there, missing = (trains[0], "test/ or val/") if trains else (tests[0], "train/")
         raise ConfigError(f"'{source.path}' has {base}{there}/ but no {missing} beside it; add it")
     return {"": base}
+
+
+def _with_classes(listing: Listing, train: str, tests: Sequence[str]) -> str:
+    """Return the first test folder with classes of the training images: ImageNet's val/, whose test/ has none."""
+    wanted = _children(listing, train)
+    return next((test for test in tests if wanted & _children(listing, test)), tests[0])
 
 
 def summary(sources: Sequence[tuple[Source, str]], classes: Sequence[str] | None = None) -> dict[str, Any]:
@@ -238,20 +246,41 @@ def summary(sources: Sequence[tuple[Source, str]], classes: Sequence[str] | None
     return _files.remembered("class folders", signature, lambda: _scan(entries(sources, classes)))
 
 
-def describe_scan(sources: Sequence[tuple[Source, str]], found: Sequence[Entry]) -> None:
-    """Log the classes and images of each split, and which other files lie there and are not read."""
-    for split, of_split in count(found).items():
-        told = ", ".join(f"{name} {n}" for name, n in of_split.items())
-        log.info("%s: %d classes, %d images (%s)", split or "all images", len(of_split), sum(of_split.values()), told)
-    endings: dict[str, int] = {}
-    for source, _ in sources:
-        for name in source.listing().files:
-            if not _decode.is_image(name):
-                ending = PurePosixPath(name).suffix.lower() or "no ending"
-                endings[ending] = endings.get(ending, 0) + 1
-    if endings:
-        told = ", ".join(f"{n} with {ending}" for ending, n in sorted(endings.items(), key=lambda e: -e[1]))
-        log.info("files that are not read as images: %s", told)
+def describe_scan(sources: Sequence[tuple[Source, str]], classes: Sequence[str] | None = None) -> None:
+    """Log which files and folders lie there and are not read, and why; parameters as for :func:`entries`."""
+    over: Counter[str] = Counter()
+    for source, split in sources:
+        listing = source.listing()
+        files = [name for name in listing.files if _decode.is_image(name)]
+        base = _unwrapped(listing, files, keep=not split)
+        splits = _splits(listing, base, split, source)
+        for name in listing.files:
+            reason = _passed_over(name, splits, classes)
+            if reason:
+                over[f"{source.path}: {reason}"] += 1
+    for reason, count in over.items():
+        log.info("not read, %d file%s in %s", count, "" if count == 1 else "s", reason)
+
+
+def _passed_over(file: str, splits: Mapping[str, str], classes: Sequence[str] | None) -> str | None:
+    """Return why a file is not read as an image; None if it is."""
+    below = next((below for below in splits.values() if file.startswith(below)), None)
+    if below is None:
+        used = " and ".join(sorted(splits.values()))
+        place = f"{file.partition('/')[0]}/" if "/" in file else "the folder itself"
+        return f"{place}, outside of the splits {used}"
+    if not _decode.is_image(file):
+        return f"{below or 'the folder itself'}, of no known image format ({_ending(file)})"
+    folder, _, rest = file.removeprefix(below).partition("/")
+    if not rest:
+        return f"{below or 'the folder itself'}, beside the class folders"
+    if classes is not None and unicodedata.normalize("NFC", folder) not in classes:
+        return f"{below}{folder}/, a class that 'classes' leaves out"
+    return None
+
+
+def _ending(file: str) -> str:
+    return PurePosixPath(file).suffix.lower() or "no ending"
 
 
 def _scan(found: list[Entry]) -> dict[str, Any]:

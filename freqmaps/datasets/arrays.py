@@ -242,4 +242,9 @@ def _load(file: Path, name: str | None = None) -> NDArray[Any]:
         ) from error
     if not isinstance(array, np.ndarray):
         raise ConfigError(f"{shown} is not a .npy file; give a .npz file without 'labels', or two .npy files")
-    return array.astype(np.str_) if array.dtype.kind == "S" else array
+    if array.dtype.kind != "S":
+        return array
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{shown} holds bytes that are not UTF-8 ({error.reason}); save it as strings") from error

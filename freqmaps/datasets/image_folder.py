@@ -73,7 +73,7 @@ def read(
     places = _places(root, train, test)
     side = size or _folders.common_size(_folders.summary(places, classes))
     found = _folders.entries(places, classes)
-    _folders.describe_scan(places, found)
+    _folders.describe_scan(places, classes)
     yield from _folders.blocks(found, channels=channels, size=side, test_fraction=test_fraction, classes=classes)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import nan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -55,7 +55,7 @@ def compute(
     network: Network,
     *,
     seed: int,
-    parts: list[str] | None = None,
+    parts: list[Literal["fgsm", "pgd", "cw", "autoattack", "checks"]] | None = None,
     epsilon: float = 0.03137254901960784,
     steps: int = 50,
     restarts: int = 10,

@@ -7,12 +7,11 @@ with 1 and one sentence on standard error if it does not.
 from __future__ import annotations
 
 import json
-import sys
 
 import torch
 
 from freqmaps.core import components
-from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.asked import answer
 from freqmaps.models import Recipe, build_classifier
 from freqmaps.models._checkpoint import without_initial_weights
 
@@ -36,8 +35,4 @@ def main(question: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1])
-    except FreqmapsError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
+    answer(main)

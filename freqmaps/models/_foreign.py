@@ -50,7 +50,9 @@ def load_converted(
     """
     rules = list(rename)
     what = f"{path} for architecture {classifier.recipe.architecture}"
-    weights, moments = without_moments(read_weights(Path(path)), classifier.net, classifier.recipe.channels, what)
+    weights, moments = without_moments(
+        read_weights(Path(path), classifier.net.state_dict().keys()), classifier.net, classifier.recipe.channels, what
+    )
     if not rules and (moments is None or _is_whole(path, classifier)):
         try:
             load_foreign(path, classifier)

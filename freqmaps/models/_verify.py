@@ -9,13 +9,13 @@ normalisation, is written there as a file that jobs load, and ``converted`` is p
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-from freqmaps.core.errors import FreqmapsError
+from freqmaps.core import components
+from freqmaps.core.asked import answer
 from freqmaps.core.files import whole
 from freqmaps.models._check import check_classifier
 from freqmaps.models._checkpoint import without_initial_weights
@@ -26,7 +26,7 @@ DECIDES_NUMBERS = False
 
 
 def main(question: str) -> None:
-    """Build the architecture, load the checkpoint into it, check its logits for a few images, and convert it.
+    """Build the architecture, load (and convert) the checkpoint if there is one, and check logits for a few images.
 
     Raises
     ------
@@ -35,11 +35,16 @@ def main(question: str) -> None:
     """
     asked = json.loads(question)
     model, shape = asked["model"], asked["shape"]
-    recipe = without_initial_weights(Recipe(model["architecture"], model["parameters"], **shape))
+    recipe = Recipe(model["architecture"], model["parameters"] | asked.get("located", {}), **shape)
+    names = getattr(components.module(components.find("model", recipe.architecture)), "check", None)
+    if names is not None:
+        names(**recipe.parameters)
+    if not Path(str(recipe.parameters.get("pretrained"))).is_file():  # nothing is downloaded for a question
+        recipe = without_initial_weights(recipe)
     classifier = build_classifier(**vars(recipe))
-    converted = load_converted(asked["path"], classifier, asked.get("rename", ()))
+    converted = load_converted(asked["path"], classifier, asked.get("rename", ())) if "path" in asked else None
     noise = torch.rand(2, recipe.channels, recipe.size, recipe.size, generator=torch.Generator().manual_seed(0))
-    check_classifier(classifier, noise, where=asked["path"])
+    check_classifier(classifier, noise, where=asked.get("path", model["architecture"]), untrained="path" not in asked)
     if converted is not None and "to" in asked:
         Path(asked["to"]).parent.mkdir(parents=True, exist_ok=True)
         with whole(Path(asked["to"])) as temporary:
@@ -48,8 +53,4 @@ def main(question: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1])
-    except FreqmapsError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
+    answer(main)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import collections
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from freqmaps.core import jsons
 from freqmaps.plan.estimate import Line, Plan
 from freqmaps.provenance.manifest import csv_text as _csv
 
@@ -64,7 +64,7 @@ def csv_text(plan: Plan) -> str:
 def json_text(plan: Plan) -> str:
     """Return study, device, rows and every single result as JSON."""
     whole = {"study": plan.study, "root": plan.root, "device": plan.device, "stages": rows(plan)}
-    return json.dumps(whole | {"results": [asdict(line) for line in plan.lines]}, indent=1) + "\n"
+    return jsons.text(whole | {"results": [asdict(line) for line in plan.lines]}, indent=1) + "\n"
 
 
 def text(plan: Plan) -> str:

@@ -10,12 +10,12 @@ import json
 import platform
 import shlex
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from freqmaps.core import files
+from freqmaps.core import files, jsons
 from freqmaps.core.components import PACKAGE
 from freqmaps.core.errors import StoreError
 from freqmaps.core.version import __version__
@@ -68,8 +68,18 @@ def libraries() -> dict[str, str]:
     return found
 
 
-def write(path: Path, spec: Mapping[str, Any], headline: Mapping[str, Any], seconds: Mapping[str, Any]) -> None:
-    """Write the manifest of a finished result: spec, digests and sizes of its files, provenance, headline figures."""
+def write(
+    path: Path,
+    spec: Mapping[str, Any],
+    headline: Mapping[str, Any],
+    seconds: Mapping[str, Any],
+    warnings: Sequence[str] = (),
+) -> None:
+    """Write the manifest of a finished result: spec, digests and sizes of its files, provenance, headline figures.
+
+    It is strict JSON: a headline figure that is missing, NaN or infinite is ``null``. ``warnings`` are sentences on
+    what makes the result doubtful, its own and those of its inputs; without any, the manifest has no such field.
+    """
     content = sorted(p for p in path.parent.iterdir() if p.is_file() and p.name not in _NOT_CONTENT)
     manifest = {
         "stage": spec["stage"],
@@ -86,7 +96,9 @@ def write(path: Path, spec: Mapping[str, Any], headline: Mapping[str, Any], seco
         },
         "spec": dict(spec),
     }
-    files.write_text(path, json.dumps(manifest, indent=1, default=_plain) + "\n")
+    if warnings:
+        manifest["warnings"] = list(warnings)
+    files.write_text(path, jsons.text(manifest, indent=1) + "\n")
 
 
 def now() -> str:
@@ -94,10 +106,6 @@ def now() -> str:
     from datetime import UTC, datetime
 
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else str(value)
 
 
 def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:

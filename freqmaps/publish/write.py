@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freqmaps.core import components, files
+from freqmaps.core import components, files, jsons
 from freqmaps.core.errors import ConfigError
 from freqmaps.inference.verdicts import Claim
 from freqmaps.provenance import manifest as manifests
@@ -99,5 +98,5 @@ def _claims(notes: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _sidecar(path: Path, content: Mapping[str, Any]) -> None:
-    text = json.dumps(content, indent=1, ensure_ascii=False, default=str, allow_nan=False) + "\n"
+    text = jsons.text(content, indent=1, ensure_ascii=False) + "\n"
     files.write_text(path.with_suffix(".json"), text)

@@ -7,7 +7,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -201,11 +201,21 @@ def _table(one: Found, name: str) -> Iterator[str]:
 
 def _headline(path: Path, row: Mapping[str, str], headline: Mapping[str, Any]) -> Iterator[str]:
     for column, text in row.items():
-        told = headline.get(column)
-        if not isinstance(told, int | float) or (not text and isnan(told)):
+        told = headline.get(column, text)
+        if isinstance(told, str | bool | list | dict) or _number(text) == _number(told):
             continue
-        if not text or float(text) != float(told):
-            yield f"{path}: {column} is {text or 'empty'}, but the manifest beside it says {told}"
+        yield f"{path}: {column} is {text or 'empty'}, but the manifest beside it says {told}"
+
+
+def _number(value: Any) -> float | str | None:
+    """Return a cell or a headline figure to compare: None for what is missing, in whichever way it is written."""
+    if value is None or value == "":
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return str(value)
+    return number if isfinite(number) else None
 
 
 def _strays(root: Path, found: Sequence[Found]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from freqmaps.core import files
+from freqmaps.core import files, jsons
 from freqmaps.core.errors import StoreError
 
 DECIDES_NUMBERS = False
@@ -39,7 +39,7 @@ def save(folder: Path, state: Mapping[str, Tensor], description: Mapping[str, An
     # Clones: views of one tensor (tied weights) and strides other than plain are not in the format.
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
     content = safetensors.torch.save(plain)
-    text = json.dumps({**description, "weights_sha256": hashlib.sha256(content).hexdigest()}, indent=1) + "\n"
+    text = jsons.text({**description, "weights_sha256": hashlib.sha256(content).hexdigest()}, indent=1) + "\n"
     _write(Path(folder) / WEIGHTS, content)
     _write(Path(folder) / DESCRIPTION, text.encode())
 

@@ -13,7 +13,7 @@ from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
 from freqmaps.core.paths import expanded
 from freqmaps.provenance import keys
-from freqmaps.study import atlas, config, networks, pages
+from freqmaps.study import atlas, budgets, config, networks, pages
 from freqmaps.study.comparisons import add_comparisons
 from freqmaps.study.graph import Graph, Node
 from freqmaps.study.items import Item, add_item
@@ -70,6 +70,11 @@ class Study:
         """Return where the files of an item or a page are laid, below ``results/``, by name in their keyed folder."""
         return self.items[name].files if name in self.items else pages.plain_names(self.published[name].files)
 
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What the config asks for and may not mean: a sentence each."""
+        return list(budgets.warnings(self.config))
+
     def targets(self) -> dict[str, list[str]]:
         """Return what each target of the study lays: ``all``, each paper (``b25``), each item and page."""
         found = {"all": list(self.published), **{name: [name] for name in self.published}}
@@ -93,6 +98,7 @@ def study(raw: Mapping[str, Any]) -> Study:
     runs = [Run(built.config, built.graph, run, f"runs[{i}]") for i, run in enumerate(built.config["runs"])]
     for run in runs:
         run.add_maps()
+    _check_given(built.graph)
     # What compares networks comes second: by then every run's maps are known.
     for run in runs:
         add_comparisons(run)
@@ -106,6 +112,21 @@ def study(raw: Mapping[str, Any]) -> Study:
     built.atlas_node = pages.add_atlas(built)
     built.report = pages.add_report(built)
     return built
+
+
+def _check_given(graph: Graph) -> None:
+    """Refuse to count a checkpoint that somebody brought as several networks: a seed changes nothing about it."""
+    seeds: dict[tuple[str, str], set[str]] = {}
+    for node in graph.nodes.values():
+        if node.stage == "training" and "checkpoint" in node.spec["parameters"]:
+            seeds.setdefault((node.names["dataset"], node.names["model"]), set()).add(node.names["seed"])
+    for (dataset, model), found in seeds.items():
+        if len(found) > 1:
+            raise ConfigError(
+                f"models.{model}: its checkpoint is one network, but runs on '{dataset}' take it with the seeds "
+                f"{', '.join(sorted(found, key=int))} and would count it as {len(found)}; give one seed, and a model "
+                "for each checkpoint"
+            )
 
 
 def _add_simulation(built: Study, name: str, given: dict[str, Any]) -> None:

@@ -61,6 +61,10 @@ def read_files(paths: Sequence[Path | str]) -> dict[str, Any]:
             content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
         except FileNotFoundError as error:
             raise ConfigError(f"{path}: no such config file") from error
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}; name a config file that can be read") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
         except yaml.YAMLError as error:
             raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
         if not isinstance(content, dict):

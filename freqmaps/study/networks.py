@@ -129,6 +129,10 @@ class Networks:
                 "sha256": precheck.digest(expanded(weights, f"{where}.pretrained: "), f"{where}.pretrained")
             }
             told["located"]["pretrained"] = weights
+        if model["checkpoint"] is None and precheck.is_open(architecture):
+            shape = {"classes": len(description.classes), "channels": description.channels, "size": description.size}
+            digest = code.stage_digest([architecture.path])
+            precheck.network(spec["model"], told["located"], shape, digest, where)
         trained = {name: value for name, value in names.items() if name != "step"}
         if "step" in names:
             # The run's own steps are known to fit; those of a training that it names beside may not.
@@ -154,7 +158,11 @@ class Networks:
                 for name, chosen in regularisers
             ]
         found = [components.find("regulariser", name, where) for name, _ in regularisers]
-        return [components.find("regime", kind, where), *found]
+        regime = components.find("regime", kind, where)
+        chosen = [spec["regime"], *spec.get("regularisers", [])]
+        for part, entry_of in zip([regime, *found], chosen, strict=True):
+            precheck.component(part, entry_of["parameters"], 0, code.stage_digest([part.path]), where)
+        return [regime, *found]
 
     @staticmethod
     def _check_normalise(normalise: Any, description: Any, where: str) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from freqmaps.core import components
+from freqmaps.core.asked import UNANSWERED
 from freqmaps.core.cache import cache_folder
 from freqmaps.core.errors import ConfigError
 from freqmaps.core.files import write_text
@@ -90,6 +93,59 @@ def normalisation(model: Mapping[str, Any], shape: Mapping[str, int], code: str,
     return found
 
 
+def network(
+    model: Mapping[str, Any], located: Mapping[str, Any], shape: Mapping[str, int], code: str, where: str
+) -> None:
+    """Check that an architecture can be built, and that it is a classifier of such images.
+
+    Parameters
+    ----------
+    model, shape, code, where
+        As for :func:`basis`; ``code`` is that of the architecture.
+    located
+        Parameters of the model that say where something lies; a digest of it stands in ``model``.
+
+    Raises
+    ------
+    ConfigError
+        It cannot, or is none.
+    """
+    question = {"model": dict(model), "shape": dict(shape), "code": code}
+    _ask("freqmaps.models._verify", question, {"located": dict(located)}, where)
+
+
+def is_open(component: components.Component) -> bool:
+    """Whether only building a component tells if its parameters are right: a user's own, or one that takes any text."""
+    if component.constants.get("ASKS_NETWORK"):
+        return False  # it is bound to the network, which builds it, too
+    texts = [p.annotation for p in component.parameters.values() if "Literal[" not in p.annotation]
+    return ":" in component.name or any(word in text for text in texts for word in ("str", "dict", "Any"))
+
+
+def component(found: components.Component, parameters: Mapping[str, Any], classes: int, code: str, where: str) -> None:
+    """Check that a component can be built with its parameters, if only building it tells; else ask nothing.
+
+    Parameters
+    ----------
+    found, parameters
+        The component, and its parameters as specs hold them.
+    classes
+        Of the dataset.
+    code
+        Digest of the component's code.
+    where
+        The place in the config, for messages.
+
+    Raises
+    ------
+    ConfigError
+        It cannot.
+    """
+    if is_open(found):
+        question = {"kind": found.kind, "name": found.name, "parameters": dict(parameters), "classes": classes}
+        _ask("freqmaps.core.asked", question | {"code": code}, {}, where)
+
+
 def basis(given: Mapping[str, Any], model: Mapping[str, Any], shape: Mapping[str, int], code: str, where: str) -> None:
     """Check that a basis fits a network: that it has the layer named, say.
 
@@ -117,11 +173,15 @@ def _ask(
     module: str, question: Mapping[str, Any], beside: Mapping[str, Any], where: str, *, again: bool = False
 ) -> str:
     """Have a module, run in a process of its own, answer a question that it has not answered yet."""
-    answer = cache_folder() / "checkpoints" / keys.key(question)
+    answer = cache_folder() / "checkpoints" / keys.key({"asked": module, **question})
     if answer.exists() and not again:
         return answer.read_text(encoding="utf-8").strip()
     line = [sys.executable, "-m", module, json.dumps({**beside, **question})]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    # A user's own modules are found there as they are here.
+    path = os.pathsep.join(dict.fromkeys(filter(None, [*sys.path, os.environ.get("PYTHONPATH")])))
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
+    if done.returncode == UNANSWERED:
+        return ""
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it could not be loaded"
         raise ConfigError(f"{where}: {reason}")

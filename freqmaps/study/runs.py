@@ -179,6 +179,8 @@ class Run:
         kind = given.pop("kind")
         component = components.find("attack", kind, f"attacks.{name}")
         parameters = components.resolve("attack", kind, given, where=f"attacks.{name}")
+        digest = code.stage_digest([component.path])
+        precheck.component(component, parameters, len(description.classes), digest, f"attacks.{name}")
         seed = keys.seed(self.config["seed"], "attacks", *names.values(), name)
         return [
             self.graph.add(
@@ -256,8 +258,11 @@ class Run:
             allowed = ["objective", *own, *component.parameters, *loop.parameters]
             raise ConfigError(f"{where}: unknown key '{unknown[0]}'; {nearest(unknown[0], allowed)}")
         basis, multiplied = self._basis(section, name)
+        resolved = components.resolve("objective", kind, parameters, where=where)
+        for part, chosen in ((component, resolved), (multiplied, basis["parameters"])):
+            precheck.component(part, chosen, 0, code.stage_digest([part.path]), where)
         spec = {
-            "objective": {"kind": kind, "parameters": components.resolve("objective", kind, parameters, where=where)},
+            "objective": {"kind": kind, "parameters": resolved},
             "settings": components.fill(loop, given, where=where),
             "basis": basis,
         }

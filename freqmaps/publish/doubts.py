@@ -1,0 +1,12 @@
+"""What makes results doubtful, for those who read tables, figures and the report."""
+
+from __future__ import annotations
+
+from freqmaps.results.reader import Inputs
+
+DECIDES_NUMBERS = False
+
+
+def warnings(inputs: Inputs) -> list[str]:
+    """Return the sentences that the manifests of results carry (:mod:`freqmaps.study.doubts`), each once."""
+    return list(dict.fromkeys(one for result in inputs.results for one in result.manifest.get("warnings", ())))

@@ -1,0 +1,72 @@
+"""What makes a finished result doubtful though nothing failed: sentences that its manifest carries, and all made of it.
+
+Tables, figures and the report repeat them, so that a number is not read without its warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import sqrt
+from typing import Any
+
+from freqmaps.study import budgets
+
+DECIDES_NUMBERS = False
+
+#: Standard errors above chance that an accuracy must have to be told from guessing.
+_SURE = 2.0
+
+
+def of_result(
+    spec: Mapping[str, Any], headline: Mapping[str, Any], inputs: Iterable[Mapping[str, Any]]
+) -> tuple[list[str], list[str]]:
+    """Return the warnings of a result that has just been made.
+
+    Parameters
+    ----------
+    spec, headline
+        Of the result.
+    inputs
+        The manifests of its inputs.
+
+    Returns
+    -------
+    own, inherited
+        Sentences that this result gives rise to, and those of its inputs, each once.
+    """
+    manifests = list(inputs)
+    inherited = list(dict.fromkeys(one for found in manifests for one in found.get("warnings", ())))
+    told = [_given_at_chance(spec, headline, manifests), _short_of_budget(spec)]
+    return [one for one in told if one and one not in inherited], inherited
+
+
+def _given_at_chance(
+    spec: Mapping[str, Any], headline: Mapping[str, Any], inputs: Iterable[Mapping[str, Any]]
+) -> str | None:
+    """Say that a checkpoint somebody brought knows no more of its test images than a guess does."""
+    accuracy, n = headline.get("test_accuracy"), headline.get("n_test")
+    if spec["stage"] != "training" or "checkpoint" not in spec["parameters"] or accuracy is None or not n:
+        return None
+    classes = next((m["headline"].get("classes") for m in inputs if m.get("stage") == "datasets"), None)
+    if not isinstance(classes, int) or classes < 2:
+        return None
+    chance = 1 / classes
+    if accuracy > chance + _SURE * sqrt(chance * (1 - chance) / n):
+        return None
+    return (
+        f"model '{spec['names']['model']}': the checkpoint classifies {100 * accuracy:.1f} % of {n} test images of "
+        f"dataset '{spec['names']['dataset']}' correctly, and guessing among {classes} classes {100 * chance:.1f} %; "
+        "the order of the classes, the normalisation or the architecture may not be those it was trained with"
+    )
+
+
+def _short_of_budget(spec: Mapping[str, Any]) -> str | None:
+    parameters = spec["parameters"]
+    for role in ("attack", "evaluation", "regime"):
+        given = parameters.get(role)
+        if isinstance(given, Mapping) and spec["stage"] in ("attacks", "evaluation", "training", "snapshots"):
+            sentence = budgets.shortfall(str(given["kind"]), given["parameters"])
+            if sentence:
+                name = spec["names"].get("training" if role == "regime" else role, given["kind"])
+                return f"{role} '{name}': {sentence}"
+    return None
