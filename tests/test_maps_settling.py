@@ -146,5 +146,5 @@ def test_a_settling_that_makes_the_loss_higher_is_undone():
 
 
 def test_settling_after_a_cycle_is_refused():
-    with pytest.raises(ConfigError, match="leave out settling"):
+    with pytest.raises(ConfigError, match="settling"):
         MapSettings(schedule="one_cycle", settling=10)

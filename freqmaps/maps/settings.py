@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from freqmaps.core import limits
-from freqmaps.core.errors import ConfigError
 
 RANGES = {
     "learning_rate": "(0, 10)",
@@ -16,7 +15,7 @@ RANGES = {
     "window": "[1, 1e6)",
     "tolerance": "[0, 1e9]",
     "patience": "[1, 1e9)",
-    "settling": "[0, 1e9)",
+    "settling": {"schedule": {"constant": "[0, 1e9)", "one_cycle": "[0, 0]"}},
 }
 
 #: Settings that joined later, with the values at which every map is what it was without them.
@@ -78,8 +77,3 @@ class MapSettings:
 
     def __post_init__(self) -> None:
         limits.check(vars(self), RANGES, "maps")
-        if self.settling and self.schedule != "constant":
-            raise ConfigError(
-                f"maps: settling is {self.settling} with schedule '{self.schedule}', whose rate falls by itself; "
-                "leave out settling or set schedule: constant"
-            )
