@@ -4,7 +4,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run plan test bench report lint clean-venv env
+.PHONY: run plan test bench gpu-check report lint clean-venv env
 .DEFAULT_GOAL := run
 
 # The report covers everything, so that making it makes all. Progress bars need a terminal; a log gets lines.
@@ -30,6 +30,10 @@ lint: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks
+
+# What nobody can know without a GPU: tests, memory, precision, graphs, bounds; writes results/gpu-check.md.
+gpu-check: $(READY)
+	@$(BIN)/python -m benchmarks.gpu_check
 
 env: $(READY)
 

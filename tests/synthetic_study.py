@@ -24,6 +24,7 @@ ATTACKS = {
 }
 METRICS = (
     "svcca", "cosine", "idcor", "linear_cka", "distance_correlation", "idcor_cleaned", "idcor_released",
+    "svcca_released",
 )  # fmt: skip
 ORIGIN = {"freqmaps": "0.1.0", "commit": "0123456789abcdef", "dirty": False}
 

@@ -15,7 +15,7 @@ from freqmaps.correlation import Metric, to_rows
 from freqmaps.correlation._api import check_pair
 from freqmaps.correlation._pairs import permuted_products, sums
 from freqmaps.correlation.metrics import cosine as cosine_metric
-from freqmaps.correlation.metrics import distance_correlation, linear_cka, svcca
+from freqmaps.correlation.metrics import distance_correlation, linear_cka, svcca, svcca_released
 
 METRICS = components.names("metric")
 COLUMNS = [
@@ -42,6 +42,7 @@ def compute(name, x, y, **parameters):
 def test_all_metrics_are_found():
     assert METRICS == [
         "cosine", "distance_correlation", "idcor", "idcor_cleaned", "idcor_released", "linear_cka", "svcca",
+        "svcca_released",
     ]  # fmt: skip
 
 
@@ -151,7 +152,8 @@ def test_constant_data_has_no_value(name, constant):
     assert found.reason
 
 
-@pytest.mark.parametrize("name", [m for m in METRICS if m != "cosine"])  # which compares raw maps
+# Cosines compare raw maps, and the released SVCCA reduces them as they are.
+@pytest.mark.parametrize("name", [m for m in METRICS if m not in ("cosine", "svcca_released")])
 def test_constant_features_change_nothing(name):
     x, y = pair(150)
     wide = np.hstack([x, np.full((150, 3), 0.1, np.float32)])
@@ -225,6 +227,25 @@ def test_svcca_equals_scikit_learn(n, d, variance):
     expected, k_x, k_y = slow_svcca(x, y, variance)
     assert (found.extra["components_x"], found.extra["components_y"]) == (k_x, k_y)
     assert found.value == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(("n", "d"), [(200, 8), (60, 90)])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_svcca_as_released_equals_the_steps_written_out(n, d, share):
+    """Reduce without centring, by the sum of singular values and one component fewer; then correlate, centred."""
+    scales = np.geomspace(3, 0.3, d).astype(np.float32)
+    x, y = (m * scales + 0.5 for m in pair(n, d))
+    scores = []
+    for matrix in (x, y):
+        _, singular, right = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
+        k = int((np.cumsum(singular) / singular.sum() < share).sum())
+        scores.append(matrix @ right[:k].T)
+    k = min(s.shape[1] for s in scores)
+    u, v = CCA(n_components=k, scale=False, max_iter=20000, tol=1e-12).fit_transform(*scores)
+    found = svcca_released.compute(x, y, seed=0, variance=share)
+    assert (found.extra["components_x"], found.extra["components_y"]) == tuple(s.shape[1] for s in scores)
+    assert found.value == pytest.approx(np.mean([np.corrcoef(u[:, i], v[:, i])[0, 1] for i in range(k)]), abs=1e-4)
+    assert svcca.compute(x, y, seed=0, variance=share).value != pytest.approx(found.value, abs=1e-3)
 
 
 def test_svcca_closed_form_of_two_columns():

@@ -73,7 +73,7 @@ NAN[7, 1, 1] = np.nan
     [
         ({"images": NAN}, "image 7 holds NaN"),
         ({"images": np.full((12, 8, 8), 3.0)}, r"float images span \[3, 3\]; scale them"),
-        ({"images": np.zeros((12, 8, 8), np.int64)}, "'images' is int64; save it as uint8"),
+        ({"images": np.zeros((12, 8, 8), np.int64)}, "'images' is int64 and spans .*set 'white'"),
         ({"images": np.zeros((12, 8, 9), np.uint8)}, r"has shape \(12, 8, 9\); expected"),
         ({"images": np.zeros((12, 2, 8, 8), np.uint8)}, "expected .* c 1 or 3"),
         ({"images": np.zeros((0, 8, 8), np.uint8)}, "expected"),

@@ -12,19 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _files, _order
+from freqmaps.datasets import _files, _order, _white
 from freqmaps.datasets._api import Block, Description, in_blocks, rows_per_block
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNKEYED = ("path", "labels")
-RANGES = {"test_fraction": "(0, 1)"}
+RANGES = {"test_fraction": "(0, 1)", "white": "(0, 1e10)"}
+NEUTRAL = {"white": None}  # before there was one, images were bytes or lay in [0, 1]
 
 _NAMES = ("images", "labels", "split", "classes")
 
 
-def describe(*, path: str, labels: str | None = None, test_fraction: float = 0.2) -> Description:
+def describe(
+    *, path: str, labels: str | None = None, test_fraction: float = 0.2, white: float | None = None
+) -> Description:
     """Describe the images after checking, once, all of their values.
 
     Parameters
@@ -37,13 +40,16 @@ def describe(*, path: str, labels: str | None = None, test_fraction: float = 0.2
         With a ``.npy`` file: the one that holds the labels.
     test_fraction
         Share of each class for testing, where there is no ``split``.
+    white
+        The value of white, by which images are divided: 4095 for 12 bits, 65535 for 16 bits, 255 for floats in
+        [0, 255]. None: bytes and floats are taken as above, and other integers as bytes if they lie in 0..255.
 
     Raises
     ------
     ConfigError
         A missing file or array, a wrong shape or dtype, NaN, values outside [0, 1], or labels with gaps.
     """
-    known = _summary(path, labels)
+    known = _summary(path, labels, white)
     counts = known["counts"]
     if "" in counts:
         test = sum(_order.test_count(n, test_fraction) for n in counts[""].values())
@@ -57,11 +63,13 @@ def describe(*, path: str, labels: str | None = None, test_fraction: float = 0.2
     )
 
 
-def read(*, path: str, labels: str | None = None, test_fraction: float = 0.2) -> Iterator[Block]:
+def read(
+    *, path: str, labels: str | None = None, test_fraction: float = 0.2, white: float | None = None
+) -> Iterator[Block]:
     """Yield the images (uint8, or float32 in [0, 1]) in store order; parameters and errors as :func:`describe`."""
-    _summary(path, labels)
+    known = _summary(path, labels, white)
     with _opened(path, labels) as arrays:
-        images, numbers = _channel_first(arrays["images"], path), arrays["labels"].tolist()
+        images, numbers = _scaled(arrays["images"], known.get("white"), path), arrays["labels"].tolist()
         samples = [f"{i:06d}" for i in range(len(images))]
         if "split" in arrays:
             split = [str(s) for s in arrays["split"]]
@@ -70,15 +78,22 @@ def read(*, path: str, labels: str | None = None, test_fraction: float = 0.2) ->
         yield from in_blocks(images, numbers, split, samples, _order.interleave(split, numbers))
 
 
-def _summary(path: str, labels: str | None) -> dict[str, Any]:
+def _summary(path: str, labels: str | None, white: float | None) -> dict[str, Any]:
     """Return shape, classes, counts by split and class, and digest; checked once and remembered."""
     files = [_files.expanded(p) for p in (path, labels) if p is not None]
-    return _files.remembered("arrays", [_files.stamp(f) for f in files], lambda: _check(path, labels))
+    signature = [_files.stamp(f) for f in files] + ([white] if white is not None else [])
+    return _files.remembered("arrays", signature, lambda: _check(path, labels, white))
 
 
-def _check(path: str, labels: str | None) -> dict[str, Any]:
+def _scaled(images: NDArray[Any], white: float | None, path: str) -> Any:
+    view = _channel_first(images, path)
+    return view if white is None else _white.Scaled(view, white, f"'{path}': 'images'")
+
+
+def _check(path: str, labels: str | None, white: float | None) -> dict[str, Any]:
     with _opened(path, labels) as arrays:
-        images = _channel_first(arrays["images"], path)
+        white = white or _white.found(_channel_first(arrays["images"], path), path)
+        images = _scaled(arrays["images"], white, path)
         classes = _classes(arrays, len(images), path)
         split = arrays.get("split")
         counts: dict[str, dict[str, int]] = {}
@@ -95,6 +110,7 @@ def _check(path: str, labels: str | None) -> dict[str, Any]:
             digest.update(f"{name} {arrays[name].tolist() if name in arrays else None}".encode())
         return {
             "shape": list(images.shape[1:]), "classes": classes, "counts": counts, "digest": digest.hexdigest(),
+            "white": white,
         }  # fmt: skip
 
 
@@ -131,7 +147,7 @@ def _classes(arrays: Mapping[str, NDArray[Any]], n: int, path: str) -> list[str]
 def _channel_first(images: NDArray[Any], path: str) -> NDArray[Any]:
     """Return a view (n, c, h, w); where both fit, as in (n, 3, 3, 3), the second axis is the channels."""
     shape = images.shape
-    if images.dtype != "uint8" and images.dtype.kind != "f":
+    if images.dtype.kind not in "uifb":
         raise ConfigError(f"'{path}': 'images' is {images.dtype}; save it as uint8 in 0..255 or as floats in [0, 1]")
     if images.ndim == 3 and shape[0] and shape[1] == shape[2]:
         return images[:, None]
@@ -174,7 +190,8 @@ def _check_floats(part: NDArray[Any], start: int, path: str) -> None:
     low, high = float(part.min()), float(part.max())
     if low < 0 or high > 1:
         raise ConfigError(
-            f"'{path}': float images span [{low:g}, {high:g}]; scale them to [0, 1], or save them as uint8"
+            f"'{path}': float images span [{low:g}, {high:g}]; scale them to [0, 1], save them as uint8, or set "
+            "'white' to the value of white, such as 255"
         )
 
 

@@ -6,6 +6,7 @@ Every file of this folder that does not start with ``_`` is an architecture; see
 from freqmaps.models._check import check_classifier
 from freqmaps.models._checkpoint import load_classifier, load_foreign, save_classifier
 from freqmaps.models._classifier import Classifier, Recipe, build_classifier, build_for_dataset, head
+from freqmaps.models._foreign import load_converted
 from freqmaps.models._predict import ask, predict
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "check_classifier",
     "head",
     "load_classifier",
+    "load_converted",
     "load_foreign",
     "predict",
     "save_classifier",

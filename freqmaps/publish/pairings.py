@@ -25,6 +25,7 @@ LABELS = {
     "idcor": "IdCor",
     "idcor_cleaned": "IdCor, cleaned",
     "idcor_released": "IdCor, released constant",
+    "svcca_released": "SVCCA, as released",
     "linear_cka": "CKA",
     "distance_correlation": "dCor",
 }

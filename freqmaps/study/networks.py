@@ -21,7 +21,7 @@ GIVEN = "given"
 _SUPPLIED = ("classes", "channels", "size")
 #: Stages whose jobs may compile the network.
 _COMPILES = ("maps", "group_maps")
-_MODEL_KEYS = ("architecture", "normalise", "checkpoint")
+_MODEL_KEYS = ("architecture", "normalise", "checkpoint", "rename")
 
 
 def options(config: Mapping[str, Any], stage: str) -> dict[str, Any]:
@@ -99,10 +99,13 @@ class Networks:
             "model", model["architecture"], given, where=where, supplied=_SUPPLIED, beside=_MODEL_KEYS
         )
         unkeyed = {k: parameters.pop(k) for k in architecture.unkeyed if k in parameters}
+        shape = {"classes": len(description.classes), "channels": description.channels, "size": description.size}
         self._check_normalise(model["normalise"], description, where)
         spec: dict[str, Any] = {
             "model": {"architecture": model["architecture"], "parameters": parameters, "normalise": model["normalise"]},
         }
+        if model["normalise"] == "pretrained":
+            spec["model"]["normalise"] = self._pretrained_normalisation(architecture, parameters, shape, where)
         told = options(self.config, "training") | {"located": unkeyed}
         parts = [architecture]
         if (names["training"] == GIVEN) != (model["checkpoint"] is not None):
@@ -110,12 +113,14 @@ class Networks:
                 f"{self.where}: training '{GIVEN}' and a model with a 'checkpoint' belong together; "
                 f"model '{names['model']}' has checkpoint {model['checkpoint']!r}, training is '{names['training']}'"
             )
+        if model["rename"] and model["checkpoint"] is None:
+            raise ConfigError(f"{where}.rename: there is no checkpoint whose tensors it could rename; remove it")
         if model["checkpoint"] is not None:
-            shape = {"classes": len(description.classes), "channels": description.channels, "size": description.size}
             path = expanded(model["checkpoint"], f"{where}.checkpoint: ")
-            digest = precheck.checkpoint(path, spec["model"], shape, where)
-            spec |= {"checkpoint": {"sha256": digest}}
-            told["checkpoint"] = str(path)
+            # As pairs: rules are applied in the order given, which a mapping in a spec does not keep.
+            renaming = {"rename": [list(rule) for rule in model["rename"].items()]} if model["rename"] else {}
+            spec["checkpoint"], loaded = precheck.checkpoint(path, spec["model"], shape, where, renaming)
+            told["checkpoint"] = str(loaded)
         else:
             parts += self._add_training(spec, names["training"])
         weights = parameters.get("pretrained")
@@ -125,7 +130,6 @@ class Networks:
             }
             told["located"]["pretrained"] = weights
         if model["checkpoint"] is None and precheck.is_open(architecture):
-            shape = {"classes": len(description.classes), "channels": description.channels, "size": description.size}
             digest = code.stage_digest([architecture.path])
             precheck.network(spec["model"], told["located"], shape, digest, where)
         trained = {name: value for name, value in names.items() if name != "step"}
@@ -167,6 +171,15 @@ class Networks:
                     raise ConfigError(
                         f"{where}.normalise.{part}: {len(normalise[part])} numbers for {description.channels} channels"
                     )
+
+    @staticmethod
+    def _pretrained_normalisation(
+        architecture: components.Component, parameters: Mapping[str, Any], shape: Mapping[str, int], where: str
+    ) -> dict[str, list[float]]:
+        """Return the numbers that ``normalise: pretrained`` stands for; they, not the word, enter the key."""
+        answers = f"{code.stage_digest([architecture.path])} {keys.versions(architecture.libraries)}"
+        asked = {"architecture": architecture.name, "parameters": dict(parameters)}
+        return precheck.normalisation(asked, shape, answers, f"{where}.normalise")
 
     def model_parts(self, model: str) -> list[components.Component]:
         """Return the network's code: it is rebuilt to load a checkpoint."""

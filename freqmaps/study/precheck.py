@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from freqmaps.core import components
-from freqmaps.core.asked import UNANSWERED
+from freqmaps.core.asked import NOTE, UNANSWERED
 from freqmaps.core.cache import cache_folder
 from freqmaps.core.errors import ConfigError
+from freqmaps.core.files import write_text
 from freqmaps.provenance import keys, manifest
 
 DECIDES_NUMBERS = False
+
+#: Raise it when a checkpoint is converted to other numbers: it enters the key of one that is converted.
+_CONVERSION = 1
 
 
 def digest(path: Path, where: str) -> str:
@@ -32,11 +36,23 @@ def digest(path: Path, where: str) -> str:
     return manifest.sha256(path)
 
 
-def checkpoint(path: Path, model: Mapping[str, Any], shape: Mapping[str, int], where: str) -> str:
-    """Check that a checkpoint fits its architecture and return its SHA-256.
+def checkpoint(
+    path: Path, model: Mapping[str, Any], shape: Mapping[str, int], where: str, renaming: Mapping[str, Any]
+) -> tuple[dict[str, Any], Path]:
+    """Check that a checkpoint fits its architecture; return what it is, for the key, and the file that jobs load.
 
     Loading it needs torch, which a dry run must not import: another process does it, and the answer is remembered
-    by the digest of the file and the model's description.
+    by the digest of the file and the model's description. One whose tensors have other names, or which holds its own
+    normalisation, is converted on this occasion: jobs load the converted file, which lies in the user's cache.
+
+    Parameters
+    ----------
+    path, model, shape
+        The file; ``architecture`` and ``parameters`` of the model; its ``classes``, ``channels`` and ``size``.
+    where
+        The place in the config, for messages.
+    renaming
+        Empty, or ``rename``: pairs of a regular expression and its replacement for the names of the tensors.
 
     Raises
     ------
@@ -44,9 +60,37 @@ def checkpoint(path: Path, model: Mapping[str, Any], shape: Mapping[str, int], w
         Missing file, unreadable file, or weights of another architecture.
     """
     sha = digest(path, f"{where}.checkpoint")
-    question = {"sha256": sha, "model": dict(model), "shape": dict(shape)}
-    _ask("freqmaps.models._verify", question, {"path": str(path)}, f"{where}.checkpoint")
-    return sha
+    question = {"sha256": sha, "model": dict(model), "shape": dict(shape), **renaming, "conversion": _CONVERSION}
+    converted = cache_folder() / "checkpoints" / f"{keys.key(question)}.safetensors"
+    beside = {"path": str(path), "to": str(converted)}
+    answer = _ask("freqmaps.models._verify", question, beside, f"{where}.checkpoint")
+    if answer != "converted":
+        return {"sha256": sha}, path
+    if not converted.is_file():  # the answer was remembered, the file is gone
+        _ask("freqmaps.models._verify", question, beside, f"{where}.checkpoint", again=True)
+    return {"sha256": sha, **renaming, "conversion": _CONVERSION}, converted
+
+
+def normalisation(model: Mapping[str, Any], shape: Mapping[str, int], code: str, where: str) -> dict[str, list[float]]:
+    """Return mean and standard deviation per channel that an architecture's pretrained weights expect.
+
+    Parameters
+    ----------
+    model, shape
+        ``architecture`` and ``parameters`` of the model; its ``classes``, ``channels`` and ``size``.
+    code
+        Digest of the architecture's code and versions of its libraries, on which the answer depends.
+    where
+        The place in the config, for messages.
+
+    Raises
+    ------
+    ConfigError
+        The architecture does not say them.
+    """
+    question = {"model": dict(model), "shape": dict(shape), "code": code}
+    found: dict[str, list[float]] = json.loads(_ask("freqmaps.models._pretrained", question, {}, where))
+    return found
 
 
 def network(
@@ -125,26 +169,33 @@ def basis(given: Mapping[str, Any], model: Mapping[str, Any], shape: Mapping[str
     _ask("freqmaps.maps._verify", question, {}, where)
 
 
-def _ask(module: str, question: Mapping[str, Any], beside: Mapping[str, Any], where: str) -> None:
+def _ask(
+    module: str, question: Mapping[str, Any], beside: Mapping[str, Any], where: str, *, again: bool = False
+) -> str:
     """Have a module, run in a process of its own, answer a question that it has not answered yet."""
     answer = cache_folder() / "checkpoints" / keys.key(question)
-    if answer.exists():
-        return
+    if answer.exists() and not again:
+        return answer.read_text(encoding="utf-8").strip()
     line = [sys.executable, "-m", module, json.dumps({**beside, **question})]
     # A user's own modules are found there as they are here.
     path = os.pathsep.join(dict.fromkeys(filter(None, [*sys.path, os.environ.get("PYTHONPATH")])))
     done = subprocess.run(line, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
     if done.returncode == UNANSWERED:
-        return
+        return ""
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it could not be loaded"
         raise ConfigError(f"{where}: {reason}")
-    _remember(answer)
+    for note in done.stderr.splitlines():
+        if note.startswith(NOTE):
+            print(note, file=sys.stderr)
+    said = done.stdout.strip().splitlines()
+    _remember(answer, said[-1] if said else "")
+    return said[-1] if said else ""
 
 
-def _remember(answer: Path) -> None:
+def _remember(answer: Path, said: str) -> None:
     try:
         answer.parent.mkdir(parents=True, exist_ok=True)
-        answer.touch()
+        write_text(answer, said)
     except OSError:
         return  # a cache that cannot be written costs time, nothing else

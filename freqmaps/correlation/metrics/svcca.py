@@ -6,7 +6,7 @@ dynamics and interpretability*, NeurIPS.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from freqmaps.correlation._halves import half_samples, spread
 from freqmaps.correlation._rows import Rows, centred
 
 TINY = {"subsamples": 3, "repeats": 1}
+NEUTRAL = {"reduction": "variance"}
 RANGES = {"variance": "(0, 1)", "subsamples": "[0, 10000]", "repeats": "[0, 10000]"}
 
 _BLOCK = 512
@@ -25,7 +26,14 @@ _FEWEST = 3
 
 
 def compute(
-    x: Matrix, y: Matrix, *, seed: int, variance: float = 0.99, subsamples: int = 20, repeats: int = 3
+    x: Matrix,
+    y: Matrix,
+    *,
+    seed: int,
+    variance: float = 0.99,
+    subsamples: int = 20,
+    repeats: int = 3,
+    reduction: Literal["variance", "released"] = "variance",
 ) -> Metric:
     """Compute the mean canonical correlation of the leading components.
 
@@ -46,6 +54,10 @@ def compute(
     repeats
         How often the rows are cut into halves and quarters for the value on fewer rows; 0 for never. These have
         components of their own: it costs about as much again as ``2 * repeats`` times the value itself.
+    reduction
+        ``variance`` as above; ``released`` as the library does that B25's authors used: components of the matrix as it
+        is, not centred, of which those are kept whose singular values, the largest first, sum to less than ``variance``
+        of the sum of all. Their scores are centred before they are correlated.
 
     Returns
     -------
@@ -64,7 +76,8 @@ def compute(
     n = len(x)
     if n < _FEWEST:
         return undefined(n, f"svcca needs at least {_FEWEST} rows, found {n}")
-    bases = [_basis(centred(matrix), variance) for matrix in (x, y)]
+    released = reduction == "released"
+    bases = [_scores(matrix, variance, released=released) for matrix in (x, y)]
     small, large = sorted(basis.shape[1] for basis in bases)
     extra = {f"components_{name}": float(b.shape[1]) for name, b in zip("xy", bases, strict=True)}
     if small == 0:
@@ -76,7 +89,7 @@ def compute(
     value = _mean_correlation(*bases)
 
     def on(rows: NDArray[np.int32]) -> float:
-        parts = [_basis(centred(matrix[rows]), variance) for matrix in (x, y)]
+        parts = [_scores(matrix[rows], variance, released=released) for matrix in (x, y)]
         few, many = sorted(part.shape[1] for part in parts)
         return _mean_correlation(*parts) if few > 0 and many < len(rows) - 1 else float("nan")
 
@@ -84,7 +97,16 @@ def compute(
     return Metric(value, n, extra=extra, **_spread(value, bases, half_samples(n, subsamples, seed), n), **fewer)
 
 
-def _basis(rows: Rows, variance: float) -> NDArray[np.float64]:
+def _scores(matrix: Matrix, variance: float, *, released: bool) -> NDArray[np.float64]:
+    """Return orthonormal centred scores of the components that a matrix is reduced to, (n, k)."""
+    if not released:
+        return _basis(centred(matrix), variance)
+    d = matrix.shape[1]
+    scores = _basis(Rows(matrix, np.zeros(d), np.ones(d)), variance, released=True)
+    return np.linalg.qr(scores - scores.mean(axis=0))[0]
+
+
+def _basis(rows: Rows, variance: float, *, released: bool = False) -> NDArray[np.float64]:
     """Orthonormal scores of the leading components, (n, k), by the eigenvectors of the smaller product matrix.
 
     Squaring costs nothing here: components below a share of about 1e-12 of the variance would suffer, and are cut off.
@@ -102,7 +124,7 @@ def _basis(rows: Rows, variance: float) -> NDArray[np.float64]:
             product[j, i] = product[i, j].T
     values, vectors = eigh(product, overwrite_a=True, check_finite=False, driver="evd")
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
-    k = _components(values, variance)
+    k = _components(values, variance) if not released else _fewer_components(np.sqrt(values), variance)
     if d > n:
         return np.ascontiguousarray(vectors[:, :k])
     loadings = vectors[:, :k] / np.sqrt(values[:k])
@@ -115,6 +137,11 @@ def _components(values: NDArray[np.float64], variance: float) -> int:
         return 0
     # A share that is reached but for rounding is reached.
     return int(np.searchsorted(np.cumsum(values) / total, variance - 1e-12)) + 1
+
+
+def _fewer_components(singular: NDArray[np.float64], share: float) -> int:
+    total = float(singular.sum())
+    return int((np.cumsum(singular) / total < share).sum()) if total > 0 else 0
 
 
 def _mean_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

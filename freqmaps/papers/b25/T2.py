@@ -21,6 +21,7 @@ KIND = "table"
 NEEDS = ("correlation", "matrices", "attacks", "maps", "training", "datasets")
 METRICS = (
     "svcca", "cosine", "idcor", "linear_cka", "distance_correlation", "idcor_cleaned", "idcor_released",
+    "svcca_released",
 )  # fmt: skip
 DATA = ("published.yaml",)
 

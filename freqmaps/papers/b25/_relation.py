@@ -16,12 +16,13 @@ from freqmaps.publish.published import beside, published
 from freqmaps.publish.tables import NAMES, NAN, attacked, naming_columns, scope_notes, settings
 from freqmaps.results.reader import Inputs
 
-METRICS = ("svcca", "cosine", "idcor", "linear_cka", "distance_correlation", *OTHERS)
-VALUES = ("svcca", "cosine_mean", "idcor", "linear_cka", "distance_correlation", *OTHERS)
+METRICS = ("svcca", "cosine", "idcor", "linear_cka", "distance_correlation", *OTHERS, "svcca_released")
+VALUES = ("svcca", "cosine_mean", "idcor", "linear_cka", "distance_correlation", *OTHERS, "svcca_released")
 _COUNTS = ("n", "n_dropped")
 _COLUMNS = (
     Column("svcca", "ours", "SVCCA", ".3f", error="svcca_spread"),
     *fewer_columns("svcca", "SVCCA"),
+    Column("svcca_released", "as released", "SVCCA", ".3f", error="svcca_released_spread", paper=False),
     Column("published_svcca", "paper", "SVCCA", ".2f", published=True),
     Column("cosine_mean", "mean", "Cosine", ".3f", error="cosine_spread"),
     Column("cosine_std", "s.d.", "Cosine", ".3f"),
