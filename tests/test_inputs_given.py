@@ -10,7 +10,8 @@ import torch
 import yaml
 
 from freqmaps.core.errors import ConfigError, FreqmapsError
-from freqmaps.models import build_classifier, load_foreign
+from freqmaps.models import build_classifier, check_classifier
+from freqmaps.models._foreign import load_converted
 from freqmaps.provenance import manifest
 from freqmaps.study import doubts
 from freqmaps.study.build import study
@@ -107,7 +108,7 @@ def loaded(tmp_path, content, name="x.pt"):
     """Load a file into a network of other weights; return both, in eval mode."""
     theirs, ours = tiny(seed=1).eval(), tiny(seed=2).eval()
     torch.save(content(theirs.net.state_dict()), tmp_path / name)
-    load_foreign(tmp_path / name, ours)
+    load_converted(tmp_path / name, ours)
     return theirs, ours
 
 
@@ -154,19 +155,17 @@ def test_weights_of_low_precision_become_float32(tmp_path, caplog, kind):
 
 
 def test_integers_in_the_place_of_floats_are_refused(tmp_path):
-    with pytest.raises(FreqmapsError, match=r"of another type: linear\.weight is int8, expected floats"):
+    with pytest.raises(FreqmapsError, match=r"'linear\.weight' is int8, expected floats"):
         loaded(tmp_path, lambda s: s | {"linear.weight": s["linear.weight"].to(torch.int8)})
 
 
-def test_a_network_made_in_bfloat16_is_computed_in_float32(tmp_path, monkeypatch, caplog):
+def test_a_network_made_in_bfloat16_is_refused_with_the_remedy(tmp_path, monkeypatch):
     code = (
         "from torch import bfloat16, nn\n\n\ndef build(*, classes, channels, size):\n"
         "    return nn.Sequential(nn.Flatten(), nn.Linear(channels * size * size, classes)).to(bfloat16)\n"
     )
     (tmp_path / "nets_low.py").write_text(code)
     monkeypatch.chdir(tmp_path)
-    with caplog.at_level("INFO", logger="freqmaps"):
-        net = build_classifier("nets_low:build", {}, classes=3, channels=1, size=8)
-    assert {p.dtype for p in net.parameters()} == {torch.float32}
-    assert net(torch.rand(2, 1, 8, 8)).shape == (2, 3)
-    assert "made in bfloat16, computed in float32" in caplog.text
+    net = build_classifier("nets_low:build", {}, classes=3, channels=1, size=8)
+    with pytest.raises(FreqmapsError, match=r"^here: the network is in bfloat16; .* return net\.float\(\)"):
+        check_classifier(net, torch.rand(2, 1, 8, 8), where="here", untrained=True)

@@ -16,6 +16,8 @@ from freqmaps.core.errors import FreqmapsError, told
 DECIDES_NUMBERS = False
 
 
+#: What a line of standard error starts with that whoever asked shows to the user.
+NOTE = "note: "
 #: Exit status of a question that this machine cannot answer.
 UNANSWERED = 3
 

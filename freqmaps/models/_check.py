@@ -47,6 +47,7 @@ def check_classifier(
     classifier.eval()
     try:
         _check_mode(classifier, where)
+        _check_precision(classifier, where)
         with torch.no_grad():
             logits = _ask(classifier, batch, where)
             _check_logits(logits, (len(batch), classifier.recipe.classes), where)
@@ -89,6 +90,13 @@ def _check_mode(classifier: Classifier, where: str) -> None:
         raise FreqmapsError(
             f"{where}: '{stuck[0]}' ({kind}) stays in training mode after eval(); do not override train() or eval()"
         )
+
+
+def _check_precision(classifier: Classifier, where: str) -> None:
+    kinds = {t.dtype for t in classifier.state_dict().values() if t.is_floating_point()} - {torch.float32}
+    if kinds:
+        told = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
+        raise FreqmapsError(f"{where}: the network is in {told}; attacks and maps need float32: return net.float()")
 
 
 def _check_logits(logits: Tensor, shape: tuple[int, int], where: str) -> None:

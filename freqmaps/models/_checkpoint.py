@@ -67,7 +67,7 @@ def load_foreign(path: Path | str, classifier: Classifier) -> None:
     FreqmapsError
         Not such a file, or weights of another architecture: names the first tensors that do not fit.
     """
-    weights = read_weights(Path(path), classifier.net.state_dict().keys())
+    weights = read_weights(Path(path))
     what = f"{path} for architecture {classifier.recipe.architecture}"
     if any(names.keys() >= classifier.state_dict().keys() for names in unwrapped(weights)):
         fit(classifier, weights, what)

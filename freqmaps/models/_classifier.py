@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +13,6 @@ from freqmaps.core import components
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.models._layers import last_linear
 
-log = logging.getLogger("freqmaps")
 #: Mean and standard deviation of ImageNet's training images in [0, 1]: RGB, and as gray images.
 _IMAGENET = {3: ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)), 1: ((0.449,), (0.226,))}
 
@@ -124,11 +122,6 @@ def build_classifier(
         net = factory(classes=classes, channels=channels, size=size, **parameters)
     if not isinstance(net, nn.Module):
         raise FreqmapsError(f"model {architecture}: returned {type(net).__name__}, expected a torch.nn.Module")
-    kinds = {t.dtype for t in net.state_dict().values() if t.is_floating_point()} - {torch.float32}
-    if kinds:
-        told = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
-        log.info("model %s: made in %s, computed in float32", architecture, told)
-        net = net.float()
     return Classifier(net, Recipe(architecture, dict(parameters), classes, channels, size), mean, std)
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.models import _reading
 from freqmaps.models._checkpoint import load_foreign
 from freqmaps.models._classifier import Classifier
 from freqmaps.models._offers import bare, offer
@@ -50,10 +51,13 @@ def load_converted(
     """
     rules = list(rename)
     what = f"{path} for architecture {classifier.recipe.architecture}"
-    weights, moments = without_moments(
-        read_weights(Path(path), classifier.net.state_dict().keys()), classifier.net, classifier.recipe.channels, what
-    )
-    if not rules and (moments is None or _is_whole(path, classifier)):
+    read, as_is = _reading.read(Path(path), classifier.net)
+    if not as_is and any(names.keys() >= classifier.state_dict().keys() for names in unwrapped(read)):
+        fit(classifier, read, what)
+        classifier.normalises = True
+        return dict(classifier.state_dict())
+    weights, moments = without_moments(read, classifier.net, classifier.recipe.channels, what)
+    if as_is and not rules and (moments is None or _is_whole(path, classifier)):
         try:
             load_foreign(path, classifier)
         except FreqmapsError as error:

@@ -9,24 +9,25 @@ normalisation, is written there as a file that jobs load, and ``converted`` is p
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-from freqmaps.core import components
-from freqmaps.core.asked import answer
+from freqmaps.core.asked import NOTE, answer
 from freqmaps.core.files import whole
 from freqmaps.models._check import check_classifier
 from freqmaps.models._checkpoint import without_initial_weights
 from freqmaps.models._classifier import Recipe, build_classifier
 from freqmaps.models._foreign import load_converted
+from freqmaps.models._names import check_names
 
 DECIDES_NUMBERS = False
 
 
 def main(question: str) -> None:
-    """Build the architecture, load (and convert) the checkpoint if there is one, and check logits for a few images.
+    """Build the architecture, load the checkpoint into it, check its logits for a few images, and convert it.
 
     Raises
     ------
@@ -35,16 +36,18 @@ def main(question: str) -> None:
     """
     asked = json.loads(question)
     model, shape = asked["model"], asked["shape"]
+    logging.basicConfig(level=logging.INFO, format=f"{NOTE}%(message)s")
     recipe = Recipe(model["architecture"], model["parameters"] | asked.get("located", {}), **shape)
-    names = getattr(components.module(components.find("model", recipe.architecture)), "check", None)
-    if names is not None:
-        names(**recipe.parameters)
+    check_names(recipe.architecture, recipe.parameters)
     if not Path(str(recipe.parameters.get("pretrained"))).is_file():  # nothing is downloaded for a question
         recipe = without_initial_weights(recipe)
     classifier = build_classifier(**vars(recipe))
-    converted = load_converted(asked["path"], classifier, asked.get("rename", ())) if "path" in asked else None
     noise = torch.rand(2, recipe.channels, recipe.size, recipe.size, generator=torch.Generator().manual_seed(0))
-    check_classifier(classifier, noise, where=asked.get("path", model["architecture"]), untrained="path" not in asked)
+    if "path" not in asked:
+        check_classifier(classifier, noise, where=recipe.architecture, untrained=True)
+        return
+    converted = load_converted(asked["path"], classifier, asked.get("rename", ()))
+    check_classifier(classifier, noise, where=asked["path"])
     if converted is not None and "to" in asked:
         Path(asked["to"]).parent.mkdir(parents=True, exist_ok=True)
         with whole(Path(asked["to"])) as temporary:

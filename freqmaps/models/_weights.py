@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-import logging
 import pickle
 import re
-from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path, PosixPath
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors
 import torch
 from safetensors.torch import load_file
@@ -20,30 +17,17 @@ from freqmaps.core.errors import FreqmapsError
 
 #: Names under which training scripts keep the weights beside optimiser, epoch and the like.
 _NESTED = ("state_dict", "model_state_dict", "model", "net", "weights")
-#: What training scripts pickle beside the weights and what cannot run any code: arguments, paths, NumPy's numbers.
-_HARMLESS: list[Any] = [
-    argparse.Namespace,
-    PosixPath,
-    np.dtype,
-    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),
-    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),
-    *(type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "b1")),
-]
-_log = logging.getLogger("freqmaps")
 #: What wrappers (data parallel, compiled, Lightning) put before every name.
 _PREFIX = re.compile(r"^(module|_orig_mod|model|net)\.")
 
 
-def read_weights(path: Path, wanted: Collection[str] = ()) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
     """Read tensors by name from a ``.safetensors``, ``.pt`` or ``.pth`` file. Pickled code is never run.
 
     Parameters
     ----------
     path
-        The file. A ``.pt`` may hold the state dict itself or nest it under ``state_dict``, ``model`` and the like,
-        beside other tensors (``best_acc1``) and other parts (an optimiser's state, averaged weights).
-    wanted
-        Names of the network's tensors: they tell which part of the file is meant.
+        The file. A ``.pt`` may hold the state dict itself or nest it under ``state_dict``, ``model`` and the like.
 
     Returns
     -------
@@ -65,13 +49,12 @@ def read_weights(path: Path, wanted: Collection[str] = ()) -> dict[str, Tensor]:
             raise FreqmapsError(f"{path}: not a whole safetensors file ({error})") from error
     if path.suffix not in (".pt", ".pth"):
         raise FreqmapsError(f"{path}: weights must be .safetensors, .pt or .pth, not '{path.suffix}'")
-    return _tensors(_unpickle(path), path, wanted)
+    return _tensors(_unpickle(path), path)
 
 
 def _unpickle(path: Path) -> Any:
     try:
-        with torch.serialization.safe_globals(_HARMLESS):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise FreqmapsError(
             f"{path}: holds pickled objects other than tensors, which could run any code and are refused; "
@@ -81,40 +64,15 @@ def _unpickle(path: Path) -> Any:
         raise FreqmapsError(f"{path}: not a whole torch file ({' '.join(str(error).split())[:200]})") from error
 
 
-def _tensors(content: Any, path: Path, wanted: Collection[str] = ()) -> dict[str, Tensor]:
-    """Return the part of a file's content that is the weights: of those that hold tensors, the one that fits best."""
-    parts = list(_parts(content, ()))
-    if not parts:
-        raise FreqmapsError(f"{path}: holds no tensors by name; save it with torch.save(model.state_dict(), path)")
-    place, chosen = max(parts, key=lambda part: _fitness(part, wanted))
-    if place or len(chosen) < len(content):
-        top = {place[0]} if place else set(chosen)
-        others = [str(name) for name in content if str(name) not in top]
-        _log.info(
-            "%s: %d tensors taken from %s%s", path, len(chosen), f"'{'.'.join(place)}'" if place else "its top level",
-            f"; left out: {', '.join(others[:8])}{' and more' if len(others) > 8 else ''}" if others else "",
-        )  # fmt: skip
-    return chosen
-
-
-def _parts(content: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
-    """Yield every mapping of a file that holds tensors by name, with its place; three levels deep."""
-    if not isinstance(content, Mapping):
-        return
-    found = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
-    if found:
-        yield place, found
-    if len(place) < 3:
-        for name, inside in content.items():
-            yield from _parts(inside, (*place, str(name)))
-
-
-def _fitness(part: tuple[tuple[str, ...], dict[str, Tensor]], wanted: Collection[str]) -> tuple[int, int, int]:
-    """Order parts of a file: by how many names the network has, by a usual name, by the number of tensors."""
-    place, tensors = part
-    fitting = max(len(names.keys() & set(wanted)) for names in unwrapped(tensors))
-    usual = _NESTED[::-1].index(place[-1]) + 1 if place and place[-1] in _NESTED else 0
-    return fitting, usual if len(tensors) > 1 else 0, len(tensors)
+def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
+    for _ in range(3):
+        if not isinstance(content, Mapping):
+            break
+        found = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
+        if found:
+            return found
+        content = next((content[name] for name in _NESTED if name in content), None)
+    raise FreqmapsError(f"{path}: holds no tensors by name; save it with torch.save(model.state_dict(), path)")
 
 
 def fit(net: nn.Module, weights: Mapping[str, Tensor], what: str, *, ignore: tuple[str, ...] = ()) -> None:
@@ -147,30 +105,13 @@ def fit(net: nn.Module, weights: Mapping[str, Tensor], what: str, *, ignore: tup
         for n, w in wanted.items()
         if n in given and given[n].shape != w.shape
     ]
-    whole = [
-        f"{n} is {str(given[n].dtype).removeprefix('torch.')}, expected floats"
-        for n, w in wanted.items()
-        if n in given and w.is_floating_point() and not given[n].is_floating_point()
-    ]
     problems = [_list("missing", missing), _list("unexpected", unexpected), _list("of another shape", shapes)]
-    problems.append(_list("of another type", whole))
     if any(problems):
         raise FreqmapsError(f"{what}: the weights do not fit: {'; '.join(p for p in problems if p)}")
-    given = _as_wanted(given, wanted, what)
     broken = [n for n, t in given.items() if t.is_floating_point() and not bool(t.isfinite().all())]
     if broken:
         raise FreqmapsError(f"{what}: {_list('with NaN or infinity', broken)}; take a checkpoint of an earlier epoch")
     net.load_state_dict(given, strict=False)
-
-
-def _as_wanted(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
-    """Return floats in the network's precision; says so of weights that were kept in a lower one."""
-    floats = {n: w.dtype for n, w in wanted.items() if w.is_floating_point() and n in given}
-    lower = {given[n].dtype for n, kind in floats.items() if given[n].dtype.itemsize < kind.itemsize}
-    if lower:
-        kinds = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in lower))
-        _log.info("%s: the weights are %s and are computed with as float32", what, kinds)
-    return {n: t.to(floats[n]) if n in floats else t for n, t in given.items()}
 
 
 def unwrapped(weights: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:

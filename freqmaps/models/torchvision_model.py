@@ -43,7 +43,11 @@ def build(*, classes: int, channels: int, size: int, name: str, pretrained: str 
     FreqmapsError
         Unknown name, unsuited size, no linear head, a failed download, or weights that do not fit.
     """
-    check(name=name, pretrained=pretrained)
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if name not in known:
+        raise ConfigError(f"torchvision_model: no model named '{name}'; {nearest(name, known)}")
     weights = None if pretrained is None else _weights(name, pretrained)
     net = _construct(name, size)
     top = last_linear(net, f"torchvision_model {name}")
@@ -56,31 +60,6 @@ def build(*, classes: int, channels: int, size: int, name: str, pretrained: str 
     assert isinstance(features, int)
     replace(net, top, nn.Linear(features, classes))
     return net
-
-
-def check(*, name: str, pretrained: str | None = None) -> None:
-    """Check the names of a network and of its weights; nothing is downloaded.
-
-    Raises
-    ------
-    ConfigError
-        torchvision has no such network, or no such weights of it.
-    """
-    from torchvision import models
-
-    known = models.list_models(module=models)
-    if name not in known:
-        raise ConfigError(f"torchvision_model: no model named '{name}'; {nearest(name, known)}")
-    if pretrained is not None and not _is_a_path(pretrained):
-        allowed = ["imagenet", *(str(w.name) for w in models.get_model_weights(name))]
-        if pretrained not in allowed:
-            raise ConfigError(
-                f"torchvision_model: {name} has no weights '{pretrained}'; {nearest(pretrained, allowed)}"
-            )
-
-
-def _is_a_path(pretrained: str) -> bool:
-    return bool(Path(pretrained).suffix) or os.sep in pretrained
 
 
 def _construct(name: str, size: int) -> nn.Module:
@@ -105,12 +84,15 @@ def _construct(name: str, size: int) -> nn.Module:
 
 
 def _weights(name: str, pretrained: str) -> dict[str, Tensor]:
-    if _is_a_path(pretrained):
+    if Path(pretrained).suffix or os.sep in pretrained:
         return read_weights(Path(pretrained))
     from torchvision import models
 
     entries = {str(w.name): w for w in models.get_model_weights(name)}
     wanted = "IMAGENET1K_V1" if pretrained == "imagenet" else pretrained
+    if wanted not in entries:
+        allowed = ["imagenet", *entries]
+        raise ConfigError(f"torchvision_model: {name} has no weights '{pretrained}'; {nearest(pretrained, allowed)}")
     try:
         return dict(entries[wanted].get_state_dict(progress=False, check_hash=True, map_location="cpu"))
     except (OSError, RuntimeError) as error:

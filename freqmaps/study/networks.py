@@ -130,7 +130,6 @@ class Networks:
             }
             told["located"]["pretrained"] = weights
         if model["checkpoint"] is None and precheck.is_open(architecture):
-            shape = {"classes": len(description.classes), "channels": description.channels, "size": description.size}
             digest = code.stage_digest([architecture.path])
             precheck.network(spec["model"], told["located"], shape, digest, where)
         trained = {name: value for name, value in names.items() if name != "step"}

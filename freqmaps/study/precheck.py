@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from freqmaps.core import components
-from freqmaps.core.asked import UNANSWERED
+from freqmaps.core.asked import NOTE, UNANSWERED
 from freqmaps.core.cache import cache_folder
 from freqmaps.core.errors import ConfigError
 from freqmaps.core.files import write_text
@@ -185,6 +185,9 @@ def _ask(
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it could not be loaded"
         raise ConfigError(f"{where}: {reason}")
+    for note in done.stderr.splitlines():
+        if note.startswith(NOTE):
+            print(note, file=sys.stderr)
     said = done.stdout.strip().splitlines()
     _remember(answer, said[-1] if said else "")
     return said[-1] if said else ""

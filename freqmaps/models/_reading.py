@@ -1,0 +1,117 @@
+"""Checkpoints as training scripts leave them: weights among other tensors and parts of a file, in any precision.
+
+What the jobs' own reader takes for something else is read here, before any work starts, and converted for them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path, PosixPath
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.models._weights import _NESTED, _unpickle, read_weights, unwrapped
+
+DECIDES_NUMBERS = False
+
+#: What training scripts pickle beside the weights and what cannot run any code: arguments, paths, NumPy's numbers.
+_HARMLESS: list[Any] = [
+    argparse.Namespace,
+    PosixPath,
+    np.dtype,
+    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),
+    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),
+    *(type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "b1")),
+]
+_log = logging.getLogger("freqmaps")
+
+
+def read(path: Path, net: nn.Module) -> tuple[dict[str, Tensor], bool]:
+    """Read the weights of a network from a file.
+
+    Parameters
+    ----------
+    path
+        ``.safetensors``, ``.pt`` or ``.pth``; a ``.pt`` may hold them beside other tensors and parts.
+    net
+        The network: the names of its tensors tell which part of the file is meant.
+
+    Returns
+    -------
+    weights, as_is
+        By name, floats in float32 or above; whether ``read_weights``, which jobs load with, reads the same.
+
+    Raises
+    ------
+    FreqmapsError
+        Not such a file, no tensors in it, or integers in the place of floats.
+    """
+    wanted = net.state_dict()
+    if not path.is_file() or path.suffix not in (".pt", ".pth"):
+        found, plain = read_weights(path), True
+    else:
+        with torch.serialization.safe_globals(_HARMLESS):
+            found = _tensors(_unpickle(path), path, wanted.keys())
+        try:
+            plain = read_weights(path).keys() == found.keys()
+        except FreqmapsError:
+            plain = False
+    weights = _as_wanted(found, wanted, str(path))
+    return weights, plain and all(weights[name] is tensor for name, tensor in found.items())
+
+
+def _tensors(content: Any, path: Path, wanted: Collection[str]) -> dict[str, Tensor]:
+    """Return the part of a file's content that is the weights: of those that hold tensors, the one that fits best."""
+    parts = list(_parts(content, ()))
+    if not parts:
+        raise FreqmapsError(f"{path}: holds no tensors by name; save it with torch.save(model.state_dict(), path)")
+    place, chosen = max(parts, key=lambda part: _fitness(part, wanted))
+    if place or len(chosen) < len(content):
+        top = {place[0]} if place else set(chosen)
+        others = [str(name) for name in content if str(name) not in top]
+        _log.info(
+            "%s: %d tensors taken from %s%s", path, len(chosen), f"'{'.'.join(place)}'" if place else "its top level",
+            f"; left out: {', '.join(others[:8])}{' and more' if len(others) > 8 else ''}" if others else "",
+        )  # fmt: skip
+    return chosen
+
+
+def _parts(content: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
+    """Yield every mapping of a file that holds tensors by name, with its place; three levels deep."""
+    if not isinstance(content, Mapping):
+        return
+    found = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
+    if found:
+        yield place, found
+    if len(place) < 3:
+        for name, inside in content.items():
+            yield from _parts(inside, (*place, str(name)))
+
+
+def _fitness(part: tuple[tuple[str, ...], dict[str, Tensor]], wanted: Collection[str]) -> tuple[int, int, int]:
+    """Order parts of a file: by how many names the network has, by a usual name, by the number of tensors."""
+    place, tensors = part
+    fitting = max(len(names.keys() & set(wanted)) for names in unwrapped(tensors))
+    usual = _NESTED[::-1].index(place[-1]) + 1 if place and place[-1] in _NESTED else 0
+    return fitting, usual if len(tensors) > 1 else 0, len(tensors)
+
+
+def _as_wanted(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
+    """Return floats of low precision as float32, and say so; refuse integers in the place of floats."""
+    names = {name: next((n for n in (name, name.partition(".")[2]) if n in wanted), "") for name in given}
+    floats = {n for n, own in names.items() if own and wanted[own].is_floating_point()}
+    whole = [n for n in sorted(floats) if not given[n].is_floating_point()]
+    if whole:
+        kind = str(given[whole[0]].dtype).removeprefix("torch.")
+        raise FreqmapsError(f"{what}: '{whole[0]}' is {kind}, expected floats; save the weights before quantising them")
+    lower = {given[n].dtype for n in given if given[n].is_floating_point() and given[n].dtype.itemsize < 4}
+    if lower:
+        kinds = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in lower))
+        _log.info("%s: the weights are %s and are computed with as float32", what, kinds)
+    return {n: t.float() if t.dtype in lower else t for n, t in given.items()}
