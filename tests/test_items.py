@@ -24,6 +24,7 @@ from freqmaps.publish.published import AS_PUBLISHED, published
 from freqmaps.publish.tables import scope_notes
 from freqmaps.results.reader import Inputs
 from tests import (
+    synthetic_by_size,
     synthetic_c22,
     synthetic_corruptions,
     synthetic_defence,
@@ -384,6 +385,7 @@ OTHERS = (
     *synthetic_robustness.ITEMS,
     *synthetic_c22.ITEMS,
     *synthetic_corruptions.ITEMS,
+    *synthetic_by_size.ITEMS,
 )
 
 
