@@ -92,12 +92,13 @@ MISTAKES = {
         "items[0] (B25-T1).attacks: no run has attack 'cw'",
     ),
     "item whose results nobody makes": (
-        in_run(maps=[]) | {"items": [{"item": "B25-T1", "attacks": ["fmn"]}]},
+        in_run(maps=[], evaluations=[]) | {"items": [{"item": "B25-T1", "attacks": ["fmn"]}]},
         "items[0]: item 'B25-T1' needs results of stage 'correlation', which no run asks for",
     ),
     "item whose maps have another basis": (
         changed(
-            maps={"ce": {"basis": "dct"}}, items=[{"item": "B25-F1", "select": {"maps": "ce"}}], pairings=ANY_BASIS
+            maps={"ce": {"basis": "dct"}}, items=[{"item": "B25-F1", "select": {"maps": "ce"}}], pairings=ANY_BASIS,
+            runs=[base()["runs"][0] | {"evaluations": []}],
         ),
         "items[0]: item 'B25-F1' needs results of stage 'maps' and basis fourier, which no run asks for",
     ),
@@ -191,7 +192,8 @@ def test_a_name_that_only_looks_like_a_kind_of_images_is_harmless():
 
 def test_a_map_setting_has_the_basis_that_it_names():
     def bases(**given):
-        nodes = study(changed(items=[], pairings=ANY_BASIS, **given)).graph.nodes.values()
+        runs = [base()["runs"][0] | {"evaluations": []}]
+        nodes = study(changed(items=[], pairings=ANY_BASIS, runs=runs, **given)).graph.nodes.values()
         return {str(n.spec["parameters"]["basis"]) for n in nodes if n.stage == "maps" and n.names["maps"] == "ce"}
 
     assert bases() == {"{'kind': 'fourier', 'parameters': {}}"}

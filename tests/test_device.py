@@ -247,14 +247,15 @@ def waits(seen):
     return {f"{place}, {what}": count for (place, what), count in seen.waits.items() if count}
 
 
+@pytest.mark.parametrize("stop", ["settled", "quiet"])
 @pytest.mark.parametrize("basis", components.names("basis"))
-def test_a_step_of_the_maps_waits_for_nothing_but_its_looks(basis):
+def test_a_step_of_the_maps_waits_for_nothing_but_its_looks(basis, stop):
     """Ten steps between two looks at which maps have stopped; a look is one copy."""
     images, objective = torch.from_numpy(some_images(4, 2)), components.load("objective", "cross_entropy")(penalty=0.1)
     chosen = components.load("basis", basis)(**tiny("basis", basis))
     with accelerator() as seen:
         run = _Run(small_net(2), images, torch.zeros(4, dtype=torch.int64), range(4), objective, chosen,
-                   MapSettings(), DEVICE, 4, None)  # fmt: skip
+                   MapSettings(stop=stop), DEVICE, 4, None)  # fmt: skip
         run._advance()  # fills the slots
         seen.waits.clear()
         run._advance()
