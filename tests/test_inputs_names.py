@@ -85,6 +85,8 @@ def test_ctrl_c_in_the_middle_of_a_training_and_the_same_command_again(lab):
     process = subprocess.Popen(
         words, cwd=lab, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, start_new_session=True,
+        # Where the tests themselves run in the background, a shell has told them to ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     place = lab / "results" / "digits" / "small-cnn" / "standard" / "seed0" / "training"
     deadline = time.monotonic() + 120
