@@ -289,7 +289,7 @@ def command(folder, *words, code=0):
 
 NEUTRAL_SETTING = (
     text("freqmaps/maps/settings.py", "    patience: int = 300\n", "    patience: int = 300\n    restarts: int = 0\n"),
-    text("freqmaps/maps/settings.py", "RANGES = {", 'NEUTRAL = {"restarts": 0}\n\nRANGES = {'),
+    text("freqmaps/maps/settings.py", '{"settling": 0}', '{"settling": 0, "restarts": 0}'),
 )
 NEUTRAL_ARGUMENT = (
     text("freqmaps/attacks/pgd.py", "def build(\n    *,\n", "def build(\n    *,\n    averaged: bool = False,\n"),
