@@ -10,6 +10,8 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -81,7 +83,6 @@ CLASSES = ["fox", "cat", "dog"]
 
 def hub_file(path: Path, images, labels, *, names=CLASSES, image="image", label="label", rows=2, raw=False) -> Path:
     """Write a parquet file as the library ``datasets`` does, with its metadata, in small row groups."""
-    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     path.parent.mkdir(parents=True, exist_ok=True)
     column = list(images) if raw else [{"bytes": data, "path": f"{i}.png"} for i, data in enumerate(images)]
     table = pa.table({image: column, label: labels})

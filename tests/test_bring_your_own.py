@@ -49,10 +49,9 @@ def _arrays(data):
 
 
 def _hubs(data):
-    if components.find("dataset", "parquet") and pytest.importorskip("pyarrow"):
-        files.hub(data / "toys-parquet")
-        snapshot = data / "hub" / "datasets--someone--toys" / "snapshots" / "1"
-        files.hub(snapshot, splits=("train", "validation"), label="fine_label")
+    files.hub(data / "toys-parquet")
+    snapshot = data / "hub" / "datasets--someone--toys" / "snapshots" / "1"
+    files.hub(snapshot, splits=("train", "validation"), label="fine_label")
 
 
 def prepare(folder):
@@ -124,7 +123,8 @@ def test_every_model_of_the_page(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     if given["architecture"] == "timm_model":
-        timm = pytest.importorskip("timm")
+        import timm
+
         if "pretrained" in given:
             weights(tmp_path, name, timm.create_model(given["name"]))
     taken = built(name, given, seed=1).eval()

@@ -1,6 +1,7 @@
 """Compiled networks: the same maps to rounding, on every path to them, and a plain run where nothing can compile."""
 
 import logging
+import os
 import shutil
 
 import numpy as np
@@ -13,7 +14,11 @@ from freqmaps.maps import MapSettings, compute_maps
 from freqmaps.optimise import compiled as module
 from freqmaps.optimise.compiled import Compiled, compiled
 
-needs_compiler = pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="no C++ compiler")
+#: Skips a test where there is no compiler; with FREQMAPS_REQUIRE_COMPILER=1, as in CI, it runs and fails.
+needs_compiler = pytest.mark.skipif(
+    os.environ.get("FREQMAPS_REQUIRE_COMPILER") != "1" and not (shutil.which("g++") or shutil.which("clang++")),
+    reason="no C++ compiler here (on Debian: g++)",
+)
 
 
 def network():

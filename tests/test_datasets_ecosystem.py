@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -89,7 +91,6 @@ def test_parquet_identity_is_that_of_the_images(tmp_path):
 
 
 def test_parquet_with_text_labels_and_images_beside_it(tmp_path):
-    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     made = as_folder(tmp_path / "d", {f"i/{n}.png": picture(n) for n in range(6)})
     rows = [{"bytes": None, "path": f"i/{n}.png"} for n in range(6)]
     pq.write_table(pa.table({"image": rows, "class": list("bababa")}), made / "a.parquet")

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+import timm
 import torch
 from torch.nn import functional as F
 
@@ -13,8 +14,6 @@ from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.models import Recipe, build_classifier, load_classifier, load_foreign, save_classifier
 from freqmaps.models._pretrained import normalisation
 from tests.tiny_models import images
-
-timm = pytest.importorskip("timm")
 
 SHAPE = {"classes": 7, "channels": 3, "size": 32}
 

@@ -1,6 +1,5 @@
 """Tiny networks and images for the tests of models."""
 
-import pytest
 import torch
 
 from freqmaps.core import components
@@ -8,8 +7,6 @@ from freqmaps.models import build_classifier
 
 
 def tiny(architecture="small_cnn", classes=10, channels=1, size=8, seed=0, **more):
-    if architecture == "timm_model":
-        pytest.importorskip("timm")
     parameters = (
         {"width": 4} if architecture == "small_cnn" else dict(components.find("model", architecture).constants["TINY"])
     )

@@ -13,8 +13,8 @@ from typing import Any, Optional
 from freqmaps.attacks._api import AttackPlan, Norm
 from freqmaps.attacks._foolbox import FoolboxAttack, attacks, distances, plan
 from freqmaps.attacks._starts import StartedAttack, needs_start
-from freqmaps.core.components import check_value
 from freqmaps.core.errors import FreqmapsError, nearest
+from freqmaps.core.values import check_value
 
 LIBRARIES = ("foolbox", "eagerpy")
 RANGES = {"epsilon": "(0, 1000)", "block": "[1, 1e6)"}

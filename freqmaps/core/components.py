@@ -11,7 +11,6 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
@@ -19,11 +18,11 @@ from typing import Any, TypeVar
 
 from freqmaps.core import limits, literals
 from freqmaps.core.errors import ConfigError, nearest
+from freqmaps.core.values import REQUIRED, check_value
 
 DECIDES_NUMBERS = False
 
 PACKAGE = Path(__file__).parent.parent
-REQUIRED = object()
 
 #: Where the components of a kind lie, and the function (or keyword-only dataclass) whose signature is theirs.
 _FOLDERS = {
@@ -304,80 +303,6 @@ def current(component: Component, spec: Mapping[str, Any]) -> dict[str, Any]:
             value = found.pop(old)
             found |= {now["to"]: value} if "to" in now else {}
     return found
-
-
-def check_value(value: Any, annotation: str, where: str) -> Any:
-    """Check a config value against a simple annotation; ``"8/255"`` is read as a float where one is due.
-
-    >>> check_value("1/4", "float", "here")
-    0.25
-    """
-    for option in _options(annotation):
-        converted = _convert(value, option)
-        if converted is not REQUIRED:
-            return converted
-    for option in _options(annotation):
-        if option.startswith("list[Literal[") and isinstance(value, list):
-            allowed = [str(one) for one in ast.literal_eval(f"({option[13:-2]},)")]
-            odd = next(str(one) for one in value if one not in allowed)
-            raise ConfigError(f"{where}: no '{odd}' in this list; {nearest(odd, allowed)}")
-    raise ConfigError(f"{where}: expected {annotation}, found {value!r}")
-
-
-def _options(annotation: str) -> list[str]:
-    """Split ``float | None`` at the top level only, and ``Literal['a', 'b']`` not at all."""
-    options, depth, current = [], 0, ""
-    for character in annotation:
-        depth += (character in "[(") - (character in "])")
-        if character == "|" and depth == 0:
-            options.append(current.strip())
-            current = ""
-        else:
-            current += character
-    return [*options, current.strip()]
-
-
-def _convert(value: Any, annotation: str) -> Any:
-    if annotation == "Any":
-        return value
-    if annotation == "None":
-        return None if value is None else REQUIRED
-    if annotation.startswith("Literal["):
-        return value if value in ast.literal_eval(f"({annotation[8:-1]},)") else REQUIRED
-    if annotation.startswith(("list[", "tuple[", "Sequence[")):
-        inner = annotation[annotation.index("[") + 1 : -1]
-        inner = inner if inner.startswith("Literal[") else inner.split(",")[0]
-        if not isinstance(value, list | tuple):
-            return REQUIRED
-        items = [_convert(v, inner) for v in value]
-        return REQUIRED if REQUIRED in items else items
-    if annotation.startswith(("dict", "Mapping")):
-        return dict(value) if isinstance(value, Mapping) else REQUIRED
-    return _convert_scalar(value, annotation)
-
-
-def _convert_scalar(value: Any, annotation: str) -> Any:
-    if annotation == "bool":
-        return value if isinstance(value, bool) else REQUIRED
-    if annotation == "str":
-        return value if isinstance(value, str) else REQUIRED
-    if isinstance(value, bool):
-        return REQUIRED
-    if annotation == "int":
-        if isinstance(value, str) and value.removeprefix("-").isdecimal():
-            return int(value)  # nested values of `snakemake --config` arrive as text
-        return value if isinstance(value, int) else REQUIRED
-    if annotation == "float":
-        if isinstance(value, str):
-            try:
-                value = float(Fraction(value))
-            except (ValueError, ZeroDivisionError):
-                try:
-                    value = float(value)  # YAML 1.1 reads 1e-3 as a string
-                except ValueError:
-                    return REQUIRED
-        return float(value) if isinstance(value, int | float) and abs(float(value)) < float("inf") else REQUIRED
-    return REQUIRED
 
 
 def module(component: Component) -> ModuleType:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _files, _folders, _sources
+from freqmaps.datasets import _files, _folders, _layout, _sources
 from freqmaps.datasets._api import Block, in_blocks
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def blocks(
     if is_arrays(root):
         yield from _from_arrays(folder, name, severity, (channels, size, size), wanted)
         return
-    found = _folders.entries([(_sources.source(_found(folder / name / str(severity)), "root"), "")])
+    found = _layout.entries([(_sources.source(_found(folder / name / str(severity)), "root"), "")])
     chosen = _chosen([f"test/{entry.sample}" for entry in found], wanted)
     classes = sorted({entry.folder for entry in found})
     parts = [found[i] for i in chosen]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _files, _folders, _sources
+from freqmaps.datasets import _files, _folders, _layout, _sources
 from freqmaps.datasets._api import Block, Description
 
 UNKEYED = ("root", "train", "test")
@@ -51,7 +51,7 @@ def describe(
         Wrong path, no or empty class folders, a class that one split lacks, an image that cannot be read.
     """
     known = _folders.summary(_places(root, train, test), classes)
-    counts = _folders.pick(known["counts"], classes)
+    counts = _layout.pick(known["counts"], classes)
     names = tuple(next(iter(counts.values()))) if classes else tuple(sorted(next(iter(counts.values()))))
     splits = _folders.split_counts(known | {"counts": counts}, test_fraction)
     identity = {"images": sum(splits.values()), "bytes": known["bytes"], "digest": known["digest"]}
@@ -72,8 +72,8 @@ def read(
     """Yield the images in store order; parameters and errors as :func:`describe`."""
     places = _places(root, train, test)
     side = size or _folders.common_size(_folders.summary(places, classes))
-    found = _folders.entries(places, classes)
-    _folders.describe_scan(places, classes)
+    found = _layout.entries(places, classes)
+    _layout.describe_scan(places, classes)
     yield from _folders.blocks(found, channels=channels, size=side, test_fraction=test_fraction, classes=classes)
 
 

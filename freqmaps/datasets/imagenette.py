@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from freqmaps.core.errors import ConfigError, nearest
-from freqmaps.datasets import _files, _folders, _originals, _sources
+from freqmaps.datasets import _files, _folders, _layout, _originals, _sources
 from freqmaps.datasets._api import Block, Description
 from freqmaps.datasets._originals import Original
 
@@ -72,7 +72,7 @@ def describe(
     md5 = _originals.md5(folder, original)
     # What the published archive holds is known before it is there.
     counts = _PUBLISHED if md5 == original.md5 else _folders.summary(_place(folder / original.name))["counts"]
-    chosen = _folders.pick(counts, _folders_of(classes, counts))
+    chosen = _layout.pick(counts, _folders_of(classes, counts))
     splits = _folders.split_counts({"counts": chosen, "first": original.name}, None)
     names = tuple(_name(folder) for folder in next(iter(chosen.values())))
     return Description(
@@ -91,8 +91,8 @@ def read(
 ) -> Iterator[Block]:
     """Yield the images (uint8) in store order; parameters and errors as :func:`describe`."""
     path = _originals.fetch(_files.expanded(root), ORIGINALS[version])
-    found = _folders.entries(_place(path))
-    wanted = _folders_of(classes, _folders.count(found))
+    found = _layout.entries(_place(path))
+    wanted = _folders_of(classes, _layout.count(found))
     found = [e for e in found if wanted is None or e.folder in wanted]
     yield from _folders.blocks(found, channels=channels, size=size, test_fraction=None, classes=wanted)
 

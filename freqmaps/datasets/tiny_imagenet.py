@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from freqmaps.core.errors import ConfigError, nearest
-from freqmaps.datasets import _decode, _files, _folders, _order, _originals, _sources
+from freqmaps.datasets import _decode, _files, _folders, _layout, _order, _originals, _sources
 from freqmaps.datasets._api import Block, Description
-from freqmaps.datasets._folders import Entry
+from freqmaps.datasets._layout import Entry
 from freqmaps.datasets._originals import Original
 from freqmaps.datasets._sources import Source
 from freqmaps.datasets._tiny_imagenet_classes import CLASSES
@@ -56,7 +56,7 @@ def describe(
     folder = _files.expanded(root)
     md5 = _originals.md5(folder, ORIGINAL)
     known = _published() if md5 == ORIGINAL.md5 else _looked_at(folder / ORIGINAL.name)
-    chosen = _folders.pick(known["counts"], _ids(classes, known["names"]))
+    chosen = _layout.pick(known["counts"], _ids(classes, known["names"]))
     return Description(
         {"files": {ORIGINAL.name: md5}},
         {split: sum(chosen[split].values()) for split in ("train", "test")},
@@ -109,7 +109,7 @@ def _entries(source: Source) -> tuple[list[Entry], dict[str, str]]:
     missing = set(class_of) - {PurePosixPath(e.member).name for e in found if e.split == "test"}
     if missing:
         raise ConfigError(f"'{source.path}' lacks the image '{min(missing)}' of {_ANNOTATIONS}; use the original file")
-    _order.check_classes(_folders.count(found), f"'{source.path}' is not complete; use the original file")
+    _order.check_classes(_layout.count(found), f"'{source.path}' is not complete; use the original file")
     return found, words
 
 

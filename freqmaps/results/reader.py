@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,14 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from freqmaps.core.errors import FreqmapsError, StoreError
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.images import ESSENTIAL
 from freqmaps.provenance import manifest as manifests
+from freqmaps.results._files import CORRELATION_NAMES, _csv, _firsts, _part
 from freqmaps.results.settings import ranged_start, refuse_mixed, split_of
-from freqmaps.stores import ADVERSARIAL, ARRAYS, DATASET, GROUP_MAPS, MAPS, MATRICES, Contract, open_store, read
+from freqmaps.stores import ADVERSARIAL, ARRAYS, DATASET, GROUP_MAPS, MAPS, MATRICES, Contract, read
 
 STORE = "store.zarr.zip"
-CORRELATION_NAMES = ("dataset", "model", "training", "seed", "maps", "attack", "pairing", "metric")
 
 
 @dataclass(frozen=True)
@@ -362,12 +361,6 @@ class Results:
         return joined.sel(sample=list(samples))
 
 
-def _firsts(ids: Sequence[str]) -> slice | list[int]:
-    """Return where each id stands first; a slice, which copies nothing, where none stands twice."""
-    firsts = {sample: row for row, sample in reversed(list(enumerate(ids)))}
-    return slice(None) if len(firsts) == len(ids) else sorted(firsts.values())
-
-
 def _start(result: Result) -> tuple[int, int]:
     return int(result.names.get("step", -1)), ranged_start(result.names)
 
@@ -391,40 +384,6 @@ def _of_basis(store: xr.Dataset, basis: str | None, names: Mapping[str, Any]) ->
 def _shown(names: Mapping[str, Any]) -> str:
     told = {key: "any" if name is EVERY_STEP else name for key, name in names.items()}
     return ", ".join(f"{key} '{name}'" for key, name in told.items()) or "any name"
-
-
-def _csv(path: Path) -> pd.DataFrame:
-    if path.name in ("per_sample.csv", "samples.csv") and path.is_file() and not path.stat().st_size:
-        raise FreqmapsError(f"{path}: empty; this kind of metric or evaluation says nothing of single samples")
-    try:
-        texts = dict.fromkeys((*CORRELATION_NAMES, "sample", "error_method", "extra"), str)
-        found = pd.read_csv(path, dtype=texts)
-        return found.astype({"value": float}) if path.name == "per_sample.csv" else found
-    except (
-        OSError,
-        KeyError,
-        ValueError,
-        pd.errors.ParserError,
-        pd.errors.EmptyDataError,
-        UnicodeDecodeError,
-    ) as error:
-        raise StoreError(f"{path}: cannot be read ({error}); delete its folder and run the target again") from error
-
-
-def _part(path: Path, contract: Contract, samples: Sequence[str] | None, variables: Sequence[str] | None) -> xr.Dataset:
-    positions = None
-    if samples is not None:
-        with open_store(path, contract) as lazy:
-            wanted = set(samples)
-            positions = [i for i, s in enumerate(lazy["sample"].values.tolist()) if s in wanted]
-    if variables is None:
-        return read(path, contract, positions)
-    with open_store(path, contract) as lazy:
-        part = lazy[list(variables)]
-        try:
-            return (part if positions is None else part.isel(sample=positions)).load()
-        except (zipfile.BadZipFile, ValueError, RuntimeError, OSError, KeyError) as error:
-            raise StoreError(f"{path}: corrupt chunk ({error}); delete its folder and run the target again") from error
 
 
 #: What authors of items and evaluations call the results that they are given.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from freqmaps.core import components
+from freqmaps.core import components, values
 from freqmaps.study import config
 
 DECIDES_NUMBERS = False
@@ -72,7 +72,7 @@ def _component(
     yield "| parameter | type | default |"
     yield "|---|---|---|"
     for parameter in parameters:
-        default = "required" if parameter.default is components.REQUIRED else f"`{json.dumps(parameter.default)}`"
+        default = "required" if parameter.default is values.REQUIRED else f"`{json.dumps(parameter.default)}`"
         note = ", decides no key" if parameter.name in component.unkeyed else ""
         yield f"| `{parameter.name}` | {parameter.annotation.replace('|', 'or')} | {default}{note} |"
 

@@ -1,0 +1,89 @@
+"""Values of a config held against the simple annotations of a component's parameters, and read as these say."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from freqmaps.core.errors import ConfigError, nearest
+
+DECIDES_NUMBERS = False
+
+#: Stands for a value that there is not: a parameter without a default, or a value that an annotation does not take.
+REQUIRED = object()
+
+
+def check_value(value: Any, annotation: str, where: str) -> Any:
+    """Check a config value against a simple annotation; ``"8/255"`` is read as a float where one is due.
+
+    >>> check_value("1/4", "float", "here")
+    0.25
+    """
+    for option in _options(annotation):
+        converted = _convert(value, option)
+        if converted is not REQUIRED:
+            return converted
+    for option in _options(annotation):
+        if option.startswith("list[Literal[") and isinstance(value, list):
+            allowed = [str(one) for one in ast.literal_eval(f"({option[13:-2]},)")]
+            odd = next(str(one) for one in value if one not in allowed)
+            raise ConfigError(f"{where}: no '{odd}' in this list; {nearest(odd, allowed)}")
+    raise ConfigError(f"{where}: expected {annotation}, found {value!r}")
+
+
+def _options(annotation: str) -> list[str]:
+    """Split ``float | None`` at the top level only, and ``Literal['a', 'b']`` not at all."""
+    options, depth, current = [], 0, ""
+    for character in annotation:
+        depth += (character in "[(") - (character in "])")
+        if character == "|" and depth == 0:
+            options.append(current.strip())
+            current = ""
+        else:
+            current += character
+    return [*options, current.strip()]
+
+
+def _convert(value: Any, annotation: str) -> Any:
+    if annotation == "Any":
+        return value
+    if annotation == "None":
+        return None if value is None else REQUIRED
+    if annotation.startswith("Literal["):
+        return value if value in ast.literal_eval(f"({annotation[8:-1]},)") else REQUIRED
+    if annotation.startswith(("list[", "tuple[", "Sequence[")):
+        inner = annotation[annotation.index("[") + 1 : -1]
+        inner = inner if inner.startswith("Literal[") else inner.split(",")[0]
+        if not isinstance(value, list | tuple):
+            return REQUIRED
+        items = [_convert(v, inner) for v in value]
+        return REQUIRED if REQUIRED in items else items
+    if annotation.startswith(("dict", "Mapping")):
+        return dict(value) if isinstance(value, Mapping) else REQUIRED
+    return _convert_scalar(value, annotation)
+
+
+def _convert_scalar(value: Any, annotation: str) -> Any:
+    if annotation == "bool":
+        return value if isinstance(value, bool) else REQUIRED
+    if annotation == "str":
+        return value if isinstance(value, str) else REQUIRED
+    if isinstance(value, bool):
+        return REQUIRED
+    if annotation == "int":
+        if isinstance(value, str) and value.removeprefix("-").isdecimal():
+            return int(value)  # nested values of `snakemake --config` arrive as text
+        return value if isinstance(value, int) else REQUIRED
+    if annotation == "float":
+        if isinstance(value, str):
+            try:
+                value = float(Fraction(value))
+            except (ValueError, ZeroDivisionError):
+                try:
+                    value = float(value)  # YAML 1.1 reads 1e-3 as a string
+                except ValueError:
+                    return REQUIRED
+        return float(value) if isinstance(value, int | float) and abs(float(value)) < float("inf") else REQUIRED
+    return REQUIRED
