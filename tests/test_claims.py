@@ -112,7 +112,10 @@ def test_tests_of_one_claim_are_one_row_of_the_report(tmp_path):
     items = [made(tmp_path / "a", several), made(tmp_path / "b", [claim(0.3, 0.4)], item="K22-T9")]
     items.append(made(tmp_path / "c", ["n = 3."], item="B25-T8"))
     papers = claims_by_paper(items)
-    assert [[c["verdict"] for c in paper["claims"]] for paper in papers] == [["mixed", "does not hold"], ["holds"]]
+    assert [[c["verdict"] for c in paper["claims"]] for paper in papers] == [
+        ["differs by test", "does not hold"],
+        ["holds"],
+    ]
     assert papers[0]["claims"][0]["tally"] == "1 holds, 1 cannot be told here"
     assert in_words(items) == "Of 3 claims 1 holds, 1 does not hold, 1 has verdicts that differ from test to test."
     assert [[i.id for i in c["items"]] for c in chapters(items)] == [["B25-T9", "B25-T8"], ["K22-T9"]]

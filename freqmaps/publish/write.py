@@ -92,9 +92,8 @@ def _about(item: str) -> dict[str, Any]:
 
 
 def _claims(notes: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the parts of the notes that are claims of a paper, None for numbers that there are not."""
-    parts = [note.parts() for note in notes if isinstance(note, Claim)]
-    return [{key: None if value != value else value for key, value in one.items()} for one in parts]
+    """Return the parts of the notes that are claims of a paper."""
+    return [note.parts() for note in notes if isinstance(note, Claim)]
 
 
 def _sidecar(path: Path, content: Mapping[str, Any]) -> None:

@@ -11,6 +11,8 @@ from freqmaps.inference.verdicts import Claim
 from freqmaps.publish.ledger import paper_of, tally
 from freqmaps.publish.report._items import ReportItem
 
+#: The verdict on a claim whose tests do not agree.
+MIXED = "differs by test"
 _CSS = {"holds": "holds", "does not hold": "fails", "cannot be told here": "open"}
 
 
@@ -45,8 +47,8 @@ def claims_by_paper(items: Sequence[ReportItem]) -> list[dict[str, Any]]:
 def in_words(items: Sequence[ReportItem]) -> str:
     """Count the verdicts of all claims in a sentence."""
     every = [claim for paper in claims_by_paper(items) for claim in paper["claims"]]
-    mixed = sum(claim["verdict"] == "mixed" for claim in every)
-    counted = [tally(claim["verdict"] for claim in every if claim["verdict"] != "mixed")]
+    mixed = sum(claim["verdict"] == MIXED for claim in every)
+    counted = [tally(claim["verdict"] for claim in every if claim["verdict"] != MIXED)]
     if mixed:
         counted.append(f"{mixed} {'has' if mixed == 1 else 'have'} verdicts that differ from test to test")
     return f"Of {len(every)} claims {', '.join(filter(None, counted))}." if every else ""
@@ -61,7 +63,7 @@ def _claims(item: ReportItem) -> list[Mapping[str, Any]]:
 
 def _claim(item: str, text: str, cases: Sequence[Claim]) -> Mapping[str, Any]:
     verdicts = {one.verdict for one in cases}
-    verdict = verdicts.pop() if len(verdicts) == 1 else "mixed"
+    verdict = verdicts.pop() if len(verdicts) == 1 else MIXED
     reported = list(dict.fromkeys(one.reported for one in cases if one.reported))
     return {
         "item": item,
