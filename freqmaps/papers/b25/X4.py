@@ -132,7 +132,7 @@ def _frame(axes: Axes, label: str, sizes: Sequence[int], *, published_range: boo
         axes.axhline(0, color=MUTED, linewidth=0.6)
         for value in published(_ITEM)["idcor"]:
             axes.axhline(value, color=MUTED, linewidth=0.7, linestyle=":")
-    axes.legend(frameon=False, fontsize=5.5, labelcolor=MUTED)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, fontsize=5.5, labelcolor=MUTED)
     quiet(axes)
 
 
