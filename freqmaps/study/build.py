@@ -13,7 +13,7 @@ from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
 from freqmaps.core.paths import expanded
 from freqmaps.provenance import keys
-from freqmaps.study import atlas, budgets, config, networks, pages
+from freqmaps.study import atlas, budgets, config, networks, pages, precheck
 from freqmaps.study.comparisons import add_comparisons
 from freqmaps.study.graph import Graph, Node
 from freqmaps.study.items import Item, add_item
@@ -108,6 +108,7 @@ def study(raw: Mapping[str, Any]) -> Study:
         entry = {"item": given} if isinstance(given, str) else dict(given)
         item = add_item(built.config, built.graph, built.items, entry, f"items[{number}]")
         built.items[item.name] = item
+    built.graph.questions.ask()
     built.atlas = atlas.resolve(built.config["study"], built.config["atlas"], built.graph)
     built.atlas_node = pages.add_atlas(built)
     built.report = pages.add_report(built)
@@ -134,6 +135,7 @@ def _add_simulation(built: Study, name: str, given: dict[str, Any]) -> None:
     where, kind = f"simulations.{name}", given.pop("kind")
     component = components.find("simulation", kind, where)
     parameters = components.resolve("simulation", kind, given, where=where, supplied=("seed",))
+    precheck.component(built.graph.questions, component, parameters, where)
     built.graph.add(
         "simulation", {"simulation": name}, {"simulation": {"kind": kind, "parameters": parameters}}, {},
         parts=[component], seed=keys.seed(built.config["seed"], "simulation", name),
