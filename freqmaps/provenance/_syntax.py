@@ -36,7 +36,7 @@ DECLARATIONS = (
         "NEUTRAL",
         "FORMER",
     ),
-    *("POOLED_BY", "DECIDES_NUMBERS", "__all__"),
+    *("POOLED_BY", "DOUBTS", "DECIDES_NUMBERS", "__all__"),
 )
 #: Names whose use may reach any definition of the module.
 DYNAMIC = frozenset({"globals", "vars", "locals", "eval", "exec"})
