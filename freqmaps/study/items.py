@@ -15,6 +15,7 @@ from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, nearest
 from freqmaps.core.images import ADVERSARIAL, ESSENTIAL, NO_ATTACK
 from freqmaps.provenance import keys
+from freqmaps.study import precheck
 from freqmaps.study.graph import Graph, Node
 
 DECIDES_NUMBERS = False
@@ -65,6 +66,7 @@ def add_item(
     component = components.find("item", name, where)
     select = _selection(given.pop("select", {}), f"{where} ({name}).select", graph)
     parameters = components.resolve("item", name, given, where=f"{where} ({name})")
+    precheck.component(graph.questions, component, parameters, f"{where} ({name})")
     for attack in _attacks(parameters):
         known = {a for run in config["runs"] for a in run["attacks"]}
         if attack not in known:
