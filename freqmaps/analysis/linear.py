@@ -129,8 +129,10 @@ def separability(
         raise FreqmapsError(
             f"separability: {len(classes)} classes have {max(tested, 2)} maps or more; two are needed to tell apart"
         )
-    kept = ~np.isin(names, list(left_out))
-    splitter = _Splits(_coordinates(rows[kept]), names[kept], test_share, regularisation, np.random.default_rng(seed))
+    compared = ~np.isin(names, list(left_out))
+    splitter = _Splits(
+        _coordinates(rows[compared]), names[compared], test_share, regularisation, np.random.default_rng(seed)
+    )
     scores = np.array([splitter.scores(splits, shuffle=number > 0) for number in range(1 + shuffles)])
     means = scores[:, :, 1].mean(axis=1)
     return Separability(
@@ -186,11 +188,11 @@ def linear_responses(
     points = _coordinates(rows)
     if folds is None:
         return _two_sided(_fit(points, names, regularisation).decision_function(points))
-    found = np.empty((len(points), len(classes)))
+    responses = np.empty((len(points), len(classes)))
     for part in _parts(names, folds, np.random.default_rng(seed)):
         model = _fit(points[~part], names[~part], regularisation)
-        found[part] = _two_sided(model.decision_function(points[part]))
-    return found
+        responses[part] = _two_sided(model.decision_function(points[part]))
+    return responses
 
 
 class _Splits:
