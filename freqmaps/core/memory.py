@@ -49,13 +49,13 @@ def saved_bytes(net: nn.Module, image: Tensor) -> int:
     """Return the bytes of activations that the input gradient of one image (1, c, h, w) keeps, weights left out."""
     weights = {t.untyped_storage().data_ptr() for t in [*net.parameters(), *net.buffers()]}
     sizes: dict[int, int] = {}
-    kept: list[Tensor] = []
+    saved: list[Tensor] = []
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
             sizes[storage.data_ptr()] = storage.nbytes()
-            kept.append(tensor)  # alive, so that no other storage gets its address
+            saved.append(tensor)  # alive, so that no other storage gets its address
         return tensor
 
     with torch.enable_grad(), saved_tensors_hooks(pack, lambda tensor: tensor):

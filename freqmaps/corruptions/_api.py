@@ -160,11 +160,11 @@ def corrupted(
     for start in range(0, len(images), rows):
         part = slice(start, start + rows)
         draws = Draws(seed, f"{name} {severity}", positions[part])
-        found = function(images[part].astype(np.float64), draws, value)
-        if found.shape != images[part].shape or not np.isfinite(found).all():
+        changed = function(images[part].astype(np.float64), draws, value)
+        if changed.shape != images[part].shape or not np.isfinite(changed).all():
             raise FreqmapsError(
                 f"corruption '{name}' must return finite images of shape {images[part].shape}; it returned "
-                f"{found.shape}, {np.count_nonzero(~np.isfinite(found))} values not finite"
+                f"{changed.shape}, {np.count_nonzero(~np.isfinite(changed))} values not finite"
             )
-        out[part] = np.clip(found, 0, 1)
+        out[part] = np.clip(changed, 0, 1)
     return out

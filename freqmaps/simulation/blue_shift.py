@@ -55,8 +55,8 @@ def compute(
     rows = []
     for name in ACTIVATIONS:
         above, below = _shares(activated(name, signals, limit=limit), low, high)
-        told = {"above": above, "below": below, "above - below": above - below}
-        rows += [{"activation": name} | row for row in _rows(told)]
+        shares = {"above": above, "below": below, "above - below": above - below}
+        rows += [{"activation": name} | row for row in _rows(shares)]
     return rows
 
 
@@ -83,8 +83,8 @@ def _shares(signals: NDArray[np.float64], low: int, high: int) -> tuple[NDArray[
     return energy[:, high:].sum(axis=1) / whole, energy[:, : low - 1].sum(axis=1) / whole
 
 
-def _rows(told: dict[str, NDArray[np.float64]]) -> Iterator[dict[str, Any]]:
-    for measure, values in told.items():
+def _rows(shares: dict[str, NDArray[np.float64]]) -> Iterator[dict[str, Any]]:
+    for measure, values in shares.items():
         mean, error = float(values.mean()), float(values.std(ddof=1)) / sqrt(len(values))
         bounds = {"low": mean - 1.96 * error, "high": mean + 1.96 * error}
         yield {"measure": measure, "value": mean, "n": len(values)} | bounds
