@@ -143,12 +143,45 @@ def _make_all(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Names
     folders = {Path(path).name: arguments.root / path for path in arguments.inputs or _all_below(arguments.root)}
     logs = [*arguments.logs, *[None] * len(arguments.results)]
     together = [(given["spec"], arguments.root / given["path"]) for given in arguments.results]
+    failed: dict[str, Exception] = {}
     for given, path in zip(arguments.results, logs, strict=False):
         folder = arguments.root / given["path"]
-        with _log_file(path):
-            job = Job(given["spec"], {}, folder, dict(given.get("options", {})), together)
-            _make(_of_stage(given["spec"]["stage"], run), job, folders)
+        try:
+            with _log_file(path, logs[0]):
+                _refuse_lost(given["spec"], failed)
+                job = Job(given["spec"], {}, folder, dict(given.get("options", {})), together)
+                _make(_of_stage(given["spec"]["stage"], run), job, folders)
+        except Exception as error:
+            if len(arguments.results) == 1 or _ends_all(error):
+                raise
+            failed[folder.name] = error
         folders[folder.name] = folder
+    errors = [error for error in failed.values() if not isinstance(error, _LostInputError)]
+    for further in errors[1:]:
+        log.error("%s", _sentence(further) or told(further))
+    if errors:
+        raise errors[0]
+
+
+class _LostInputError(FreqmapsError):
+    """What a result reads was to be made before it by the same job, and failed."""
+
+
+def _refuse_lost(spec: Mapping[str, Any], failed: Mapping[str, Exception]) -> None:
+    for key in _keys(spec):
+        if key in failed:
+            raise _LostInputError(f"not made, since it reads the result of key {key}, which failed; see its log")
+
+
+def _ends_all(error: Exception) -> bool:
+    """Whether the job's other results would fail too: the disk or the memory does not suffice."""
+    return isinstance(error, OSError) or (isinstance(error, RuntimeError | MemoryError) and _out_of_memory(error))
+
+
+def _keys(spec: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys of a result's inputs."""
+    for keys in spec.get("inputs", {}).values():
+        yield from [keys] if isinstance(keys, str) else keys
 
 
 def _all_below(root: Path) -> Iterator[str]:
@@ -329,8 +362,8 @@ def _start_logging(*, quiet: bool) -> None:
 
 
 @contextmanager
-def _log_file(path: Path | None) -> Iterator[None]:
-    """Also log to a file, which starts with the command."""
+def _log_file(path: Path | None, first: Path | None = None) -> Iterator[None]:
+    """Also log to a file, which starts with the command, or says where it stands: the first log of the job has it."""
     if path is None:
         yield
         return
@@ -339,7 +372,8 @@ def _log_file(path: Path | None) -> Iterator[None]:
     kept.setFormatter(logging.Formatter(_FORM))
     logging.getLogger().addHandler(kept)
     try:
-        log.info("command: python %s", shlex.join(sys.argv))
+        whole = shlex.join(sys.argv) if first in (None, path) else f"{sys.argv[0]} ... (all of it in {first})"
+        log.info("command: python %s", whole)
         yield
     except BaseException as error:
         # The terminal hears of it once, when the job ends.

@@ -213,3 +213,41 @@ def test_seeds_differ_by_place_and_study():
     seeds = {keys.seed(s, "training", m, n) for s in (0, 1) for m in ("a", "b") for n in ("0", "1")}
     assert len(seeds) == 8
     assert all(0 <= s < 2**31 for s in seeds)
+
+
+def several(folder, *modes, reading=None):
+    """Run one job of several results; ``reading`` maps the place of a result to that of the one it reads."""
+    (folder / "test.py").write_text(SCRIPT)
+    specs = []
+    for place, mode in enumerate(modes):
+        read = (reading or {}).get(place)
+        inputs = {} if read is None else {"other": keys.key(specs[read])}
+        specs.append({"stage": "test", "names": {"place": str(place)}, "parameters": {"mode": mode}, "inputs": inputs})
+    results = [{"path": keys.key(spec), "spec": spec} for spec in specs]
+    line = [sys.executable, folder / "test.py", "--root", folder / "results", "--results", json.dumps(results)]
+    line += ["--logs", *(folder / f"{place}.txt" for place in range(len(specs)))]
+    done = subprocess.run(list(map(str, line)), capture_output=True, text=True, timeout=60, check=False)
+    stands = [(folder / "results" / result["path"] / "manifest.json").exists() for result in results]
+    logs = [folder / f"{place}.txt" for place in range(len(specs))]
+    return done, stands, [log.read_text() if log.exists() else "" for log in logs]
+
+
+def test_one_result_that_fails_keeps_no_other_of_its_job_from_being_made(tmp_path):
+    done, stands, logs = several(tmp_path, "good", "bad", "good", "good", reading={2: 1, 3: 0})
+    assert done.returncode == 1
+    assert stands == [True, False, False, True]
+    assert done.stderr.count("datasets.a.root: no such folder") == 1 and "Traceback" not in done.stderr
+    assert "which failed" in logs[2] and "done in" in logs[3]
+
+
+def test_every_result_that_fails_is_told_of(tmp_path):
+    done, stands, logs = several(tmp_path, "bad", "crash", "good")
+    assert (done.returncode, stands) == (1, [False, False, True])
+    assert "datasets.a.root" in done.stderr and "ValueError: surprise" in done.stderr
+    assert "Traceback" in logs[1]
+
+
+def test_a_full_disk_ends_a_job_at_once(tmp_path):
+    done, stands, _ = several(tmp_path, "full", "good")
+    assert (done.returncode, stands) == (1, [False, False])
+    assert "disk full" in done.stderr

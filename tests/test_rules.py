@@ -2,7 +2,10 @@
 
 import logging
 import re
+import subprocess
+import sys
 import tomllib
+from graphlib import TopologicalSorter
 from types import SimpleNamespace
 
 import pytest
@@ -68,6 +71,37 @@ def test_the_config_goes_before_what_stages_ask_for(default):
     batch = next(b for b in default.batches if b.stage == "maps")
     assert jobs.resources(batch, {"resources": {}}) == (8000, 240)
     assert jobs.resources(batch, {"resources": {"maps": {"mem_mb": 1}}}) == (1, 240)
+
+
+def test_who_needs_a_result_needs_all_of_its_job(default):
+    """Else asking for one table would train networks that it does not show."""
+    readers = {node: set() for node in default.graph.nodes.values()}
+    job_of = {node: batch for batch in default.batches for node in batch.nodes}
+    for node in readers:
+        for read in node.inputs:
+            readers[read].add(job_of[node])
+    joined = 0
+    for batch in default.batches:
+        by_inputs = {}
+        for node in batch.nodes:
+            by_inputs.setdefault(frozenset(set(node.inputs) - set(batch.nodes)), set()).update(readers[node] - {batch})
+        if batch.stage in ("snapshots", "correlation"):
+            continue  # a run of a training, and all metrics of a pair of map sets
+        if len({n.names.get("step") for n in batch.nodes}) > 1:
+            continue  # the same of all snapshots
+        assert len({frozenset(found) for found in by_inputs.values()}) == 1, batch.name
+        joined += len(by_inputs) > 1
+    assert joined >= 5
+
+
+def test_no_job_waits_for_itself_and_names_are_the_same_in_every_process(default):
+    job_of = {node: batch for batch in default.batches for node in batch.nodes}
+    waits = {batch.name: {job_of[node].name for node in batch.inputs} for batch in default.batches}
+    list(TopologicalSorter(waits).static_order())
+    ask = "from tests.test_rules import *; default = study(read_files([REPOSITORY / 'config.yaml']))"
+    ask += "; print(*(batch.name for batch in default.batches))"
+    again = subprocess.run([sys.executable, "-c", ask], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert again.stdout.split() == [batch.name for batch in default.batches]
 
 
 def test_every_result_is_made_by_one_job_and_after_its_inputs(default):

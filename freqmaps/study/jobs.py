@@ -1,6 +1,8 @@
-"""Which results one job makes: results of seconds that read the same inputs share a process, and so its start.
+"""Which results one job makes: results of seconds share a process, and so its start.
 
-What a job makes decides no key: a result is the same whichever job makes it. Only what is missing is made.
+Two sorts of results belong together: those that read the same inputs, and those that the same results read, such as
+one evaluation of several networks. What a job makes decides no key: a result is the same whichever job makes it. Only
+what is missing is made.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import TopologicalSorter
 from typing import Any
 
 from freqmaps.provenance import keys
@@ -20,6 +23,8 @@ DECIDES_NUMBERS = False
 
 #: Results per job at most: their specs stand on its command line.
 MOST = 24
+#: ASSUME: seconds of a metric whatever its matrices, and per pair of rows and value of a row, in distances.
+_COMPARISON, _PER_DISTANCE = 0.2, 3e-10
 #: Characters of inputs on a command line at most; a shell takes 128 kB in all.
 _COMMAND_LINE = 40_000
 
@@ -89,8 +94,9 @@ def batches(graph: Graph, seconds: float) -> list[Batch]:
     graph
         Its results.
     seconds
-        Results of one stage that read the same inputs share a job while their estimated work stays below this, and
-        the matrices and metrics of one pair of map sets always; 0 gives each result a job of its own.
+        Results of one stage that read the same inputs, or that the same results read, share a job while their
+        estimated work stays below this, and the matrices and metrics of one pair of map sets always; 0 gives each
+        result a job of its own.
     """
     groups: dict[tuple[Any, ...], list[Node]] = {}
     followed = {_trajectory(node) for node in graph.nodes.values() if node.stage == "snapshots"}
@@ -100,7 +106,59 @@ def batches(graph: Graph, seconds: float) -> list[Batch]:
         else:
             group = _group(node) if seconds else (node.path,)
         groups.setdefault(group, []).append(node)
-    return [batch for nodes in groups.values() for batch in _cut(nodes, graph.shapes, seconds)]
+    alone = [batch for nodes in groups.values() for batch in _cut(nodes, graph.shapes, seconds)]
+    return _joined(alone, graph.shapes, seconds) if seconds else alone
+
+
+def _joined(alone: Iterable[Batch], shapes: Mapping[str, Shape], seconds: float) -> list[Batch]:
+    """Join small jobs of one stage whose results the same jobs read.
+
+    Whoever asks for a result of such a job needs all of it, so nothing is made in vain. Nor do jobs come to wait for
+    each other in a circle: a job that reads one of the joined ones reads them all, so that a circle through joined jobs
+    would have been one before.
+    """
+    job_of = {node: batch for batch in alone for node in batch.nodes}
+    readers: dict[Batch, dict[Batch, None]] = {batch: {} for batch in alone}  # no sets: names must come out the same
+    for batch in alone:
+        for node in batch.inputs:
+            readers[job_of[node]][batch] = None
+    # The job that takes a job in, from the last jobs of the study to the first, so that readers are known when asked.
+    joined: dict[Batch, int] = {}
+    parts: list[list[Batch]] = []
+    totals: list[float] = []
+    open_ends: dict[tuple[Any, ...], int] = {}
+    for batch in TopologicalSorter(readers).static_order():
+        group = (batch.stage, frozenset(joined[reader] for reader in readers[batch]))
+        work = sum(_seconds(node, shapes) for node in batch.nodes)
+        at = open_ends.get(group)
+        fits = at is not None and totals[at] + work <= seconds
+        if at is None or not fits or sum(len(b.nodes) for b in parts[at]) + len(batch.nodes) > MOST:
+            at = len(parts)
+            parts.append([])
+            totals.append(0.0)
+            if _may_join(batch):
+                open_ends[group] = at
+        parts[at].append(batch)
+        totals[at] += work
+        joined[batch] = at
+    nodes = [sorted((n for batch in part for n in batch.nodes), key=lambda n: n.order) for part in parts]
+    return [Batch(tuple(part)) for part in sorted(nodes, key=lambda part: part[0].order)]
+
+
+def _may_join(batch: Batch) -> bool:
+    """Whether a job may make more than what reads the same inputs: pages, and networks along training, may not."""
+    return not {node.stage for node in batch.nodes} & {"items", "report", "atlas", "snapshots"}
+
+
+def _seconds(node: Node, shapes: Mapping[str, Shape]) -> float:
+    """Return roughly how long a result takes; of matrices and their metrics by the number of their rows."""
+    if node.stage not in ("matrices", "correlation"):
+        return estimated_seconds(node.stage, node.spec, shapes)
+    matrices = node if node.stage == "matrices" else node.inputs[0]
+    samples = [n.spec["parameters"]["samples"] for n in matrices.inputs if n.stage == "maps"]
+    rows = sum(int(one["stop"]) - int(one["start"]) for one in samples) / 2  # those of two sides
+    values = max((shape.values for shape in shapes.values()), default=0)
+    return _COMPARISON + rows**2 * values * _PER_DISTANCE
 
 
 def _trajectory(node: Node) -> tuple[Any, ...]:
