@@ -63,10 +63,10 @@ def band_exceedance(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Exc
         raise FreqmapsError(
             f"exceedance: energies of shapes {first.shape} and {second.shape}; give two arrays (n, bands), rows paired"
         )
-    complete = ~(np.isnan(first) | np.isnan(second)).any(axis=1)
-    n = int(complete.sum())
-    ties = (first[complete] == second[complete]).sum(axis=0)
-    wins = (first[complete] > second[complete]).sum(axis=0) + ties / 2
+    kept = ~(np.isnan(first) | np.isnan(second)).any(axis=1)
+    n = int(kept.sum())
+    ties = (first[kept] == second[kept]).sum(axis=0)
+    wins = (first[kept] > second[kept]).sum(axis=0) + ties / 2
     if n == 0:
         nothing = np.full(first.shape[1], np.nan)
         return Exceedance(nothing, nothing, nothing, ties, 0, len(first))
