@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from freqmaps.core import files, jsons
-from freqmaps.core.errors import FreqmapsError, StoreError, one_sentence, own_line, storage_problem
+from freqmaps.core.errors import FreqmapsError, StoreError, own_line, storage_problem, told
 from freqmaps.provenance import manifest as manifests
 from freqmaps.provenance import shared_root, unfinished
 from freqmaps.provenance.unfinished import Place
@@ -219,8 +219,7 @@ def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
     except Exception as error:
         sentence = _sentence(error)
         if sentence is None and arguments.logs and own_line(error):  # the log has the traceback
-            own_log = arguments.logs[0]
-            sentence = f"{one_sentence(error)}; the traceback is in {own_log} or in the log beside another result"
+            sentence = f"{told(error)}; the traceback is in {arguments.logs[0]} or in the log beside another result"
         if sentence is None:
             raise
         log.error("%s", sentence)
@@ -238,7 +237,7 @@ def _stop(*_: object) -> None:
 
 
 def _sentence(error: BaseException) -> str | None:
-    """Return the sentence for bad input, a full disk or a lack of memory; None for any other error."""
+    """Return what bad input, a disk or a lack of memory is told as; None for any other error."""
     if isinstance(error, FreqmapsError):
         return str(error)
     if isinstance(error, RuntimeError | MemoryError) and _out_of_memory(error):

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 
 from freqmaps.core import components
-from freqmaps.core.errors import FreqmapsError, one_sentence
+from freqmaps.core.errors import FreqmapsError, told
 
 DECIDES_NUMBERS = False
 
@@ -30,7 +30,7 @@ def answer(main: Callable[[str], None]) -> None:
         print(error, file=sys.stderr)
         sys.exit(1)
     except Exception as error:
-        print(one_sentence(error), file=sys.stderr)
+        print(told(error), file=sys.stderr)
         sys.exit(UNANSWERED if _is_this_machines(error) else 1)
 
 

@@ -60,8 +60,8 @@ class Node:
     @property
     def basis(self) -> str:
         """Of maps and group maps: the basis that they multiply."""
-        given = self.spec["parameters"].get("basis", {"kind": "fourier"})
-        return str(given["kind"])
+        basis = self.spec["parameters"].get("basis", {"kind": "fourier"})
+        return str(basis["kind"])
 
 
 class Graph:
