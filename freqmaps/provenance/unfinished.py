@@ -111,11 +111,11 @@ class Unfinished:
                 if others:
                     log.info("%s: belongs to other work (another %s), so it is not used", path, " and ".join(others))
                     continue
-                found = read(io.BytesIO(content))
+                loaded = read(io.BytesIO(content))
             except _UNREADABLE as error:
                 log.warning("%s: damaged, so what it holds is computed again (%s)", path, error)
                 continue
-            yield found
+            yield loaded
 
 
 def _parts(file: bytes) -> tuple[dict[str, Any], memoryview]:

@@ -52,9 +52,9 @@ def parse(path: str) -> tuple[str, dict[str, str]] | None:
     ('datasets', {'dataset': 'digits', 'key': '829075aaf82a'})
     """
     for (stage, _), pattern in _patterns().items():
-        found = pattern.fullmatch(path)
-        if found:
-            return stage, found.groupdict()
+        match = pattern.fullmatch(path)
+        if match:
+            return stage, match.groupdict()
     return None
 
 
@@ -75,12 +75,12 @@ def _patterns() -> dict[tuple[str, bool], re.Pattern[str]]:
 
     Those with more fixed parts come first, since a name may be called like a stage.
     """
-    found = {}
+    patterns = {}
     for stage in sorted(PATHS, key=lambda s: -len(re.sub(r"{\w+}", "", PATHS[s]))):
         for stepped in (True, False):
             parts = [
                 re.escape(text) + (f"(?P<{name}>{_SHAPES.get(name, NAME)})" if name else "")
                 for text, name, _, _ in Formatter().parse(template(stage, stepped=stepped))
             ]
-            found[stage, stepped] = re.compile("".join(parts))
-    return found
+            patterns[stage, stepped] = re.compile("".join(parts))
+    return patterns

@@ -92,8 +92,8 @@ class Case:
     @property
     def parameters(self) -> Mapping[str, Any]:
         """What its spec sets."""
-        found: Mapping[str, Any] = self.spec.get("parameters", {})
-        return found
+        parameters: Mapping[str, Any] = self.spec.get("parameters", {})
+        return parameters
 
     @property
     def runs_network(self) -> bool:
@@ -181,9 +181,9 @@ class Case:
 @cache
 def _cost(stage: str, kind: str) -> float | None:
     """Return a component's constant ``COST``: the share of its loops that it makes; without loops, its passes."""
-    found = {"attacks": "attack", "training": "regime", "snapshots": "regime", "maps": "objective"}.get(stage)
+    role = {"attacks": "attack", "training": "regime", "snapshots": "regime", "maps": "objective"}.get(stage)
     try:
-        cost = components.find(found, kind).constants.get("COST") if found else None
+        cost = components.find(role, kind).constants.get("COST") if role else None
     except ConfigError:  # an own component that an older result was made with
         return None
     return None if cost is None else float(cost)
