@@ -16,7 +16,7 @@ from freqmaps.core.errors import FreqmapsError
 
 @dataclass(frozen=True)
 class ClusterScores:
-    """How far points lie among their own class.
+    """How strongly points cluster by class.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class ClusterScores:
     p_value
         ``(1 + #{shuffled labels: purity >= the observed}) / (1 + permutations)``; NaN without permutations.
     neighbours, n
-        Neighbours asked, and points.
+        Neighbours per point, and points.
     """
 
     silhouette: float
@@ -94,7 +94,7 @@ def umap_embedding(
 def cluster_scores(
     points: ArrayLike, labels: ArrayLike, *, neighbours: int = 15, permutations: int = 999, seed: int = 0
 ) -> ClusterScores:
-    """Say in numbers whether points cluster by class, in the plane of an embedding or in the space before it.
+    """Return scores of how strongly points cluster by class, in an embedding's plane or in the original space.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether maps tell the class: a linear classifier on single-image maps (Karantzas et al., section 3.2 and table 3)."""
+"""Linear separability of single-image maps by class (Karantzas et al., section 3.2 and table 3)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ITERATIONS = 1000
 
 @dataclass(frozen=True)
 class Separability:
-    """How well a linear classifier separates maps by class, and how well it does with labels that mean nothing.
+    """Accuracy of a linear classifier that predicts the class from maps, and with shuffled labels as a control.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Separability:
 
 
 def half_planes(maps: ArrayLike) -> NDArray[Any]:
-    """Return maps as rows of what is not said twice: each plane's half, flattened, channels side by side.
+    """Return maps as rows without mirrored entries: the half of each plane, flattened, channels side by side.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def separability(
     regularisation: float = 1.0,
     seed: int = 0,
 ) -> Separability:
-    """Fit a linear classifier to maps and ask it for the classes of others, with true and with shuffled labels.
+    """Fit a linear classifier to maps and test it on others, with true and with shuffled labels.
 
     Each split takes as many maps of each class as the smallest one has, at random, and of these ``test_share`` of each
     class to test on. Multinomial logistic regression, ``min |w|² / 2 + C sum of log losses``. The control shuffles the

@@ -1,4 +1,4 @@
-"""Read an archive that someone else wrote: nothing in it is believed before it has been checked."""
+"""Read an archive from another lab: everything in it is checked before it is used."""
 
 from __future__ import annotations
 

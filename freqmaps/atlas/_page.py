@@ -33,7 +33,7 @@ Columns = dict[str, NDArray[Any]]
 
 
 def set_columns(images: ImageSet, predictions: Predictions, clean: NDArray[np.float32] | None = None) -> Columns:
-    """Return all that the page gets of a set of images, row by row.
+    """Return all arrays that the page holds for a set of images, one row per image.
 
     Parameters
     ----------

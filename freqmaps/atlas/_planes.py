@@ -33,7 +33,7 @@ _BLOCK = 32
 
 
 def factor(shape: Sequence[int]) -> int:
-    """Return the side of the blocks over which images (c, h, w) are averaged; 1: they are sent whole."""
+    """Return the side of the blocks over which images (c, h, w) are averaged; 1 keeps them unchanged."""
     return max(1, ceil(max(shape[-2:]) / SIDE))
 
 
@@ -105,7 +105,7 @@ def reduced(values: NDArray[Any], block: int) -> NDArray[Any]:
 def planes(
     image: NDArray[np.float32], maps: NDArray[np.float32], clean: NDArray[np.float32] | None = None
 ) -> dict[str, NDArray[Any]]:
-    """Return what the page gets of a set of images and their maps.
+    """Return the arrays that the page holds for a set of images and their maps.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ def pick(device: str | torch.device = "auto") -> torch.device:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an exception means that a device or the machine has no memory left."""
+    """Return whether an exception means that a device or the machine has no memory left."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _NO_MEMORY)

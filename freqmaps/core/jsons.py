@@ -1,4 +1,4 @@
-"""JSON as every reader takes it: a number that is missing or not finite is ``null``, never a bare ``NaN``."""
+"""Strict JSON, which every parser accepts: a number that is missing or not finite is ``null``, never ``NaN``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits of numbers, written as intervals: ``(0, 1]`` holds 1 and not 0.
+"""Limits of numbers, written as intervals: ``(0, 1]`` includes 1 and excludes 0.
 
 A component or a settings class declares them as ``RANGES = {"epsilon": "(0, 1]", "momentum": "[0, 1)"}``.
 """

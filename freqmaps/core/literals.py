@@ -1,4 +1,4 @@
-"""Values that a source file writes out, read from its syntax tree without running it."""
+"""Values of literals and constants in a source file, read from its syntax tree without running it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LARGEST_POWER = 64
 
 
 def assigned(tree: ast.Module) -> dict[str, ast.expr]:
-    """Return what each name that a module assigns once, at its top level, stands for."""
+    """Return the expression of each name that a module assigns exactly once at its top level."""
     values: dict[str, ast.expr] = {}
     twice = set()
     for statement in tree.body:

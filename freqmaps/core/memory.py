@@ -23,7 +23,7 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
 def keep_freed_memory() -> bool:
-    """Have the C library keep the memory that a step frees for the next one; tell whether it does.
+    """Have the C library keep the memory that a step frees for the next step; return whether it does.
 
     A step on a CPU asks for the same hundred blocks of some megabytes as the one before. By default, glibc gives such
     blocks back to the kernel and faults them in anew: some thousand page faults, a tenth to a fifth of the step's time.

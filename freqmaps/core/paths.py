@@ -1,4 +1,4 @@
-"""Paths that a config names: the home folder and environment variables in them are looked up."""
+"""Paths in a config, in which ``~`` and environment variables are expanded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of a config held against the simple annotations of a component's parameters, and read as these say."""
+"""Conversion and checks of config values against the annotations of a component's parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several corruptions are made of: blurs, zoom, brightness of colours, clouds."""
+"""Filters that several corruptions use: blurs, zoom, luma of colours, clouds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published files of the corruption benchmarks, as they are unpacked: what they are, and their images.
+"""The published files of the corruption benchmarks, unpacked: their digests and their images.
 
 CIFAR-10-C and CIFAR-100-C are arrays, ``<corruption>.npy`` of (50000, 32, 32, 3) bytes, five severities of the 10 000
 test images one after the other, and ``labels.npy``. Tiny-ImageNet-C and ImageNet-C are folders of JPEG files,
@@ -25,7 +25,7 @@ _SEVERITIES = 5
 
 
 def identity(*, root: str | None, corruptions: Sequence[str] | None = None, **_: Any) -> dict[str, Any] | None:
-    """Return what the files below a folder are, never where; JSON. It enters the key of what reads them.
+    """Return digests of the files below a folder, without their paths, as JSON, for the key of results that read them.
 
     The first time every file is read and, if it is an image, checked; the answer is remembered while no file changes.
 
@@ -145,7 +145,7 @@ def _array(path: Path) -> NDArray[Any]:
 
 
 def is_arrays(root: str) -> bool:
-    """Tell whether a folder holds arrays rather than folders of images."""
+    """Return whether a folder holds arrays rather than folders of images."""
     return (_files.expanded(root) / _LABELS).is_file()
 
 

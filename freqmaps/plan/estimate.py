@@ -26,7 +26,7 @@ SHOWN_SECONDS, SHOWN_BYTES = 2.0, 5e5
 
 @dataclass(frozen=True)
 class Line:
-    """One result.
+    """The estimate of one result.
 
     Attributes
     ----------

@@ -14,14 +14,14 @@ DECIDES_NUMBERS = False
 
 @dataclass(frozen=True)
 class FinishedJob:
-    """A finished result: what it was, and what it took.
+    """A finished result: its work, and the seconds and bytes that it took.
 
     Attributes
     ----------
     case
-        The work, with the numbers of images and steps that it came to.
+        The work, with the actual numbers of images and steps.
     seconds, bytes
-        What it took.
+        Measured wall time, and size on disk.
     asked
         Images that it was to work on; ``case.images`` are those that were eligible.
     """

@@ -1,4 +1,4 @@
-"""Seconds and bytes of a result: from the most similar ones that are there, else from the table, else guessed."""
+"""Estimated seconds and bytes of a result: from the most similar finished ones, else from a table, else a guess."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Rates:
         )  # fmt: skip
 
     def steps(self, case: Case) -> float | None:
-        """Return how many steps per image results of the same settings came to; None where there are none."""
+        """Return the steps per image of finished results of the same settings; None where there are none."""
         alike = [m.case.steps for m in self._by_stage[_kin(case)] if m.case.setting == case.setting]
         known = sorted(steps for steps in alike if steps)
         return known[len(known) // 2] if known else None
@@ -123,7 +123,7 @@ class Rates:
         took: Callable[[FinishedJob], float],
         across: bool,
     ) -> Rate | None:
-        """Return a rate from the most similar results: what they took by the work that they were, summed."""
+        """Return a rate from the most similar results: the sum of their costs divided by the sum of their work."""
         question = (
             quantity,
             case.stage,
@@ -154,7 +154,7 @@ class Rates:
 
 
 def _kin(case: Case) -> tuple[str, str]:
-    """Return stage and device of the results that speak for a case: a training and its snapshots for each other."""
+    """Return stage and device of the results that a case is estimated from; snapshots are taken as trainings."""
     return "training" if case.stage in TRAINS else case.stage, case.device
 
 
@@ -166,14 +166,14 @@ def _sum(
 
 
 def _work(case: Case) -> float:
-    """Return what a stage's seconds grow with."""
+    """Return the amount of work that the seconds of a stage are proportional to."""
     if case.stage == "correlation":
         return case.images**2 * case.features
     return case.gradients if case.runs_network else case.images * case.features
 
 
 def _stored(case: Case) -> float:
-    """Return what a stage's bytes grow with; a network's weights are what they are."""
+    """Return the amount that the bytes of a stage are proportional to; 1 for the weights of a network."""
     if case.stage in TRAINS:
         return 1.0
     return case.rows * (1.0 if case.stage in _TABLES else case.features)

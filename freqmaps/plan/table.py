@@ -97,7 +97,7 @@ def _nearest(network: Network | None, shape: Shape) -> Mapping[str, Any] | None:
 
 
 def _describes(entry: Mapping[str, Any], network: Network) -> bool:
-    """Whether an entry is of this network; what the entry does not name may be anything that costs nothing."""
+    """Return whether an entry is of this network; parameters that the entry does not name do not matter."""
     parameters = network.parameters
     return bool(entry["architecture"] == network.architecture) and all(
         parameters.get(name) == value for name, value in entry["parameters"].items()

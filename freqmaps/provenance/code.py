@@ -1,4 +1,4 @@
-"""Digests of the code that makes a result: what a comment leaves alone and a changed formula does not.
+"""Digests of the code that computes a result: a comment does not change them, a formula does.
 
 A stage's digest covers its script, the components that its spec names, and every definition of the package (or of the
 user's own package) that these use, transitively: the function that is called and the constants that it reads, not the
@@ -62,7 +62,7 @@ def accepted(digest: str) -> str:
 
 @cache
 def _digest(files: tuple[Path, ...]) -> str:
-    """Answer once for all shards of a stage: a study of ImageNet's size asks a thousand times."""
+    """Return a digest, cached for all shards of a stage: a study of ImageNet's size needs it a thousand times."""
     lines = {line for place in _reached(files) for line in _lines(place)}
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
@@ -89,7 +89,7 @@ def _reached(files: tuple[Path, ...]) -> set[Place]:
 
 
 def _lines(place: Place) -> Iterator[str]:
-    """Yield what a definition says, and what each name that it uses stands for: by content, not by place."""
+    """Yield the digest of a definition, and those of the definitions that it uses: by content, not by place."""
     own = _own(place)
     for digest in own:
         yield digest
@@ -166,7 +166,7 @@ def _ends(path: Path, place: Place) -> tuple[Place, ...]:
 
 
 def _handed_on(path: Path, name: str) -> list[Place]:
-    """Where a module has a name from that it does not define: an import, one for the type checker, a submodule."""
+    """Return where an undefined name of a module comes from: an import, one for the type checker, a submodule."""
     module = syntax_of(path)
     bound = [imported for imported in module.imports if imported.bound == name]
     for imported in sorted(bound, key=lambda imported: imported.typing):
@@ -222,7 +222,7 @@ def _label(path: Path) -> str:
 
 @cache
 def syntax_of(path: Path) -> Syntax:
-    """Return what a source file says."""
+    """Return the definitions and imports of a source file."""
     return syntax(path)
 
 
@@ -247,6 +247,6 @@ def declared() -> list[dict[str, Any]]:
 
 
 def forget() -> None:
-    """Forget what was read of the code and of the declarations: they have changed while this process ran."""
+    """Clear all caches of code and declarations, which have changed while this process ran."""
     for function in (_digest, _own, _targets, _resolved, _module_file, syntax_of, _equivalences, _root, _label):
         function.cache_clear()

@@ -1,4 +1,4 @@
-"""Manifests: the file that says a result is whole. Written last, by rename."""
+"""Manifests: a result is finished when its manifest exists. Written last, by rename."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sha256(path: Path) -> str:
 
 @cache
 def origin() -> dict[str, Any]:
-    """Return what made a result: package version, git commit, whether the tree was dirty."""
+    """Return package version, git commit, and whether the working tree had uncommitted changes."""
     root = PACKAGE.resolve().parent
 
     def git(*words: str) -> str | None:
@@ -109,7 +109,7 @@ def now() -> str:
 
 
 def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return rows of equal columns as CSV; what is None or NaN stays empty. Floats keep every digit."""
+    """Return rows of equal columns as CSV; None and NaN become empty cells. Floats keep every digit."""
     text = io.StringIO()
     writer = None
     for row in rows:
@@ -139,7 +139,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def matches(path: Path, spec: Mapping[str, Any]) -> bool:
-    """Whether a manifest stands for this spec and its files have the recorded sizes."""
+    """Return whether a manifest exists for this spec and its files have the recorded sizes."""
     try:
         manifest = read(path)
     except StoreError:
@@ -163,7 +163,7 @@ def problems(folder: Path, manifest: Mapping[str, Any], *, digests: bool = True)
 
 
 def check(folder: Path) -> dict[str, Any]:
-    """Check that a result is what its manifest says, before it is read; return the manifest.
+    """Check that the files of a result agree with its manifest, before they are read; return the manifest.
 
     Sizes are compared for all files, SHA-256 up to 256 MB: above that, each chunk that is read has a checksum.
 

@@ -1,4 +1,4 @@
-"""One results root for several users: what new files may be read and written by, and who makes a result.
+"""A results root that several users share: permissions of new files, and locks while a result is made.
 
 A root is shared by giving its folder to a group and making it group-writable (``chmod 2770``): then all that is made
 below it is group-writable too, whatever the umask of the user who makes it. Otherwise it is group-readable only.

@@ -1,4 +1,4 @@
-"""What lies under a results root: found, listed, read, and checked.
+"""The results under a results root: finding, listing, reading and checking them.
 
 Importing this package imports neither xarray nor pandas: the reader is loaded when it is asked for.
 """

@@ -1,4 +1,4 @@
-"""Finished results, selected by the names that the config gives them: what items, evaluations and notebooks read."""
+"""Finished results, selected by the names that the config gives them, for items, evaluations and notebooks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STORE = "store.zarr.zip"
 
 @dataclass(frozen=True)
 class Result:
-    """One finished result of the study: where it lies and what its manifest says.
+    """A finished result: its stage, names, folder and manifest.
 
     Attributes
     ----------

@@ -73,7 +73,7 @@ def _row(result: KeyedFolder, by_key: Mapping[str, KeyedFolder], complete: set[s
 
 
 def main_file(manifest: Mapping[str, Any]) -> str | None:
-    """Return the file that a result is about: its store, its weights, or the table named like its stage.
+    """Return the main file of a result: its store, its weights, or the table named like its stage.
 
     >>> main_file({"stage": "correlation", "files": {"correlation.csv": {"bytes": 9}, "per_sample.csv": {"bytes": 99}}})
     'correlation.csv'

@@ -54,7 +54,7 @@ class KeyedFolder:
 
     @property
     def complete(self) -> bool:
-        """Whether its manifest stands and every file that it names is there with the recorded size."""
+        """Whether it has a manifest, and every file that this lists exists with the recorded size."""
         if self.manifest is None:
             return False
         return all(self.sizes.get(name) == recorded["bytes"] for name, recorded in self.manifest["files"].items())
@@ -120,7 +120,7 @@ def _sizes(folder: str, below: str = "") -> Iterator[tuple[str, int]]:
 
 
 def missing_part(content: Any) -> str | None:
-    """Return what a manifest lacks so that no reader could use it."""
+    """Return what a manifest lacks that every reader needs; None if it is complete."""
     if not isinstance(content, dict):
         return "not a manifest"
     for name, kind in {"stage": str, "files": dict, "spec": dict, "provenance": dict, "headline": dict}.items():

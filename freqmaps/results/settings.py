@@ -30,7 +30,7 @@ class FinishedResult(Protocol):
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        """What its manifest says."""
+        """The content of its manifest."""
         ...
 
 
@@ -107,7 +107,7 @@ def _named(result: FinishedResult) -> dict[str, str]:
 
 
 def _settings_of(result: FinishedResult, known: Mapping[str, FinishedResult]) -> Iterator[tuple[str, str]]:
-    """Yield what all ranges of a setting were made with, flat."""
+    """Yield name and value of what ranges of a setting have in common: parameters, code, inputs and their settings."""
     spec = result.manifest.get("spec", {})
     rest = {name: value for name, value in spec.items() if name not in ("stage", "names", "inputs")}
     if "range" in result.names or spec.get("stage") == "matrices":

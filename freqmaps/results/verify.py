@@ -26,7 +26,7 @@ _SPEC = ("stage", "names", "parameters", "inputs", "code", "libraries")
 
 @dataclass
 class Verifier:
-    """What :meth:`problems` looks at, and what it has counted when it is through.
+    """A check of a results root: what to check, and the counts after :meth:`problems` has finished.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ def _spec(result: KeyedFolder) -> dict[str, Any]:
 
 
 def _description(result: KeyedFolder) -> Iterator[str]:
-    """Look at what a manifest says: key and place follow from its spec, provenance is complete."""
+    """Yield problems of a manifest: key or place that do not follow from its spec, missing provenance."""
     assert result.manifest is not None
     spec, provenance = _spec(result), result.manifest["provenance"]
     derived = keys.key(spec)
@@ -140,7 +140,7 @@ def _description(result: KeyedFolder) -> Iterator[str]:
 
 
 def content_problems(result: KeyedFolder) -> Iterator[str]:
-    """Open what a result holds: stores against their contract, weights, tables."""
+    """Yield problems of the files of a result: stores that break their contract, weights, tables."""
     from freqmaps.stores import contracts, open_store
     from freqmaps.stores.by_stage import STORE
 
@@ -172,7 +172,7 @@ def _store(result: KeyedFolder) -> Iterator[str]:
 
 
 def _says_the_same(result: KeyedFolder, name: str, attributes: Mapping[str, Any]) -> Iterator[str]:
-    """A store and a checkpoint carry spec and commit themselves."""
+    """Yield a problem if the spec or commit in a store or checkpoint differs from that of the manifest."""
     assert result.manifest is not None
     try:
         spec = json.loads(attributes.get("spec", "null"))
@@ -187,7 +187,7 @@ def _says_the_same(result: KeyedFolder, name: str, attributes: Mapping[str, Any]
 
 
 def _table(result: KeyedFolder, name: str) -> Iterator[str]:
-    """A table has a header and rows as wide as it; the headline of a one-row table is that row."""
+    """Yield a problem if rows are not as wide as the header, or a one-row table differs from the headline."""
     assert result.manifest is not None
     path = result.folder / name
     try:
@@ -222,7 +222,7 @@ def _number(value: Any) -> float | str | None:
 
 
 def _strays(root: Path, results: Sequence[KeyedFolder]) -> Iterator[str]:
-    """Files between the keyed folders of a dataset; what else lies in the root is not the results'."""
+    """Yield a problem for each file between the keyed folders of a dataset; other files in the root are ignored."""
     ours = {result.path.split("/")[0] for result in results}
     for path, keyed in walk(root):
         if not keyed and path.split("/")[0] in ours:

@@ -25,7 +25,7 @@ UNSAID = {"1": _IN_TRAINING, "2": _IN_TRAINING, "3": _IN_TRAINING, "4": (_ALWAYS
 
 
 def assumptions(path: Path, attack: Attack) -> dict[str, Flags]:
-    """Return for each assumption in which of n draws it holds.
+    """Return for each assumption whether it holds in each of n draws.
 
     Returns
     -------

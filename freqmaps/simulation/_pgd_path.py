@@ -1,4 +1,4 @@
-"""ℓ2 PGD on two-layer networks, and what Theorem 4 of F21 (appendix B) says of its perturbations."""
+"""ℓ2 PGD on two-layer networks, and the claims of Theorem 4 of F21 (appendix B) about its perturbations."""
 
 from __future__ import annotations
 

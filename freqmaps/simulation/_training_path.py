@@ -1,4 +1,4 @@
-"""Training paths of two-layer networks, and what Theorems 1 to 3 of F21 say of them.
+"""Training paths of two-layer networks, and the quantities in Theorems 1 to 3 of F21.
 
 T steps are T + 1 states, the first axis of every array here. The paper treats a positive ``∂ℓ/∂f`` and calls the other
 case similar: Δτ_l and Δτ_h are multiplied by its sign at the start, so that the composite rate is positive for both.
@@ -160,7 +160,7 @@ def _measures(nets: Networks, now: two.State, eta: Reals) -> tuple[Reals, ...]:
 
 
 def _pick(done: Flags, well_trained: two.State, now: two.State) -> two.State:
-    """Return the kept states of networks that are done, and the present ones of the others."""
+    """Return the earlier states of networks that are well trained, and the present states of the others."""
     parts = {name: (getattr(well_trained, name), getattr(now, name)) for name in two.State.__dataclass_fields__}
     return two.State(**{k: np.where(done.reshape(-1, *[1] * (b.ndim - 1)), a, b) for k, (a, b) in parts.items()})
 

@@ -26,7 +26,7 @@ def compute(
     *, seed: int, draws: int = 2000, points: int = 1024, sines: int = 3, low: int = 8, high: int = 16,
     amplitude: float = 1.0, limit: float = 0.3,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Draw signals, apply each non-linearity, and say which share of the energy lies above and below their band.
+    """Draw signals, apply each non-linearity, and return the shares of the energy above and below their band.
 
     Parameters
     ----------

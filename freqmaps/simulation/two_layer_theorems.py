@@ -44,7 +44,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Setting:
-    """What a group of draws has in common."""
+    """The setting of a group of draws."""
 
     activation: str
     scale: float
@@ -55,7 +55,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Plan:
-    """What all groups have in common; see :func:`compute`."""
+    """The parameters of all groups; see :func:`compute`."""
 
     draws: int
     dimension: int

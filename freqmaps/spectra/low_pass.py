@@ -1,4 +1,4 @@
-"""Low-pass filters: a square of frequencies, or a disc, and images of which nothing else is left (F21, section 4.3).
+"""Low-pass filters whose pass band is a square or a disc of frequencies (F21, section 4.3).
 
 Frequencies are signed, in cycles per image: on an axis of n pixels ``-(n // 2)`` to ``(n - 1) // 2``. The cut-off is
 held against their absolute values, so a filter is point symmetric and the filtered image is real. The Nyquist frequency

@@ -1,4 +1,4 @@
-"""Where results lie, read backwards: from a path below a results root to its stage and names."""
+"""Paths of results, parsed: from a path below a results root to its stage and names."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def parse(path: str) -> tuple[str, dict[str, str]] | None:
 
 
 def place(stage: str, names: Mapping[str, str], key: str) -> str | None:
-    """Return the path that a result of these names and this key has; None if the names do not make one."""
+    """Return the path of a result of these names and this key; None if the names do not fit the stage's paths."""
     wanted = set(fields(stage)) if stage in PATHS else None
     if wanted is None or not wanted <= set(names) <= wanted | {"step"}:
         return None

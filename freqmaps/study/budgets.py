@@ -1,4 +1,4 @@
-"""Attacks whose steps, all in one direction, are shorter than their budget: what they do not find may well be there."""
+"""Warnings of attacks whose steps together are shorter than their budget: their failure shows no robustness."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def schema() -> dict[str, Any]:
 
 
 def _numbers(value: Any) -> Any:
-    """Copy a config, with numbers such as 1e-3 as numbers, whoever read it."""
+    """Copy a config, with texts such as ``1e-3``, which YAML does not read as numbers, converted to numbers."""
     if isinstance(value, Mapping):
         return {key: _numbers(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -161,7 +161,7 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _within(error: ValidationError) -> ValidationError | None:
-    """Return what is wrong within the only option whose type what was found has; None if there is no such option."""
+    """Return the failure within the only option that accepts the type of the value; None if there is no such option."""
     options: dict[Any, list[ValidationError]] = {}
     for failure in error.context or ():
         options.setdefault(failure.relative_schema_path[0], []).append(failure)

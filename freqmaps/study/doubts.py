@@ -1,4 +1,4 @@
-"""What makes a finished result doubtful though nothing failed: sentences that its manifest carries, and all made of it.
+"""Warnings of a finished result, which its manifest and those of all results made from it record.
 
 Tables, figures and the report repeat them, so that a number is not read without its warning.
 """

@@ -1,4 +1,4 @@
-"""Which results one job makes: results of seconds share a process, and so its start.
+"""Which results one job makes: results that take seconds share a process, to save its start-up time.
 
 Two sorts of results belong together: those that read the same inputs, and those that the same results read, such as
 one evaluation of several networks. What a job makes decides no key: a result is the same whichever job makes it. Only
@@ -48,7 +48,7 @@ class Batch:
 
     @cached_property
     def inputs(self) -> tuple[Node, ...]:
-        """What the job reads and does not make itself, each once."""
+        """The results that the job reads and does not make itself, each once."""
         own = set(self.nodes)
         return tuple(dict.fromkeys(i for node in self.nodes for i in node.inputs if i not in own))
 
@@ -60,7 +60,7 @@ class Batch:
 
     @property
     def results(self) -> list[dict[str, Any]]:
-        """What the job is told of each result: its path below the root, its spec, its options."""
+        """The job's arguments for each result: its path below the root, its spec, its options."""
         return [{"path": n.path, "spec": dict(n.spec), "options": self._options(n)} for n in self.nodes]
 
     def _options(self, node: Node) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def resolve(requested: Any, settings: Mapping[str, Any], images: int, where: str
 
 
 def _spaced(spacing: Mapping[str, Any], total: int, where: str) -> list[int]:
-    """Return ``count`` steps from 0 on: equally many between them, or each a like factor after the one before."""
+    """Return ``count`` steps from 0 on, with linear or logarithmic spacing."""
     count, until = int(spacing["count"]), int(spacing.get("until") or total)
     if until > total:
         raise ConfigError(f"{where}.until: the training makes {total} steps; name at most {total}")

@@ -18,7 +18,7 @@ DECIDES_NUMBERS = False
 
 
 def explain(study: Study, target: str, shown: Path = Path("results")) -> list[str]:
-    """Say for an item, a paper, ``report``, ``atlas``, ``all`` or a path below the results root what is due and why.
+    """Return which results of an item, a paper, ``report``, ``atlas``, ``all`` or a path must be made, and why.
 
     Returns
     -------
