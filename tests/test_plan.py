@@ -10,7 +10,7 @@ import time
 import pytest
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.plan import csv_text, json_text, made, plan, table, text
+from freqmaps.plan import csv_text, finished, json_text, plan, table, text
 from freqmaps.plan.estimate import START_SECONDS
 from freqmaps.plan.rates import Rates
 from freqmaps.results import scan
@@ -123,10 +123,10 @@ def test_matrices_are_as_wide_as_they_are_pooled():
 
 def test_results_that_are_there_speak_first(tmp_path):
     results.make(tmp_path)
-    there = made.read(scan(tmp_path))
-    assert {one.case.stage for one in there} == {one.manifest["stage"] for one in scan(tmp_path)}
-    rates = Rates(there)
-    maps = [one for one in there if one.case.stage == "maps"]
+    jobs = finished.read(scan(tmp_path))
+    assert {one.case.stage for one in jobs} == {one.manifest["stage"] for one in scan(tmp_path)}
+    rates = Rates(jobs)
+    maps = [one for one in jobs if one.case.stage == "maps"]
     assert [one.case.gradients for one in maps] == [4 * 12.0] * 4  # images times the steps that they came to
     planned = case("maps", maps[0].case.parameters, images=40, network=maps[0].case.network, shape=maps[0].case.shape)
     assert rates.steps(planned) == 12.0

@@ -1,4 +1,4 @@
-"""What masks leave out, and how they differ from a reference (Karantzas et al., section 3.2 and figure 3)."""
+"""Complements of masks, and differences from a reference (Karantzas et al., section 3.2 and figure 3)."""
 
 from __future__ import annotations
 
