@@ -23,7 +23,7 @@ def small_study(tmp_path_factory):
 
 
 def slow_shares(plane):
-    """The shares of a plane's energy by ring and by sector, and below half the largest radius: one frequency at once."""
+    """The shares of a plane's energy by ring and by sector, and below half the largest radius, one by one."""
     h, w = plane.shape
     corner = hypot(h // 2, w // 2)
     radial, angular, low = np.zeros(BANDS), np.zeros(BANDS), 0.0
@@ -79,9 +79,7 @@ def test_energies_of_maps_are_those_of_a_slow_loop(study):
 
 
 def test_energies_of_group_maps_are_those_of_a_slow_loop(study):
-    folder = tiny.evaluation(
-        study, tiny.PLAIN, "group_map_energy", group_maps="tiny", masks_of=["robust"], bands=BANDS
-    )
+    folder = tiny.evaluation(study, tiny.PLAIN, "group_map_energy", group_maps="tiny", masks_of=["robust"], bands=BANDS)
     arrays, rows = stores.read(folder / "arrays.zarr.zip", ARRAYS), pd.read_csv(folder / "evaluation.csv")
     inputs = Inputs.from_folders(list(study.folders.values()))
     assert rows["masks_of"].unique().tolist() == ["plain", "robust"] and len(rows) == arrays.sizes["map"]

@@ -42,7 +42,9 @@ def natural_alone(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two_regimes(tmp_path_factory):
-    return Inputs(k22.make(tmp_path_factory.mktemp("two"), ("pgd-at", "plain"), seeds=1, starts=1, channels=3, size=9, bands=32))
+    return Inputs(
+        k22.make(tmp_path_factory.mktemp("two"), ("pgd-at", "plain"), seeds=1, starts=1, channels=3, size=9, bands=32)
+    )
 
 
 # --- Table 1

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from freqmaps.results.reader import Inputs
 
 NEEDS = ("group_maps",)
-BASES = ("fourier",)
+BASES = ("fourier", "fourier_normalised")
 RANGES = {"bands": "[2, 10000)"}
 TINY = {"group_maps": "tiny", "bands": 4}
 
@@ -54,7 +54,7 @@ def compute(
     about: list[dict[str, Any]] = []
     planes = []
     for result in inputs.select("group_maps", group_maps=group_maps):
-        store = inputs.group_maps(**result.names)
+        store = inputs.group_maps(**result.names, basis=None)
         made = {"masks_of": result.names["training"], "images": result.names["images"]}
         made["attack"] = result.names["attack"]
         columns = (store[name].values for name in ("group", "label", "start"))

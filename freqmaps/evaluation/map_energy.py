@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from freqmaps.results.reader import Inputs
 
 NEEDS = ("maps",)
-BASES = ("fourier",)
+BASES = ("fourier", "fourier_normalised")
 RANGES = {"bands": "[2, 10000)"}
 TINY = {"maps": "tiny", "bands": 4}
 
@@ -58,7 +58,7 @@ def compute(inputs: Inputs, network: Network, *, seed: int, maps: str, bands: in
     results = inputs.select("maps", **network.names, maps=maps)
     for values in dict.fromkeys(tuple(r.names[field] for field in IMAGES) for r in results):
         names = dict(zip(IMAGES, values, strict=True))
-        store = inputs.maps(**network.names, maps=maps, **names, variables=["map"])
+        store = inputs.maps(**network.names, maps=maps, **names, variables=["map"], basis=None)
         samples += [{"sample": str(s)} | names for s in store["sample"].values]
         planes.append(_planes(store["map"].values))
     along = {"map": np.arange(len(samples)), "reading": list(READINGS)}

@@ -57,9 +57,7 @@ RELEASED = Reading(
     0.0,
 )
 #: Between the two: masks of the same image for both networks, as they were made.
-AS_MADE = Reading(
-    "as made", "$M_{A,x}$ against $M_{N,x}$", "with its masks of the clean images", "clean", "made", 0.5
-)
+AS_MADE = Reading("as made", "$M_{A,x}$ against $M_{N,x}$", "with its masks of the clean images", "clean", "made", 0.5)
 READINGS = (DESCRIBED, RELEASED)
 
 

@@ -135,7 +135,7 @@ def _of_all(result: Result) -> bool:
 
 
 def _read(inputs: Inputs, result: Result) -> list[Mask]:
-    store = inputs.group_maps(**result.names)
+    store = inputs.group_maps(**result.names, basis=None)
     values = store["map"].values.astype(np.float64)
     starts = store["start"].values.tolist()
     return [
