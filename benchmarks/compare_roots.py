@@ -15,14 +15,14 @@ import sys
 from pathlib import Path
 
 from freqmaps.results import compare as results
-from freqmaps.results.scan import Found, scan
+from freqmaps.results.scan import KeyedFolder, scan
 
 #: Parts of names that say nothing another part does not say.
 _SILENT = {"adversarial", "transferred", "none", "self"}
 NOTHING = results.Difference(0.0, 0.0, "")
 
 
-def identity(one: Found) -> tuple[str, ...]:
+def identity(one: KeyedFolder) -> tuple[str, ...]:
     """Return what a result is: its stage and its names, however they are spelled."""
     spec = one.manifest["spec"]
     names = {k: v for k, v in spec["names"].items() if k != "training"}

@@ -170,7 +170,7 @@ def test_official_folders_are_read(tmp_path):
     files = {f"{k}/{s}/{name}": picture(7 * s + i, (10, 10), form="png")
              for k in ("fog", "snow") for s in (1, 3) for i, name in enumerate(names)}  # fmt: skip
     root = as_folder(tmp_path / "C", files)
-    assert _official.there(str(root)) == ["fog", "snow"]
+    assert _official.present(str(root)) == ["fog", "snow"]
     images = np.random.default_rng(0).random((2, 3, 10, 10)).astype(np.float32)
     network = network_of(images, [2, 3], [f"test/{names[5]}", f"test/{names[6]}"])
     found = corruptions.compute(None, network, seed=0, root=str(root), corruptions=["snow"], severities=[3])

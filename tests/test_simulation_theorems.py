@@ -23,7 +23,7 @@ def test_every_assumption_holds_where_nothing_violates_it():
     path = trained(nets, rate=0.05, cutoff=5)
     found = holds(nets, path, residual=0.1 * np.ones(20), epsilon=0.1**0.75 * np.ones(20))
     assert all(flags.all() for flags in found.values()), {k: v.mean() for k, v in found.items()}
-    assert all(_assumptions.stated(found, theorem).all() for theorem in "1234")
+    assert all(_assumptions.stated_hold(found, theorem).all() for theorem in "1234")
 
 
 def test_a_step_that_overshoots_violates_assumption_1():

@@ -13,20 +13,20 @@ from freqmaps.results.reader import Inputs
 
 def run(job: Job) -> dict[str, object]:
     """Choose samples, ask the network about them, and fill the page; one attack's images in memory at a time."""
-    given = job.parameters
+    settings = job.parameters
     inputs = Inputs.from_folders(job.all_inputs)
-    choice = choose(inputs, len(given["attacks"]), samples=given["samples"], megabytes=given["megabytes"])
+    choice = choose(inputs, len(settings["attacks"]), samples=settings["samples"], megabytes=settings["megabytes"])
     device = pick(job.options["device"])
     job.options["device_used"] = str(device)
     network = load_classifier(inputs.select("training")[0].folder, device)
     clean, classes = clean_set(inputs, choice.ids)
     attacked = {}
-    for attack in given["attacks"]:
+    for attack in settings["attacks"]:
         images = attacked_set(inputs, attack, choice.ids)
         attacked[attack] = set_columns(images, predictions_of(network, images, device=device), clean.image)
     page = build_atlas(
         set_columns(clean, predictions_of(network, clean, device=device)), attacked,
-        classes=classes, shape=clean.image.shape[1:], choice=choice, names=given["names"], study=given["study"],
+        classes=classes, shape=clean.image.shape[1:], choice=choice, names=settings["names"], study=settings["study"],
         origin=manifest.origin(), templates=Templates.read(Path(job.options["templates"])),
     )  # fmt: skip
     write_text(job.folder / "atlas.html", page)

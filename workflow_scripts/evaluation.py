@@ -38,11 +38,11 @@ def run(job: Job) -> dict[str, object]:
     along = components.find("evaluation", evaluation["kind"]).constants.get("SNAPSHOTS", False)
     compute = components.load("evaluation", evaluation["kind"])
     network = evaluated(job, device, samples, snapshots=along)
-    found = checked(compute(inputs, network, seed=job.seed, **evaluation["parameters"]), evaluation["kind"])
-    write_text(job.folder / "evaluation.csv", csv_text(found.rows))
-    write_text(job.folder / "samples.csv", csv_text(found.samples))
-    write(job.folder / "arrays.zarr.zip", xr.Dataset() if found.arrays is None else found.arrays, ARRAYS)
-    return {"n": len(samples.ids), "rows": len(found.rows)}
+    outcome = checked(compute(inputs, network, seed=job.seed, **evaluation["parameters"]), evaluation["kind"])
+    write_text(job.folder / "evaluation.csv", csv_text(outcome.rows))
+    write_text(job.folder / "samples.csv", csv_text(outcome.samples))
+    write(job.folder / "arrays.zarr.zip", xr.Dataset() if outcome.arrays is None else outcome.arrays, ARRAYS)
+    return {"n": len(samples.ids), "rows": len(outcome.rows)}
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def _clean(samples: Samples, classifier: Classifier, settings: GroupMapSettings,
 
 def _misled(job: Job, samples: Samples, settings: GroupMapSettings) -> Pictures:
     """Return the range's successful adversarial images, each in the group of the class that the network predicts."""
-    wanted, found = np.array(samples.ids), []
+    wanted, shards = np.array(samples.ids), []
     for folder in job.inputs["adversarial"]:
         store = attacked(folder)
         rows = select_successful(
@@ -71,8 +71,8 @@ def _misled(job: Job, samples: Samples, settings: GroupMapSettings) -> Pictures:
         )
         rows = rows[np.isin(np.array(store.samples.ids)[rows], wanted)]
         part = store.samples
-        found.append((part.images[rows], part.labels[rows], store.adversarial_predictions[rows]))
-    images, labels, predictions = (np.concatenate(column) for column in zip(*found, strict=True))
+        shards.append((part.images[rows], part.labels[rows], store.adversarial_predictions[rows]))
+    images, labels, predictions = (np.concatenate(column) for column in zip(*shards, strict=True))
     return Pictures(images, labels, predictions)
 
 

@@ -13,15 +13,15 @@ def run(job: Job) -> dict[str, object]:
     inputs = Inputs.from_folders(job.all_inputs)
     reason = None
     try:
-        made = components.load("item", item)(inputs, **job.parameters["parameters"])
+        output = components.load("item", item)(inputs, **job.parameters["parameters"])
     except NothingToShow as nothing:
         reason = str(nothing)
-        made = blank(components.find("item", item).constants["KIND"], reason)
-    made.notes.extend(f"Warning: {sentence}." for sentence in warnings(inputs))
-    if isinstance(made, Table):
-        write_table(made, job.folder / f"{item}.csv", job.folder / f"{item}.tex", inputs.provenance())
+        output = blank(components.find("item", item).constants["KIND"], reason)
+    output.notes.extend(f"Warning: {sentence}." for sentence in warnings(inputs))
+    if isinstance(output, Table):
+        write_table(output, job.folder / f"{item}.csv", job.folder / f"{item}.tex", inputs.provenance())
     else:
-        write_figure(made, job.folder / f"{item}.svg", job.folder / f"{item}.png", inputs.provenance())
+        write_figure(output, job.folder / f"{item}.svg", job.folder / f"{item}.png", inputs.provenance())
     return {"nothing_to_show": reason}
 
 

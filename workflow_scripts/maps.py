@@ -55,19 +55,19 @@ def run(job: Job) -> dict[str, object]:
 
 def _eligible(job: Job, classifier: Classifier, device: torch.device) -> tuple[Samples, NDArray[np.int64]]:
     """Return the images to map and the classes that the maps are to keep."""
-    of, samples = job.parameters["images"], select(job.input("dataset"), **job.parameters["samples"])
-    if of == "essential":
+    kind, samples = job.parameters["images"], select(job.input("dataset"), **job.parameters["samples"])
+    if kind == "essential":
         rows = select_essential(samples.labels, predict(classifier, samples.images, device=device))
         return samples.at(rows), samples.labels[rows]
-    found = attacked(job.input("adversarial"))
-    rows = select_adversarial(found.samples.labels, found.predictions, found.success)
-    if found.samples.ids[: len(samples.ids)] != samples.ids:
+    attack = attacked(job.input("adversarial"))
+    rows = select_adversarial(attack.samples.labels, attack.predictions, attack.success)
+    if attack.samples.ids[: len(samples.ids)] != samples.ids:
         raise StoreError(f"{job.input('adversarial')}: holds other samples than those to map; run its target again")
     rows = rows[rows < len(samples.ids)]  # an attack may reach further than the maps
-    images, labels = found.samples.at(rows), found.samples.labels[rows]
-    if of == "adversarial":
-        return images, found.adversarial_predictions[rows]
-    if of == "noise":
+    images, labels = attack.samples.at(rows), attack.samples.labels[rows]
+    if kind == "adversarial":
+        return images, attack.adversarial_predictions[rows]
+    if kind == "noise":
         shuffled = shuffle_perturbation(samples.images[rows], images.images, np.random.default_rng(job.seed))
         images = replace(images, images=shuffled)
     # Seen by another network, or with noise in place of the perturbation: the true class, where the network finds it.

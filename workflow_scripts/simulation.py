@@ -13,8 +13,8 @@ from freqmaps.stores import ARRAYS, write
 def run(job: Job) -> dict[str, object]:
     """Compute the simulation and write ``simulation.csv``."""
     simulation = job.parameters["simulation"]
-    found = components.load("simulation", simulation["kind"])(seed=job.seed, **simulation["parameters"])
-    rows, arrays = (found.rows, found.arrays) if isinstance(found, Simulated) else (found, None)
+    outcome = components.load("simulation", simulation["kind"])(seed=job.seed, **simulation["parameters"])
+    rows, arrays = (outcome.rows, outcome.arrays) if isinstance(outcome, Simulated) else (outcome, None)
     write_text(job.folder / "simulation.csv", csv_text(rows))
     write(job.folder / "arrays.zarr.zip", xr.Dataset() if arrays is None else arrays, ARRAYS)
     return {"rows": len(rows)}

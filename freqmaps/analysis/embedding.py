@@ -16,7 +16,7 @@ from freqmaps.core.errors import FreqmapsError
 
 @dataclass(frozen=True)
 class ClusterScores:
-    """How far points lie among their own class.
+    """How strongly points cluster by class.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class ClusterScores:
     p_value
         ``(1 + #{shuffled labels: purity >= the observed}) / (1 + permutations)``; NaN without permutations.
     neighbours, n
-        Neighbours asked, and points.
+        Neighbours per point, and points.
     """
 
     silhouette: float
@@ -94,7 +94,7 @@ def umap_embedding(
 def cluster_scores(
     points: ArrayLike, labels: ArrayLike, *, neighbours: int = 15, permutations: int = 999, seed: int = 0
 ) -> ClusterScores:
-    """Say in numbers whether points cluster by class, in the plane of an embedding or in the space before it.
+    """Return scores of how strongly points cluster by class, in an embedding's plane or in the original space.
 
     Parameters
     ----------
@@ -122,9 +122,9 @@ def cluster_scores(
             f"clusters: {len(rows)} points of {len(classes)} classes, neighbours {neighbours}; give two classes or "
             "more, fewer than points, and 1 neighbour or more"
         )
-    asked = min(neighbours, len(rows) - 1)
+    neighbour_count = min(neighbours, len(rows) - 1)
     # Asked about its own points the search leaves each point itself out.
-    nearest = NearestNeighbors(n_neighbors=asked).fit(rows).kneighbors(return_distance=False)
+    nearest = NearestNeighbors(n_neighbors=neighbour_count).fit(rows).kneighbors(return_distance=False)
     purity = (index[nearest] == index[:, None]).mean(axis=1)
     chance = ((np.bincount(index) - 1) / (len(rows) - 1))[index]
     silhouette = silhouette_samples(rows, index)
@@ -133,7 +133,7 @@ def cluster_scores(
         *_summary(purity, index, classes),
         *_summary(chance, index, classes),
         p_value=_p_value(nearest, index, float(purity.mean()), permutations, seed),
-        neighbours=asked,
+        neighbours=neighbour_count,
         n=len(rows),
     )
 

@@ -1,4 +1,4 @@
-"""Whether maps tell the class: a linear classifier on single-image maps (Karantzas et al., section 3.2 and table 3)."""
+"""Linear separability of single-image maps by class (Karantzas et al., section 3.2 and table 3)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ITERATIONS = 1000
 
 @dataclass(frozen=True)
 class Separability:
-    """How well a linear classifier separates maps by class, and how well it does with labels that mean nothing.
+    """Accuracy of a linear classifier that predicts the class from maps, and with shuffled labels as a control.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Separability:
 
 
 def half_planes(maps: ArrayLike) -> NDArray[Any]:
-    """Return maps as rows of what is not said twice: each plane's half, flattened, channels side by side.
+    """Return maps as rows without mirrored entries: the half of each plane, flattened, channels side by side.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def separability(
     regularisation: float = 1.0,
     seed: int = 0,
 ) -> Separability:
-    """Fit a linear classifier to maps and ask it for the classes of others, with true and with shuffled labels.
+    """Fit a linear classifier to maps and test it on others, with true and with shuffled labels.
 
     Each split takes as many maps of each class as the smallest one has, at random, and of these ``test_share`` of each
     class to test on. Multinomial logistic regression, ``min |w|² / 2 + C sum of log losses``. The control shuffles the
@@ -129,8 +129,10 @@ def separability(
         raise FreqmapsError(
             f"separability: {len(classes)} classes have {max(tested, 2)} maps or more; two are needed to tell apart"
         )
-    kept = ~np.isin(names, list(left_out))
-    splitter = _Splits(_coordinates(rows[kept]), names[kept], test_share, regularisation, np.random.default_rng(seed))
+    compared = ~np.isin(names, list(left_out))
+    splitter = _Splits(
+        _coordinates(rows[compared]), names[compared], test_share, regularisation, np.random.default_rng(seed)
+    )
     scores = np.array([splitter.scores(splits, shuffle=number > 0) for number in range(1 + shuffles)])
     means = scores[:, :, 1].mean(axis=1)
     return Separability(
@@ -186,11 +188,11 @@ def linear_responses(
     points = _coordinates(rows)
     if folds is None:
         return _two_sided(_fit(points, names, regularisation).decision_function(points))
-    found = np.empty((len(points), len(classes)))
+    responses = np.empty((len(points), len(classes)))
     for part in _parts(names, folds, np.random.default_rng(seed)):
         model = _fit(points[~part], names[~part], regularisation)
-        found[part] = _two_sided(model.decision_function(points[part]))
-    return found
+        responses[part] = _two_sided(model.decision_function(points[part]))
+    return responses
 
 
 class _Splits:

@@ -1,4 +1,4 @@
-"""Archives: chosen results with everything that they were made from, as one file for another lab."""
+"""Archives: chosen results with all inputs that they were made from, as one file for another lab."""
 
 from freqmaps.archive.choose import choose, left_out
 from freqmaps.archive.pack import write

@@ -1,4 +1,4 @@
-"""Read an archive that someone else wrote: nothing in it is believed before it has been checked."""
+"""Read an archive from another lab: everything in it is checked before it is used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from freqmaps.archive import layout
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.provenance import keys, manifest
-from freqmaps.results.scan import inputs, misses, snapshots
+from freqmaps.results.scan import inputs, missing_part, snapshots
 from freqmaps.stages import places
 
 DECIDES_NUMBERS = False
@@ -168,37 +168,37 @@ def _results(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], w
         if name.startswith(layout.RESULTS):
             folder, _, file = name.removeprefix(layout.RESULTS).rpartition("/")
             by_folder[folder][file] = info
-    return [_result(archive, path, inside, where) for path, inside in sorted(by_folder.items())]
+    return [_result(archive, path, files, where) for path, files in sorted(by_folder.items())]
 
 
-def _result(archive: zipfile.ZipFile, path: str, inside: dict[str, zipfile.ZipInfo], where: str) -> Packed:
-    here = f"{where}: {path}"
+def _result(archive: zipfile.ZipFile, path: str, members: dict[str, zipfile.ZipInfo], where: str) -> Packed:
+    place = f"{where}: {path}"
     if places.parse(path) is None:
-        raise FreqmapsError(f"{here}: no stage's results lie there; it may come from a newer freqmaps")
+        raise FreqmapsError(f"{place}: no stage's results lie there; it may come from a newer freqmaps")
     text = _text(
-        archive, {manifest.NAME: inside[manifest.NAME]} if manifest.NAME in inside else {}, manifest.NAME, here
+        archive, {manifest.NAME: members[manifest.NAME]} if manifest.NAME in members else {}, manifest.NAME, place
     )
-    read = _json(text, f"{here}/{manifest.NAME}")
-    lacking = misses(read) or _own(read, path)
+    content = _json(text, f"{place}/{manifest.NAME}")
+    lacking = missing_part(content) or _own(content, path)
     if lacking:
-        raise FreqmapsError(f"{here}: {lacking}; nothing was imported")
-    files = {name: info for name, info in inside.items() if name != manifest.NAME}
-    problem = _files(read["files"], files)
+        raise FreqmapsError(f"{place}: {lacking}; nothing was imported")
+    files = {name: info for name, info in members.items() if name != manifest.NAME}
+    problem = _files(content["files"], files)
     if problem:
-        raise FreqmapsError(f"{here}: {problem}; nothing was imported")
-    return Packed(path, read, text, files)
+        raise FreqmapsError(f"{place}: {problem}; nothing was imported")
+    return Packed(path, content, text, files)
 
 
-def _own(read: Mapping[str, Any], path: str) -> str | None:
+def _own(content: Mapping[str, Any], path: str) -> str | None:
     """Say why a manifest is not that of this place."""
-    spec, key = read["spec"], path.rpartition("/")[2]
+    spec, key = content["spec"], path.rpartition("/")[2]
     try:
         derived = keys.key(spec)
     except (TypeError, ValueError) as error:
         return f"its spec has no key ({error})"
-    if derived != key or read.get("key") != key:
+    if derived != key or content.get("key") != key:
         return f"its spec has key {derived}, not that of its folder"
-    if spec.get("stage") != read["stage"] or places.place(read["stage"], spec["names"], key) != path:
+    if spec.get("stage") != content["stage"] or places.place(content["stage"], spec["names"], key) != path:
         return "it does not lie where its stage and names say"
     return None
 
@@ -216,15 +216,15 @@ def _files(recorded: Mapping[str, Mapping[str, Any]], files: Mapping[str, zipfil
 
 def order(results: Sequence[Packed]) -> list[Packed]:
     """Return results with inputs before what was made from them."""
-    by_key = {one.key: one for one in results}
+    by_key = {result.key: result for result in results}
     placed: dict[str, Packed] = {}
 
-    def place(one: Packed, above: frozenset[str]) -> None:
-        for key in one.inputs:
+    def place(result: Packed, above: frozenset[str]) -> None:
+        for key in result.inputs:
             if key in by_key and key not in above and by_key[key].path not in placed:
-                place(by_key[key], above | {one.key})
-        placed.setdefault(one.path, one)
+                place(by_key[key], above | {result.key})
+        placed.setdefault(result.path, result)
 
-    for one in results:
-        place(one, frozenset({one.key}))
+    for result in results:
+        place(result, frozenset({result.key}))
     return list(placed.values())

@@ -35,10 +35,10 @@ def sums_text(digests: dict[str, str]) -> str:
 
 def read_sums(text: str) -> dict[str, str] | None:
     """Return what :func:`sums_text` wrote, by name; None if it is something else."""
-    found = {}
+    digests = {}
     for line in text.splitlines():
         parts = re.fullmatch(r"([0-9a-f]{64})  (\S.*)", line)
-        if parts is None or parts[2] in found:
+        if parts is None or parts[2] in digests:
             return None
-        found[parts[2]] = parts[1]
-    return found
+        digests[parts[2]] = parts[1]
+    return digests

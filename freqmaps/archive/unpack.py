@@ -18,7 +18,7 @@ from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.files import write_text
 from freqmaps.provenance import manifest, unfinished
 from freqmaps.provenance.shared_root import lock, open_to_group
-from freqmaps.results.scan import Found, scan
+from freqmaps.results.scan import KeyedFolder, scan
 from freqmaps.results.verify import content_problems
 
 DECIDES_NUMBERS = False
@@ -65,26 +65,26 @@ class Import:
             results, sums = check.read(archive)
             states = self._states(results)
             counts = collections.Counter(states.values())
-            missing, snapshots = self._missing(results), {key for one in results for key in one.snapshots}
+            missing, snapshots = self._missing(results), {key for result in results for key in result.snapshots}
             counts["missing inputs"] = len(missing - snapshots)
             counts["missing snapshots"] = len(missing & snapshots)
-            new = [one for one in check.order(results) if states[one.path] == NEW]
+            new = [result for result in check.order(results) if states[result.path] == NEW]
             if dry:
                 self._hash(archive, sums)
             else:
                 self._import(archive, sums, new)
-        for one in results:
-            self.say(f"{states[one.path]:12s}  {one.path}")
+        for result in results:
+            self.say(f"{states[result.path]:12s}  {result.path}")
         return counts
 
     def _states(self, results: list[Packed]) -> dict[str, str]:
-        there = {one.path: one for one in scan(self.root)} if self.root.is_dir() else {}
-        return {one.path: _state(one, there.get(one.path)) for one in results}
+        stored = {result.path: result for result in scan(self.root)} if self.root.is_dir() else {}
+        return {result.path: _state(result, stored.get(result.path)) for result in results}
 
     def _missing(self, results: list[Packed]) -> set[str]:
         """Return the keys of inputs that are neither in the archive nor under the root."""
-        here = {one.key for one in scan(self.root) if one.complete} if self.root.is_dir() else set()
-        return {key for one in results for key in one.inputs} - {one.key for one in results} - here
+        present = {result.key for result in scan(self.root) if result.complete} if self.root.is_dir() else set()
+        return {key for result in results for key in result.inputs} - {result.key for result in results} - present
 
     def _hash(self, archive: zipfile.ZipFile, sums: dict[str, str]) -> None:
         for name in sums:
@@ -93,11 +93,11 @@ class Import:
     def _import(self, archive: zipfile.ZipFile, sums: dict[str, str], new: list[Packed]) -> None:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            self._fits(sum(one.bytes for one in new))
+            self._fits(sum(result.bytes for result in new))
             with self._staging() as staging:
                 self._stage(archive, sums, new, staging)
-                for one in new:
-                    self._move(one, staging / one.path)
+                for result in new:
+                    self._move(result, staging / result.path)
         except OSError as error:
             raise FreqmapsError(
                 f"{error.filename or self.root}: could not be written ({error.strerror or error}); what was moved in "
@@ -127,57 +127,59 @@ class Import:
 
     def _stage(self, archive: zipfile.ZipFile, sums: dict[str, str], new: list[Packed], staging: Path) -> None:
         """Check every member's SHA-256; write and open the files that are new."""
-        targets = {info.filename: staging / one.path / file for one in new for file, info in one.members.items()}
+        targets = {
+            info.filename: staging / result.path / file for result in new for file, info in result.members.items()
+        }
         for name, digest in sums.items():
             _copy(archive, name, digest, targets.get(name))
-        for one in new:
-            recorded = {file: sums[info.filename] for file, info in one.members.items()}
-            if recorded != {file: entry["sha256"] for file, entry in one.manifest["files"].items()}:
+        for result in new:
+            recorded = {file: sums[info.filename] for file, info in result.members.items()}
+            if recorded != {file: entry["sha256"] for file, entry in result.manifest["files"].items()}:
                 raise FreqmapsError(
-                    f"{self.archive}: {one.path}: not the files that its manifest records; nothing was imported"
+                    f"{self.archive}: {result.path}: not the files that its manifest records; nothing was imported"
                 )
-            sizes = {file: info.file_size for file, info in one.members.items()}
-            for problem in content_problems(Found(staging, one.path, sizes, one.manifest)):
-                told = problem.replace(f"{staging}/", "")
-                raise FreqmapsError(f"{self.archive}: {told}; nothing was imported")
+            sizes = {file: info.file_size for file, info in result.members.items()}
+            for problem in content_problems(KeyedFolder(staging, result.path, sizes, result.manifest)):
+                message = problem.replace(f"{staging}/", "")
+                raise FreqmapsError(f"{self.archive}: {message}; nothing was imported")
 
-    def _move(self, one: Packed, staged: Path) -> None:
+    def _move(self, result: Packed, staged: Path) -> None:
         """Move a result in, its manifest last, unless another run has made it meanwhile."""
-        folder = self.root / one.path
+        folder = self.root / result.path
         folder.mkdir(parents=True, exist_ok=True)
         with lock(folder):
             if (folder / manifest.NAME).exists():
                 return
-            for file in one.members:
+            for file in result.members:
                 os.replace(staged / file, folder / file)
-            write_text(folder / manifest.NAME, one.text.decode("utf-8"))
+            write_text(folder / manifest.NAME, result.text.decode("utf-8"))
             unfinished.discard(folder)
 
 
-def _state(one: Packed, there: Found | None) -> str:
-    if there is None or (there.manifest is None and there.error is None):
+def _state(packed: Packed, stored: KeyedFolder | None) -> str:
+    if stored is None or (stored.manifest is None and stored.error is None):
         return NEW
-    if not there.complete or there.manifest is None:
+    if not stored.complete or stored.manifest is None:
         raise FreqmapsError(
-            f"{there.folder}: lies damaged under this root; delete the folder and import again "
-            f"(`freqmaps verify {there.root}` says more)"
+            f"{stored.folder}: lies damaged under this root; delete the folder and import again "
+            f"(`freqmaps verify {stored.root}` says more)"
         )
-    return HERE if there.manifest["files"] == one.manifest["files"] else OTHER
+    return HERE if stored.manifest["files"] == packed.manifest["files"] else OTHER
 
 
 def _copy(archive: zipfile.ZipFile, name: str, digest: str, target: Path | None) -> None:
     """Read a member, compare its SHA-256, and write it to a file where there is a target."""
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     if target is not None:
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with archive.open(name) as source, (target or Path(os.devnull)).open("wb") as sink:
             while block := source.read(layout.BLOCK):
-                found.update(block)
+                sha256.update(block)
                 sink.write(block)
     except (zipfile.BadZipFile, EOFError) as error:
         raise FreqmapsError(
             f"{archive.filename}: {name} is damaged ({error}); fetch or export the archive again"
         ) from error
-    if found.hexdigest() != digest:
+    if sha256.hexdigest() != digest:
         raise FreqmapsError(f"{archive.filename}: {name} differs from its SHA-256; fetch or export the archive again")

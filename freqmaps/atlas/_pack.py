@@ -81,7 +81,7 @@ def predict(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if values.shape[1] == 3:
         values[:, 0] -= pictures[:, 1]
         values[:, 2] -= pictures[:, 1]
-    made = values.copy()
-    made[..., 1:] -= values[..., :-1]
-    made[..., 1:, 0] -= values[..., :-1, 0]
-    return made
+    differences = values.copy()
+    differences[..., 1:] -= values[..., :-1]
+    differences[..., 1:, 0] -= values[..., :-1, 0]
+    return differences

@@ -33,7 +33,7 @@ Columns = dict[str, NDArray[Any]]
 
 
 def set_columns(images: ImageSet, predictions: Predictions, clean: NDArray[np.float32] | None = None) -> Columns:
-    """Return all that the page gets of a set of images, row by row.
+    """Return all arrays that the page holds for a set of images, one row per image.
 
     Parameters
     ----------
@@ -43,10 +43,10 @@ def set_columns(images: ImageSet, predictions: Predictions, clean: NDArray[np.fl
         For attacked images, the chosen samples' clean ones, (n, c, h, w).
     """
     own = None if clean is None else clean[images.sample]
-    found = {"sample": images.sample.astype(np.int32), "has_map": images.has_map}
-    found |= {name: np.asarray(values) for name, values in images.columns.items()}
-    found |= {name: np.asarray(values) for name, values in vars(predictions).items()}
-    return found | band_columns(images.map) | planes(images.image, images.map, own)
+    columns = {"sample": images.sample.astype(np.int32), "has_map": images.has_map}
+    columns |= {name: np.asarray(values) for name, values in images.columns.items()}
+    columns |= {name: np.asarray(values) for name, values in vars(predictions).items()}
+    return columns | band_columns(images.map) | planes(images.image, images.map, own)
 
 
 def build_atlas(
@@ -118,11 +118,11 @@ def band_columns(maps: NDArray[np.float32]) -> Columns:
     dict of ndarray
         (n, 32) uint16 each: 65535 is a share of 1; 0 throughout where there is no energy.
     """
-    found = {}
+    columns = {}
     for name, index in (("radial", rings(*maps.shape[-2:])), ("angular", sectors(*maps.shape[-2:]))):
         parts = [_shares(maps[i : i + _BLOCK], index) for i in range(0, max(len(maps), 1), _BLOCK)]
-        found[name] = np.rint(np.concatenate(parts) * ONE).astype(np.uint16)
-    return found
+        columns[name] = np.rint(np.concatenate(parts) * ONE).astype(np.uint16)
+    return columns
 
 
 def _shares(maps: NDArray[np.float32], index: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -132,8 +132,8 @@ def _shares(maps: NDArray[np.float32], index: NDArray[np.int64]) -> NDArray[np.f
 
 def _axes(height: int, width: int) -> dict[str, Any]:
     """Return which bands hold any frequency, and the radius of the plane's corner in cycles per image."""
-    found = {"radial": rings(height, width), "angular": sectors(height, width)}
-    filled = {name: [bool((index == band).any()) for band in range(BANDS)] for name, index in found.items()}
+    band_indices = {"radial": rings(height, width), "angular": sectors(height, width)}
+    filled = {name: [bool((index == band).any()) for band in range(BANDS)] for name, index in band_indices.items()}
     return {"filled": filled, "corner": hypot(height // 2, width // 2)}
 
 

@@ -33,7 +33,7 @@ _BLOCK = 32
 
 
 def factor(shape: Sequence[int]) -> int:
-    """Return the side of the blocks over which images (c, h, w) are averaged; 1: they are sent whole."""
+    """Return the side of the blocks over which images (c, h, w) are averaged; 1 keeps them unchanged."""
     return max(1, ceil(max(shape[-2:]) / SIDE))
 
 
@@ -105,7 +105,7 @@ def reduced(values: NDArray[Any], block: int) -> NDArray[Any]:
 def planes(
     image: NDArray[np.float32], maps: NDArray[np.float32], clean: NDArray[np.float32] | None = None
 ) -> dict[str, NDArray[Any]]:
-    """Return what the page gets of a set of images and their maps.
+    """Return the arrays that the page holds for a set of images and their maps.
 
     Parameters
     ----------
@@ -144,19 +144,19 @@ def _planes(
 ) -> dict[str, NDArray[Any]]:
     block = factor(image.shape[1:])
     small = reduced(image, block)
-    made: dict[str, NDArray[Any]] = {}
+    quantised: dict[str, NDArray[Any]] = {}
     if clean is None:
-        made["image"] = unit8(small)
+        quantised["image"] = unit8(small)
     else:
-        made["delta"], made["step"] = delta16(small, reduced(clean, block))
+        quantised["delta"], quantised["step"] = delta16(small, reduced(clean, block))
     if block == 1:
-        return made | {"map": unit8(to_half(maps))}
-    made["map"] = unit8(reduced(maps, block))
-    made["spectrum"] = _spectra(image, ends, block)
-    made["filtered"] = unit8(reduced(spectra.filter_image(image, maps), block))
+        return quantised | {"map": unit8(to_half(maps))}
+    quantised["map"] = unit8(reduced(maps, block))
+    quantised["spectrum"] = _spectra(image, ends, block)
+    quantised["filtered"] = unit8(reduced(spectra.filter_image(image, maps), block))
     if clean is not None:
-        made["change_spectrum"] = _spectra(image - clean, ends, block)
-    return made
+        quantised["change_spectrum"] = _spectra(image - clean, ends, block)
+    return quantised
 
 
 def _spectra(values: NDArray[np.float32], ends: tuple[float, float], block: int) -> NDArray[np.uint8]:

@@ -80,8 +80,8 @@ def attacked_set(inputs: Results, attack: str, ids: Sequence[str]) -> ImageSet:
     StoreError
         As for :func:`freqmaps.stores.open_store`; or the correlation's file of single values cannot be read.
     """
-    there = set(inputs.adversarial(variables=["success"], attack=attack)["sample"].values.tolist())
-    positions = np.array([i for i, name in enumerate(ids) if name in there], dtype=np.int64)
+    attacked_ids = set(inputs.adversarial(variables=["success"], attack=attack)["sample"].values.tolist())
+    positions = np.array([i for i, name in enumerate(ids) if name in attacked_ids], dtype=np.int64)
     names = [ids[i] for i in positions]
     store = inputs.adversarial(samples=names, variables=_ATTACKED, attack=attack)
     image = store["adversarial"].values
@@ -96,15 +96,15 @@ def _maps(
     inputs: Results, which: Mapping[str, str], ids: Sequence[str], shape: tuple[int, ...]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], dict[str, NDArray[Any]]]:
     """Return maps, which of the samples have one, and the numbers of the maps."""
-    there = set(mapped_samples(inputs, **which))
-    has_map = np.array([name in there for name in ids], dtype=bool)
+    mapped_ids = set(mapped_samples(inputs, **which))
+    has_map = np.array([name in mapped_ids for name in ids], dtype=bool)
     maps = np.zeros(shape, dtype=np.float32)
     numbers: dict[str, NDArray[Any]] = {
         "steps": np.full(len(ids), -1, dtype=np.int32), "loss": np.full(len(ids), np.nan),
         "sparsity": np.full(len(ids), np.nan), **{name: np.zeros(len(ids), dtype=bool) for name in _FLAGS},
     }  # fmt: skip
     if has_map.any():
-        names = [name for name in ids if name in there]
+        names = [name for name in ids if name in mapped_ids]
         store = inputs.maps(samples=names, variables=["map", "steps", "loss", *_FLAGS], **which)
         maps[has_map] = store["map"].values
         for name in ("steps", "loss", *_FLAGS):
@@ -121,9 +121,9 @@ def mapped_samples(inputs: Results, **which: str) -> list[str]:
 
 
 def _cosines(inputs: Results, attack: str, ids: Sequence[str]) -> NDArray[np.float64]:
-    found: dict[str, float] = {}
+    cosines: dict[str, float] = {}
     metrics = dict.fromkeys(r.names["metric"] for r in inputs.select("correlation", attack=attack))
     for metric in metrics:
         frame = inputs.per_sample(metric, attack=attack)
-        found = dict(zip(frame["sample"], frame["value"], strict=True)) | found
-    return np.array([found.get(name, np.nan) for name in ids], dtype=np.float64)
+        cosines = dict(zip(frame["sample"], frame["value"], strict=True)) | cosines
+    return np.array([cosines.get(name, np.nan) for name in ids], dtype=np.float64)

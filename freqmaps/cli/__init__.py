@@ -14,9 +14,9 @@ DECIDES_NUMBERS = False
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; errors are one sentence and exit status 1."""
-    given = parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
-        sys.exit(given.run(given))
+        sys.exit(options.run(options))
     except FreqmapsError as error:
         print(f"freqmaps: {error}", file=sys.stderr)
         sys.exit(1)

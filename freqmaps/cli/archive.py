@@ -10,7 +10,7 @@ from freqmaps.archive import Import, choose, left_out, write
 from freqmaps.archive.unpack import HERE, NEW, OTHER
 from freqmaps.cli._common import Commands, add, read_study
 from freqmaps.core.errors import FreqmapsError, nearest
-from freqmaps.results.scan import Found, scan
+from freqmaps.results.scan import KeyedFolder, scan
 from freqmaps.stages import places
 
 DECIDES_NUMBERS = False
@@ -38,39 +38,39 @@ def add_commands(commands: Commands) -> None:
     load.add_argument("--dry-run", "-n", action="store_true", help="check names, keys and checksums, change nothing")
 
 
-def _export(given: argparse.Namespace) -> int:
-    wanted = {name: set(values) for name in _CHOICES if (values := getattr(given, name))}
-    of_study = given.study or given.items or given.configfile
-    if not (wanted or of_study or given.all):
+def _export(options: argparse.Namespace) -> int:
+    wanted = {name: set(values) for name in _CHOICES if (values := getattr(options, name))}
+    of_study = options.study or options.items or options.configfile
+    if not (wanted or of_study or options.all):
         raise FreqmapsError("say what to export: --items, --study, --stage, --dataset, ..., or --all")
-    root, paths = given.root, None
+    root, paths = options.root, None
     if of_study:
-        study = read_study(given.configfile)
+        study = read_study(options.configfile)
         root = root or study.root
-        paths = _paths(study, given.items)
-    found = scan((root or Path("results")).expanduser())
+        paths = _paths(study, options.items)
+    results = scan((root or Path("results")).expanduser())
     chosen, along = choose(
-        found, wanted, paths, with_inputs=not given.without_inputs, with_snapshots=given.with_snapshots
+        results, wanted, paths, with_inputs=not options.without_inputs, with_snapshots=options.with_snapshots
     )
-    told = f"{len(chosen)} results and {len(along)} that they were made from, {_megabytes([*chosen, *along])}"
-    stay = left_out(found, wanted, paths, [*chosen, *along])
+    summary = f"{len(chosen)} results and {len(along)} that they were made from, {_megabytes([*chosen, *along])}"
+    stay = left_out(results, wanted, paths, [*chosen, *along])
     if stay:
         print(
             f"{len(stay)} snapshots of trainings stay here, {_megabytes(stay)} of weights: what was made of them needs "
             "them no more, and one run of their training makes them again; --with-snapshots takes them along"
         )
-    if given.dry_run:
-        for one in sorted((*chosen, *along), key=lambda o: o.path):
-            print(one.path)
-        print(f"{told}: nothing was written")
+    if options.dry_run:
+        for result in sorted((*chosen, *along), key=lambda result: result.path):
+            print(result.path)
+        print(f"{summary}: nothing was written")
         return 0
-    write(given.archive, chosen, along)
-    print(f"{told}: {given.archive}")
+    write(options.archive, chosen, along)
+    print(f"{summary}: {options.archive}")
     return 0
 
 
-def _megabytes(some: Collection[Found]) -> str:
-    return f"{sum(one.sizes[name] for one in some for name in (one.manifest or {})['files']) / 1e6:.1f} MB"
+def _megabytes(results: Collection[KeyedFolder]) -> str:
+    return f"{sum(result.sizes[name] for result in results for name in (result.manifest or {})['files']) / 1e6:.1f} MB"
 
 
 def _paths(study: object, items: Collection[str]) -> set[str]:
@@ -85,17 +85,17 @@ def _paths(study: object, items: Collection[str]) -> set[str]:
     return {node.path for item in items for node in (study.items[item].node, *study.items[item].inputs)}
 
 
-def _import(given: argparse.Namespace) -> int:
-    counts = Import(given.archive, given.root.expanduser()).run(dry=given.dry_run)
-    done = "would be imported" if given.dry_run else "imported"
-    told = [f"{counts[NEW]} results {done}"]
-    told += [f"{counts[state]} {state}" for state in (HERE, OTHER) if counts[state]]
+def _import(options: argparse.Namespace) -> int:
+    counts = Import(options.archive, options.root.expanduser()).run(dry=options.dry_run)
+    verb = "would be imported" if options.dry_run else "imported"
+    clauses = [f"{counts[NEW]} results {verb}"]
+    clauses += [f"{counts[state]} {state}" for state in (HERE, OTHER) if counts[state]]
     if counts["missing inputs"]:
-        told.append(f"{counts['missing inputs']} of their inputs are not under this root and will be made again")
+        clauses.append(f"{counts['missing inputs']} of their inputs are not under this root and will be made again")
     if counts["missing snapshots"]:
-        told.append(
+        clauses.append(
             f"{counts['missing snapshots']} snapshots of trainings that some were made of are not under this root, and "
             "will be made again where they are needed"
         )
-    print(f"{given.root}: {'; '.join(told)}")
+    print(f"{options.root}: {'; '.join(clauses)}")
     return 0

@@ -38,39 +38,41 @@ def add_commands(commands: Commands) -> None:
     add(commands, "summary", _summary, "show Table I of the last run and where its report lies")
 
 
-def _list(given: argparse.Namespace) -> int:
+def _list(options: argparse.Namespace) -> int:
     from freqmaps.results.notebook import open_results
     from freqmaps.results.reader import EVERY_STEP
 
-    names = {} if given.step is None else {"step": EVERY_STEP if given.step == "all" else given.step}
-    print(open_results(given.root).list(given.stage, **names).to_string(index=False))
+    names = {} if options.step is None else {"step": EVERY_STEP if options.step == "all" else options.step}
+    print(open_results(options.root).list(options.stage, **names).to_string(index=False))
     return 0
 
 
-def _catalog(given: argparse.Namespace) -> int:
+def _catalog(options: argparse.Namespace) -> int:
     from freqmaps.core.files import write_text
     from freqmaps.results import page, rows, scan
 
-    root = given.root or configured_root(given.configfile)
-    if given.if_any and not root.expanduser().is_dir():
+    root = options.root or configured_root(options.configfile)
+    if options.if_any and not root.expanduser().is_dir():
         return 0
-    if given.csv is None:
-        count = page.write(root, given.to)
-        if not given.if_any:
-            print(f"{count} results under {root}: {given.to / 'catalog.html'}, {given.to / 'catalog.csv'}")
+    if options.csv is None:
+        count = page.write(root, options.to)
+        if not options.if_any:
+            print(f"{count} results under {root}: {options.to / 'catalog.html'}, {options.to / 'catalog.csv'}")
         return 0
     text = page.csv_text(rows.rows(scan(root)))
-    if given.csv == "-":
+    if options.csv == "-":
         print(text, end="")
     else:
-        write_text(Path(given.csv), text)
+        write_text(Path(options.csv), text)
     return 0
 
 
-def _verify(given: argparse.Namespace) -> int:
+def _verify(options: argparse.Namespace) -> int:
     from freqmaps.results.verify import Verifier
 
-    verifier = Verifier(given.root.expanduser(), content=not given.quick, need_inputs=not given.allow_missing_inputs)
+    verifier = Verifier(
+        options.root.expanduser(), content=not options.quick, need_inputs=not options.allow_missing_inputs
+    )
     count = 0
     for problem in verifier.problems():
         print(problem, flush=True)
@@ -79,21 +81,21 @@ def _verify(given: argparse.Namespace) -> int:
     return 1 if count else 0
 
 
-def _claims(given: argparse.Namespace) -> int:
+def _claims(options: argparse.Namespace) -> int:
     from freqmaps.core.files import write_text
     from freqmaps.publish.ledger import in_columns, ledgers, side_by_side
 
-    table = side_by_side(ledgers([root.expanduser() for root in given.roots]))
-    if given.csv is None:
+    table = side_by_side(ledgers([root.expanduser() for root in options.roots]))
+    if options.csv is None:
         print(in_columns(table))
-    elif given.csv == "-":
+    elif options.csv == "-":
         print(table.to_csv(index=False), end="")
     else:
-        write_text(Path(given.csv), table.to_csv(index=False, lineterminator="\n"))
+        write_text(Path(options.csv), table.to_csv(index=False, lineterminator="\n"))
     return 0
 
 
-def _summary(given: argparse.Namespace) -> int:
+def _summary(options: argparse.Namespace) -> int:
     summary, report = Path("results/summary.txt"), Path("results/report.html")
     if not (summary.exists() and report.exists()):
         raise FreqmapsError("no report yet; run `make run`")

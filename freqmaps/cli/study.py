@@ -44,25 +44,25 @@ def _add_plan(commands: Commands) -> None:
     plan.add_argument("--json", metavar="FILE", help="write rows and single jobs as JSON; '-' prints them")
 
 
-def _plan(given: argparse.Namespace) -> int:
+def _plan(options: argparse.Namespace) -> int:
     from freqmaps import plan
     from freqmaps.core.files import write_text
     from freqmaps.study.build import study
     from freqmaps.study.config import read_files
 
-    config = read_files([Path("config.yaml"), *(p for group in given.configfile for p in group), *given.overlays])
-    for text in given.assume:
+    config = read_files([Path("config.yaml"), *(p for group in options.configfile for p in group), *options.overlays])
+    for text in options.assume:
         name, described = _assumed(text)
         config.setdefault("datasets", {})[name] = described
     resolved = study(config)
-    made = plan.plan(resolved, device=given.device)
-    wanted = {"csv": plan.csv_text, "json": plan.json_text}
-    for form, write in wanted.items():
-        target = getattr(given, form)
+    estimate = plan.plan(resolved, device=options.device)
+    writers = {"csv": plan.csv_text, "json": plan.json_text}
+    for form, write in writers.items():
+        target = getattr(options, form)
         if target not in (None, "-"):
-            write_text(Path(target), write(made))
-    printed = [write(made) for form, write in wanted.items() if getattr(given, form) == "-"]
-    print("".join(printed) or plan.text(made), end="")
+            write_text(Path(target), write(estimate))
+    printed = [write(estimate) for form, write in writers.items() if getattr(options, form) == "-"]
+    print("".join(printed) or plan.text(estimate), end="")
     for sentence in resolved.warnings:
         print(f"Warning: {sentence}", file=sys.stderr)
     return 0
@@ -78,42 +78,42 @@ def _assumed(text: str) -> tuple[str, dict[str, object]]:
     return name, {"kind": "freqmaps.plan.assumed:describe", **described}
 
 
-def _why(given: argparse.Namespace) -> int:
+def _why(options: argparse.Namespace) -> int:
     from freqmaps.study import why
 
-    study = read_study(given.configfile)
-    for line in why.explain(study, given.target):
+    study = read_study(options.configfile)
+    for line in why.explain(study, options.target):
         print(line)
     return 0
 
 
-def _gc(given: argparse.Namespace) -> int:
+def _gc(options: argparse.Namespace) -> int:
     from freqmaps.results import gc
 
-    studies = [read_study(given.configfile), *(read_study([overlay]) for overlay in given.study)]
-    everyones = gc.unreferenced(studies)
-    found = [one for one in everyones if (one.mine or given.others) and not one.busy]
-    for one in found:
-        state = "finished" if one.finished else "unfinished"
-        print(f"{one.bytes / 1e6:10.2f} MB  {one.days:6.1f} days  {state:10s}  {one.folder}")
-    total = sum(g.bytes for g in found) / 1e6
-    print(f"{len(found)} results, {total:.2f} MB, that none of {len(studies)} studies refers to")
-    if left := len(everyones) - len(found):
-        print(f"{left} more are other users' (--others lists them), or being made now")
-    if given.delete:
-        gc.delete(found)
+    studies = [read_study(options.configfile), *(read_study([overlay]) for overlay in options.study)]
+    unreferenced = gc.unreferenced(studies)
+    listed = [result for result in unreferenced if (result.mine or options.others) and not result.busy]
+    for result in listed:
+        state = "finished" if result.finished else "unfinished"
+        print(f"{result.bytes / 1e6:10.2f} MB  {result.days:6.1f} days  {state:10s}  {result.folder}")
+    total = sum(result.bytes for result in listed) / 1e6
+    print(f"{len(listed)} results, {total:.2f} MB, that none of {len(studies)} studies refers to")
+    if others := len(unreferenced) - len(listed):
+        print(f"{others} more are other users' (--others lists them), or being made now")
+    if options.delete:
+        gc.delete(listed)
         print("deleted")
-    elif found:
+    elif listed:
         print("nothing deleted; add --delete to delete them")
     return 0
 
 
-def _digest(given: argparse.Namespace) -> int:
+def _digest(options: argparse.Namespace) -> int:
     from freqmaps.provenance import code
     from freqmaps.stages import STAGES
     from freqmaps.study.graph import SCRIPTS
 
-    files = [SCRIPTS / f"{one}.py" if one in STAGES else Path(one).resolve() for one in given.of]
+    files = [SCRIPTS / f"{name}.py" if name in STAGES else Path(name).resolve() for name in options.of]
     for file in files:
         if not file.is_file():
             raise FreqmapsError(f"{file}: neither a stage nor a file; {nearest(file.stem, STAGES)}")
@@ -123,23 +123,23 @@ def _digest(given: argparse.Namespace) -> int:
     return 0
 
 
-def _accept(given: argparse.Namespace) -> int:
+def _accept(options: argparse.Namespace) -> int:
     """Go through the stages in order: accepted inputs give the results after them their keys back."""
     from freqmaps.results import refactoring
 
     entries = 0
     while True:
-        study = read_study(given.configfile)
-        root = (given.root or study.root).expanduser()
+        study = read_study(options.configfile)
+        root = (options.root or study.root).expanduser()
         due = refactoring.changed(list(study.graph.nodes.values()), root)
         if not due:
             break
-        first = [one for one in due if one.stage == due[0].stage]
-        proofs = [refactoring.prove(one, root, results=max(1, given.results), why=given.why) for one in first]
+        first = [change for change in due if change.stage == due[0].stage]
+        proofs = [refactoring.prove(change, root, results=max(1, options.results), why=options.why) for change in first]
         refactoring.declare(proofs)
         entries += len(proofs)
         for proof in proofs:
-            remade = ", ".join(told["key"] for told in proof["evidence"]["remade"])
+            remade = ", ".join(result["key"] for result in proof["evidence"]["remade"])
             print(
                 f"{proof['stage']}: {proof['new']} gives the numbers of {proof['old']} (remade: {remade})", flush=True
             )
@@ -147,17 +147,17 @@ def _accept(given: argparse.Namespace) -> int:
     return 0
 
 
-def _config(given: argparse.Namespace) -> int:
+def _config(options: argparse.Namespace) -> int:
     from freqmaps.study.reference import markdown
 
     print(markdown(), end="")
     return 0
 
 
-def _rulegraph(given: argparse.Namespace) -> int:
+def _rulegraph(options: argparse.Namespace) -> int:
     from freqmaps.study.rulegraph import mermaid
 
-    study = read_study(given.configfile)
+    study = read_study(options.configfile)
     print("# The default study\n\nGenerated by `freqmaps rulegraph`; in brackets, the number of jobs.\n")
     print(f"```mermaid\n{mermaid(study)}```")
     return 0

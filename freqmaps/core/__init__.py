@@ -1,1 +1,1 @@
-"""What everything rests on: errors, devices, memory, components. It knows no stage, no store and no paper."""
+"""What all other packages use: errors, devices, memory, components. Nothing here refers to a stage, store or paper."""

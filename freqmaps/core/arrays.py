@@ -1,4 +1,4 @@
-"""Checks that the analyses make on the arrays they are given: finite values, and one label for each row."""
+"""Checks of the arrays that analyses receive: finite values, and one label for each row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from freqmaps.core.errors import FreqmapsError
 
 
 def finite(values: ArrayLike, what: str) -> NDArray[Any]:
-    """Return an array of floats as it is, any other as float64.
+    """Return an array of floats unchanged, any other converted to float64.
 
     Raises
     ------
@@ -27,7 +27,7 @@ def finite(values: ArrayLike, what: str) -> NDArray[Any]:
 
 
 def labelled_rows(values: ArrayLike, labels: ArrayLike, what: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return values as rows (n, d), what follows the first axis flattened, and one label for each.
+    """Return values flattened to rows (n, d), one per entry of the first axis, and one label for each row.
 
     Raises
     ------

@@ -94,8 +94,8 @@ def names(kind: str) -> list[str]:
 def _files(kind: str) -> dict[str, Path]:
     """Return the file of each component of a kind; an item is called by its paper and its file: ``B25-T1``."""
     folder, _ = _FOLDERS[kind]
-    found = [p for p in PACKAGE.glob(f"{folder}/*.py") if not p.stem.startswith("_")]
-    return {f"{p.parent.name.upper()}-{p.stem}" if kind == "item" else p.stem: p for p in found}
+    paths = [p for p in PACKAGE.glob(f"{folder}/*.py") if not p.stem.startswith("_")]
+    return {f"{p.parent.name.upper()}-{p.stem}" if kind == "item" else p.stem: p for p in paths}
 
 
 def find(kind: str, name: str, where: str = "config") -> Component:
@@ -193,12 +193,12 @@ def _fields(target: ast.ClassDef, read: Callable[[str, ast.expr | None], Any]) -
     for statement in target.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
             return _parameters(statement, read)
-    found = {}
+    fields = {}
     for statement in target.body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             name = statement.target.id
-            found[name] = Parameter(name, ast.unparse(statement.annotation), read(name, statement.value))
-    return found
+            fields[name] = Parameter(name, ast.unparse(statement.annotation), read(name, statement.value))
+    return fields
 
 
 #: Constants that say something about a component: one that cannot be read would be passed over without a word.
@@ -219,17 +219,17 @@ def _take_literal(
 
 
 def _parameters(function: ast.FunctionDef, read: Callable[[str, ast.expr | None], Any]) -> dict[str, Parameter]:
-    found: dict[str, Parameter] = {}
+    parameters: dict[str, Parameter] = {}
     for argument, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True):
         annotation = ast.unparse(argument.annotation) if argument.annotation else "Any"
-        found[argument.arg] = Parameter(argument.arg, annotation, read(argument.arg, default))
-    return found
+        parameters[argument.arg] = Parameter(argument.arg, annotation, read(argument.arg, default))
+    return parameters
 
 
 def resolve(
     kind: str,
     name: str,
-    given: Mapping[str, Any],
+    values: Mapping[str, Any],
     *,
     where: str,
     supplied: tuple[str, ...] = (),
@@ -241,8 +241,8 @@ def resolve(
     ----------
     kind, name
         Which component.
-    given
-        What the config sets.
+    values
+        The parameters that the config sets, by name.
     where
         The place in the config, for messages: ``attacks.pgd-8_255``.
     supplied
@@ -255,27 +255,27 @@ def resolve(
     ConfigError
         Unknown or missing parameter, wrong type, number outside its range.
     """
-    return fill(find(kind, name, where), given, where=where, supplied=supplied, beside=beside)
+    return fill(find(kind, name, where), values, where=where, supplied=supplied, beside=beside)
 
 
 def fill(
     component: Component,
-    given: Mapping[str, Any],
+    values: Mapping[str, Any],
     *,
     where: str,
     supplied: tuple[str, ...] = (),
     beside: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Do what :func:`resolve` does for a component already found."""
+    """Do the same as :func:`resolve` for a component that has been read."""
     what = f"{component.kind} '{component.name}'"
     parameters = {k: v for k, v in component.parameters.items() if k not in supplied}
-    for key in given:
+    for key in values:
         if key not in parameters:
             known = nearest(key, [*parameters, *beside])
             raise ConfigError(f"{where}: {what} has no parameter '{key}'; {known}{_elsewhere(component.kind, key)}")
     resolved: dict[str, Any] = {}
     for key, parameter in parameters.items():
-        value = given.get(key, parameter.default)
+        value = values.get(key, parameter.default)
         if value is REQUIRED:
             raise ConfigError(f"{where}: {what} needs '{key}' ({parameter.annotation})")
         resolved[key] = check_value(value, parameter.annotation, f"{where}.{key}")
@@ -300,23 +300,23 @@ def keyed(component: Component, parameters: Mapping[str, Any]) -> dict[str, Any]
     value that code now always takes.
     """
     neutral, former = component.constants.get("NEUTRAL", {}), component.constants.get("FORMER", {})
-    kept = {k: v for k, v in parameters.items() if k not in neutral or v != neutral[k]}
-    for old, now in former.items():
-        if "was" in now:
-            kept[old] = now["was"]
-        elif now["to"] in kept:
-            kept[old] = kept.pop(now["to"])
-    return kept
+    spec = {k: v for k, v in parameters.items() if k not in neutral or v != neutral[k]}
+    for old, change in former.items():
+        if "was" in change:
+            spec[old] = change["was"]
+        elif change["to"] in spec:
+            spec[old] = spec.pop(change["to"])
+    return spec
 
 
 def current(component: Component, spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that a spec holds by the names that the code has for them now."""
-    found = dict(spec)
-    for old, now in component.constants.get("FORMER", {}).items():
-        if old in found:
-            value = found.pop(old)
-            found |= {now["to"]: value} if "to" in now else {}
-    return found
+    parameters = dict(spec)
+    for old, change in component.constants.get("FORMER", {}).items():
+        if old in parameters:
+            value = parameters.pop(old)
+            parameters |= {change["to"]: value} if "to" in change else {}
+    return parameters
 
 
 def module(component: Component) -> ModuleType:
@@ -331,10 +331,10 @@ def module(component: Component) -> ModuleType:
 def load(kind: str, name: str, function: str | None = None) -> Callable[..., Any]:
     """Import a component and return its entry function (or another function of the same file)."""
     component = find(kind, name)
-    found = getattr(module(component), function or component.function)
+    function_of_component = getattr(module(component), function or component.function)
     if function is None and component.constants.get("FORMER"):
-        return lambda *given, **spec: found(*given, **current(component, spec))
-    return found  # type: ignore[no-any-return]
+        return lambda *arguments, **spec: function_of_component(*arguments, **current(component, spec))
+    return function_of_component  # type: ignore[no-any-return]
 
 
 Settings = TypeVar("Settings")

@@ -29,17 +29,17 @@ def pick(device: str | torch.device = "auto") -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        found = torch.device(device)
+        torch_device = torch.device(device)
     except RuntimeError as error:
         raise FreqmapsError(f"device '{device}': no such device; use auto, cpu, cuda, cuda:0 or mps") from error
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not present.get(found.type, True):
+    if not present.get(torch_device.type, True):
         raise FreqmapsError(f"device '{device}': this machine has none that torch can use; set device to auto or cpu")
-    return found
+    return torch_device
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an exception means that a device or the machine has no memory left."""
+    """Return whether an exception means that a device or the machine has no memory left."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(text in str(error).lower() for text in _NO_MEMORY)

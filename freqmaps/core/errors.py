@@ -40,9 +40,9 @@ def told(error: BaseException, longest: int = 300) -> str:
     """Return an exception in one sentence: its type, what it says, and, where it is the user's own, file and line."""
     text = " ".join(str(error).split())
     text = text if len(text) <= longest else f"{text[:longest]}..."
-    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    sentence = f"{type(error).__name__}: {text}" if text else type(error).__name__
     place = own_line(error)
-    return f"{said} ({place})" if place else said
+    return f"{sentence} ({place})" if place else sentence
 
 
 def own_line(error: BaseException) -> str | None:
@@ -50,12 +50,12 @@ def own_line(error: BaseException) -> str | None:
 
     The user's is what belongs neither to this package, nor to a library, nor to the script that runs.
     """
-    found = None
+    line = None
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)
         if path.is_file() and not _is_a_librarys(path.resolve()):
-            found = f"{_short(path)}, line {frame.lineno}, in {frame.name}"
-    return found
+            line = f"{_short(path)}, line {frame.lineno}, in {frame.name}"
+    return line
 
 
 def _is_a_librarys(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Files that appear whole, by a rename, or not at all."""
+"""Writing files so that they appear complete, by a rename, or not at all."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def is_half_written(name: str) -> bool:
-    """Whether a file or folder of this name is one that a killed process has left half written."""
+    """Return whether a name is that of a file or folder that a killed process left half written."""
     return name.startswith(_PREFIX)
 
 
 def clear_half_written(folder: Path, name: str = "") -> None:
-    """Remove what killed processes have left half written in a folder, or of the one file of a name there.
+    """Remove half-written files of killed processes from a folder, of all names or of one.
 
     No other process may be writing there now.
     """

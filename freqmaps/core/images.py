@@ -15,7 +15,7 @@ IMAGES = ("images", "attack", "against")
 
 
 def images_of(kind: str, attack: str = NO_ATTACK, against: str | None = None) -> dict[str, str]:
-    """Return the names that tell which images maps are made of.
+    """Return the names that identify the images that maps are made of.
 
     >>> images_of("essential")
     {'images': 'essential', 'attack': 'none', 'against': 'self'}
@@ -24,7 +24,7 @@ def images_of(kind: str, attack: str = NO_ATTACK, against: str | None = None) ->
 
 
 def called(names: Mapping[str, str]) -> str:
-    """Return what tables call the images that maps are made of; readers look at the names themselves.
+    """Return the label in tables of the images that maps are made of; code compares the names themselves.
 
     >>> called(images_of("transferred", "pgd", "standard")), called(images_of("adversarial", "pgd"))
     ('pgd@standard', 'pgd')

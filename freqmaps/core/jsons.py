@@ -1,4 +1,4 @@
-"""JSON as every reader takes it: a number that is missing or not finite is ``null``, never a bare ``NaN``."""
+"""Strict JSON, which every parser accepts: a number that is missing or not finite is ``null``, never ``NaN``."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def text(value: Any, *, indent: int | None = None, ensure_ascii: bool = True) ->
 
 def _strict(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _strict(one) for key, one in value.items()}
+        return {key: _strict(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_strict(one) for one in value]
+        return [_strict(entry) for entry in value]
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""Limits of numbers, written as intervals: ``(0, 1]`` holds 1 and not 0.
+"""Limits of numbers, written as intervals: ``(0, 1]`` includes 1 and excludes 0.
 
 A component or a settings class declares them as ``RANGES = {"epsilon": "(0, 1]", "momentum": "[0, 1)"}``.
 """
@@ -45,14 +45,14 @@ def interval(text: str) -> Interval:
     ConfigError
         The text is no interval: two numbers, the lower first, in ``(``, ``[`` and ``)``, ``]``.
     """
-    found = _INTERVAL.fullmatch(str(text).strip())
+    match = _INTERVAL.fullmatch(str(text).strip())
     try:
-        low, high = (float(found[2]), float(found[3])) if found else (1.0, 0.0)
+        low, high = (float(match[2]), float(match[3])) if match else (1.0, 0.0)
     except ValueError:
         low, high = 1.0, 0.0
-    if found is None or not low <= high:
+    if match is None or not low <= high:
         raise ConfigError(f"'{text}' is no interval; write two numbers, the lower first, as in '(0, 1]'")
-    return Interval(low, high, found[1] == "[", found[4] == "]")
+    return Interval(low, high, match[1] == "[", match[4] == "]")
 
 
 def check(values: Mapping[str, Any], ranges: Mapping[str, Any], where: str) -> None:

@@ -1,4 +1,4 @@
-"""Values that a source file writes out, read from its syntax tree without running it."""
+"""Values of literals and constants in a source file, read from its syntax tree without running it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _LARGEST_POWER = 64
 
 
 def assigned(tree: ast.Module) -> dict[str, ast.expr]:
-    """Return what each name that a module assigns once, at its top level, stands for."""
-    found: dict[str, ast.expr] = {}
+    """Return the expression of each name that a module assigns exactly once at its top level."""
+    values: dict[str, ast.expr] = {}
     twice = set()
     for statement in tree.body:
         targets = statement.targets if isinstance(statement, ast.Assign) else []
@@ -28,10 +28,10 @@ def assigned(tree: ast.Module) -> dict[str, ast.expr]:
         for target in targets:
             if isinstance(target, ast.Name):
                 value = getattr(statement, "value", None)
-                twice |= {target.id} & found.keys()
+                twice |= {target.id} & values.keys()
                 if value is not None:
-                    found[target.id] = value
-    return {name: value for name, value in found.items() if name not in twice}
+                    values[target.id] = value
+    return {name: value for name, value in values.items() if name not in twice}
 
 
 def value(node: ast.expr, names: Mapping[str, ast.expr]) -> Any:
@@ -52,18 +52,18 @@ def value(node: ast.expr, names: Mapping[str, ast.expr]) -> Any:
     if isinstance(node, ast.Name):
         if node.id not in names:
             raise ValueError(f"'{node.id}' is no constant of this file")
-        return value(names[node.id], {name: one for name, one in names.items() if name != node.id})
+        return value(names[node.id], {name: entry for name, entry in names.items() if name != node.id})
     if isinstance(node, ast.BinOp):
         return _computed(node, names)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
         number = _number(value(node.operand, names))
         return -number if isinstance(node.op, ast.USub) else number
     if isinstance(node, ast.Tuple | ast.List):
-        items = [value(one, names) for one in node.elts]
+        items = [value(entry, names) for entry in node.elts]
         return tuple(items) if isinstance(node, ast.Tuple) else items
     if isinstance(node, ast.Dict) and None not in node.keys:
         keys = [value(key, names) for key in node.keys if key is not None]
-        return dict(zip(keys, (value(one, names) for one in node.values), strict=True))
+        return dict(zip(keys, (value(entry, names) for entry in node.values), strict=True))
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
@@ -75,13 +75,13 @@ def _computed(node: ast.BinOp, names: Mapping[str, ast.expr]) -> Any:
     if type(node.op) not in _OPERATIONS or (isinstance(node.op, ast.Pow) and abs(right) > _LARGEST_POWER):
         raise ValueError(f"'{ast.unparse(node)}' is no plain arithmetic")
     try:
-        found = _OPERATIONS[type(node.op)](left, right)
+        number = _OPERATIONS[type(node.op)](left, right)
     except ArithmeticError as error:
         raise ValueError(f"'{ast.unparse(node)}' cannot be computed ({error})") from error
-    return _number(found)
+    return _number(number)
 
 
-def _number(found: Any) -> Any:
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        raise ValueError(f"{found!r} is no number")
-    return found
+def _number(number: Any) -> Any:
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ValueError(f"{number!r} is no number")
+    return number

@@ -23,7 +23,7 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
 def keep_freed_memory() -> bool:
-    """Have the C library keep the memory that a step frees for the next one; tell whether it does.
+    """Have the C library keep the memory that a step frees for the next step; return whether it does.
 
     A step on a CPU asks for the same hundred blocks of some megabytes as the one before. By default, glibc gives such
     blocks back to the kernel and faults them in anew: some thousand page faults, a tenth to a fifth of the step's time.
@@ -49,13 +49,13 @@ def saved_bytes(net: nn.Module, image: Tensor) -> int:
     """Return the bytes of activations that the input gradient of one image (1, c, h, w) keeps, weights left out."""
     weights = {t.untyped_storage().data_ptr() for t in [*net.parameters(), *net.buffers()]}
     sizes: dict[int, int] = {}
-    kept: list[Tensor] = []
+    saved: list[Tensor] = []
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
             sizes[storage.data_ptr()] = storage.nbytes()
-            kept.append(tensor)  # alive, so that no other storage gets its address
+            saved.append(tensor)  # alive, so that no other storage gets its address
         return tensor
 
     with torch.enable_grad(), saved_tensors_hooks(pack, lambda tensor: tensor):

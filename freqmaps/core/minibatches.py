@@ -1,4 +1,4 @@
-"""How an epoch's images are cut into minibatches, and so how many steps a training makes. Imports no torch."""
+"""Minibatches of an epoch, and the number of steps of a training. Imports no torch."""
 
 from __future__ import annotations
 

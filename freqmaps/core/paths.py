@@ -1,4 +1,4 @@
-"""Paths that a config names: the home folder and environment variables in them are looked up."""
+"""Paths in a config, in which ``~`` and environment variables are expanded."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def expanded(path: str, where: str = "") -> Path:
         An environment variable that is not set.
     """
 
-    def value(found: re.Match[str]) -> str:
-        name = found[1] or found[2]
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
         if not os.environ.get(name):
             raise ConfigError(
                 f"{where}'{path}': the environment variable {name} is not set; set it, or write the path out"
@@ -38,5 +38,5 @@ def expanded(path: str, where: str = "") -> Path:
         return os.environ[name]
 
     # A folder may have a dollar sign in its name: what exists is taken as it stands.
-    given = Path(path).expanduser()
-    return given if given.exists() else Path(_VARIABLE.sub(value, path)).expanduser()
+    literal = Path(path).expanduser()
+    return literal if literal.exists() else Path(_VARIABLE.sub(value, path)).expanduser()

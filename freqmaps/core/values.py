@@ -1,4 +1,4 @@
-"""Values of a config held against the simple annotations of a component's parameters, and read as these say."""
+"""Conversion and checks of config values against the annotations of a component's parameters."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def check_value(value: Any, annotation: str, where: str) -> Any:
             return converted
     for option in _options(annotation):
         if option.startswith("list[Literal[") and isinstance(value, list):
-            allowed = [str(one) for one in ast.literal_eval(f"({option[13:-2]},)")]
-            odd = next(str(one) for one in value if one not in allowed)
+            allowed = [str(choice) for choice in ast.literal_eval(f"({option[13:-2]},)")]
+            odd = next(str(choice) for choice in value if choice not in allowed)
             raise ConfigError(f"{where}: no '{odd}' in this list; {nearest(odd, allowed)}")
     raise ConfigError(f"{where}: expected {annotation}, found {value!r}")
 

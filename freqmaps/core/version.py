@@ -1,4 +1,4 @@
-"""The version of freqmaps, as it stands in every manifest."""
+"""The version of freqmaps, which every manifest records."""
 
 DECIDES_NUMBERS = False
 

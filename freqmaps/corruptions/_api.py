@@ -1,4 +1,4 @@
-"""How images are corrupted: constants by severity and image size, and random numbers that belong to a sample.
+"""Corrupting images: constants by severity and image size, and random numbers that depend on the sample alone.
 
 A corruption is a file of this folder with
 
@@ -37,7 +37,7 @@ _TOGETHER = 3 << 20
 
 
 class Draws:
-    """Random numbers of some samples, whatever batch or shard they are in.
+    """Random numbers of some samples, independent of the batch or shard that they are in.
 
     Every sample has its own counter-based stream (Philox), keyed by the seed, by what is drawn, and by the sample's
     position in the dataset.
@@ -92,7 +92,7 @@ def benchmark_of(side: int) -> str:
 
 
 def constant(name: str, severity: int, benchmark: str) -> Any:
-    """Return what a corruption is made with.
+    """Return the constant of a corruption at a severity.
 
     Parameters
     ----------
@@ -160,11 +160,11 @@ def corrupted(
     for start in range(0, len(images), rows):
         part = slice(start, start + rows)
         draws = Draws(seed, f"{name} {severity}", positions[part])
-        found = function(images[part].astype(np.float64), draws, value)
-        if found.shape != images[part].shape or not np.isfinite(found).all():
+        changed = function(images[part].astype(np.float64), draws, value)
+        if changed.shape != images[part].shape or not np.isfinite(changed).all():
             raise FreqmapsError(
                 f"corruption '{name}' must return finite images of shape {images[part].shape}; it returned "
-                f"{found.shape}, {np.count_nonzero(~np.isfinite(found))} values not finite"
+                f"{changed.shape}, {np.count_nonzero(~np.isfinite(changed))} values not finite"
             )
-        out[part] = np.clip(found, 0, 1)
+        out[part] = np.clip(changed, 0, 1)
     return out

@@ -31,8 +31,8 @@ def edges(grey: NDArray[np.uint8], low: float, high: float) -> NDArray[np.bool_]
     weak = ridges & (steep > low)
     labels, _ = ndimage.label(weak, structure=np.ones((3, 3)))
     strong = np.unique(labels[weak & (steep > high)])
-    found: NDArray[np.bool_] = weak & np.isin(labels, strong)
-    return found
+    is_edge: NDArray[np.bool_] = weak & np.isin(labels, strong)
+    return is_edge
 
 
 def _ridges(down: NDArray[np.int64], across: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -40,9 +40,9 @@ def _ridges(down: NDArray[np.int64], across: NDArray[np.int64]) -> NDArray[np.bo
     steep = np.pad(np.abs(down) + np.abs(across), 1)
     middle = steep[1:-1, 1:-1]
     flat, upright = (np.abs(a) <= _SLOPE * np.abs(b) for a, b in ((down, across), (across, down)))
-    found = np.zeros(middle.shape, dtype=bool)
+    is_ridge = np.zeros(middle.shape, dtype=bool)
     falling = (down < 0) == (across < 0)
-    for here, (dy, dx) in (
+    for in_sector, (dy, dx) in (
         (flat, (0, 1)),
         (upright & ~flat, (1, 0)),
         (~flat & ~upright & falling, (1, 1)),
@@ -53,8 +53,8 @@ def _ridges(down: NDArray[np.int64], across: NDArray[np.int64]) -> NDArray[np.bo
         after = steep[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
         # Of two equal neighbours one is the ridge: the first on an axis; neither on a diagonal.
         tied = middle >= after if dy * dx == 0 else middle > after
-        found |= here & (middle > before) & tied
-    return found
+        is_ridge |= in_sector & (middle > before) & tied
+    return is_ridge
 
 
 def equalised(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -66,5 +66,5 @@ def equalised(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return grey.copy()
     above = np.cumsum(counts) - counts[first]
     table: NDArray[np.uint8] = np.clip(np.rint(above * (255 / others)), 0, 255).astype(np.uint8)
-    found: NDArray[np.uint8] = table[grey]
-    return found
+    stretched: NDArray[np.uint8] = table[grey]
+    return stretched

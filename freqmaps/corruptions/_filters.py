@@ -1,4 +1,4 @@
-"""What several corruptions are made of: blurs, zoom, brightness of colours, clouds."""
+"""Filters that several corruptions use: blurs, zoom, luma of colours, clouds."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def motion_blurred(images: Images, radius: float, sigma: float, degrees: Images)
 def zoomed(images: Images, factor: float) -> Images:
     """Return the middle of images (n, c, h, w), ``factor`` times as large, bilinear, of the same shape."""
     down, across = (_zoom_matrix(size, factor) for size in images.shape[2:])
-    found: Images = down @ images @ across.T
-    return found
+    enlarged: Images = down @ images @ across.T
+    return enlarged
 
 
 def _zoom_matrix(size: int, factor: float) -> Images:
@@ -67,10 +67,10 @@ def _zoom_matrix(size: int, factor: float) -> Images:
     The middle is cut out in whole pixels, enlarged to whole pixels, its first and last ones staying where they are, and
     cut to size again.
     """
-    kept = ceil(size / factor)
-    large = round(kept * factor)
+    middle = ceil(size / factor)
+    large = round(middle * factor)
     place = np.arange(size) + (large - size) // 2
-    position = place * ((kept - 1) / max(1, large - 1)) + (size - kept) // 2
+    position = place * ((middle - 1) / max(1, large - 1)) + (size - middle) // 2
     weights: Images = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(size)))
     return weights
 

@@ -1,4 +1,4 @@
-"""The published files of the corruption benchmarks, as they are unpacked: what they are, and their images.
+"""The published files of the corruption benchmarks, unpacked: their digests and their images.
 
 CIFAR-10-C and CIFAR-100-C are arrays, ``<corruption>.npy`` of (50000, 32, 32, 3) bytes, five severities of the 10 000
 test images one after the other, and ``labels.npy``. Tiny-ImageNet-C and ImageNet-C are folders of JPEG files,
@@ -25,7 +25,7 @@ _SEVERITIES = 5
 
 
 def identity(*, root: str | None, corruptions: Sequence[str] | None = None, **_: Any) -> dict[str, Any] | None:
-    """Return what the files below a folder are, never where; JSON. It enters the key of what reads them.
+    """Return digests of the files below a folder, without their paths, as JSON, for the key of results that read them.
 
     The first time every file is read and, if it is an image, checked; the answer is remembered while no file changes.
 
@@ -44,14 +44,14 @@ def identity(*, root: str | None, corruptions: Sequence[str] | None = None, **_:
     if root is None:
         return None
     folder = _files.expanded(root)
-    names = there(root) if corruptions is None else list(corruptions)
+    names = present(root) if corruptions is None else list(corruptions)
     if is_arrays(root):
         files = [f"{name}.npy" for name in names]
-        return {"files": {file: _files.md5(_found(folder / file)) for file in (*files, _LABELS)}}
+        return {"files": {file: _files.md5(_existing(folder / file)) for file in (*files, _LABELS)}}
     return {"folders": {name: _digests(folder / name) for name in names}}
 
 
-def there(root: str) -> list[str]:
+def present(root: str) -> list[str]:
     """Return the corruptions whose files lie in a folder.
 
     Raises
@@ -60,14 +60,13 @@ def there(root: str) -> list[str]:
         It holds none.
     """
     folder = _files.expanded(root)
-    names = components.names("corruption")
-    found = [n for n in names if (folder / n).is_dir() or (folder / f"{n}.npy").is_file()]
-    if not found:
+    names = [n for n in components.names("corruption") if (folder / n).is_dir() or (folder / f"{n}.npy").is_file()]
+    if not names:
         raise ConfigError(
             f"root: '{folder}' holds no corruption, neither arrays such as fog.npy beside {_LABELS} nor folders such "
             "as fog/1/; unpack the benchmark's archives and give the folder that holds their files"
         )
-    return found
+    return names
 
 
 def blocks(
@@ -99,10 +98,10 @@ def blocks(
     if is_arrays(root):
         yield from _from_arrays(folder, name, severity, (channels, size, size), wanted)
         return
-    found = _layout.entries([(_sources.source(_found(folder / name / str(severity)), "root"), "")])
-    chosen = _chosen([f"test/{entry.sample}" for entry in found], wanted)
-    classes = sorted({entry.folder for entry in found})
-    parts = [found[i] for i in chosen]
+    entries = _layout.entries([(_sources.source(_existing(folder / name / str(severity)), "root"), "")])
+    chosen = _chosen([f"test/{entry.sample}" for entry in entries], wanted)
+    classes = sorted({entry.folder for entry in entries})
+    parts = [entries[i] for i in chosen]
     for block in _folders.blocks(parts, channels=channels, size=size, test_fraction=None, classes=classes):
         yield Block(block.image, block.label, ["test"] * len(block.label), [f"test/{s}" for s in block.sample])
 
@@ -110,7 +109,7 @@ def blocks(
 def _from_arrays(
     folder: Path, name: str, severity: int, shape: tuple[int, int, int], wanted: Collection[str]
 ) -> Iterator[Block]:
-    images, labels = (_array(_found(folder / file)) for file in (f"{name}.npy", _LABELS))
+    images, labels = (_array(_existing(folder / file)) for file in (f"{name}.npy", _LABELS))
     if images.dtype != "uint8" or images.ndim != 4 or images.shape[1:] != (*shape[1:], shape[0]):
         raise ConfigError(
             f"'{folder / name}.npy' is {images.dtype} {images.shape}, and the network sees {shape[0]} channels of "
@@ -131,35 +130,35 @@ def _from_arrays(
 def _chosen(ids: Sequence[str], wanted: Collection[str]) -> list[int]:
     """Return the positions of the wanted ids, or all where not every one is there, or none is wanted."""
     among = set(wanted)
-    every = not among or not among <= set(ids)
-    return [i for i, one in enumerate(ids) if every or one in among]
+    take_all = not among or not among <= set(ids)
+    return [i for i, sample_id in enumerate(ids) if take_all or sample_id in among]
 
 
 def _array(path: Path) -> NDArray[Any]:
     import numpy as np
 
     try:
-        found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ConfigError(f"'{path}' is not a whole NumPy array ({type(error).__name__}); fetch it again") from error
-    return found
+    return array
 
 
 def is_arrays(root: str) -> bool:
-    """Tell whether a folder holds arrays rather than folders of images."""
+    """Return whether a folder holds arrays rather than folders of images."""
     return (_files.expanded(root) / _LABELS).is_file()
 
 
 def _digests(folder: Path) -> dict[str, str]:
     """Return the digest of the images of each severity of a corruption."""
-    severities = sorted(p.name for p in _found(folder).iterdir() if p.is_dir() and p.name.isdecimal())
+    severities = sorted(p.name for p in _existing(folder).iterdir() if p.is_dir() and p.name.isdecimal())
     if not severities:
         raise ConfigError(f"root: '{folder}' holds no folders of severities, 1 to 5; unpack the archive again")
-    found = {name: _folders.summary([(_sources.source(folder / name, "root"), "")]) for name in severities}
-    return {name: str(known["digest"]) for name, known in found.items()}
+    summaries = {name: _folders.summary([(_sources.source(folder / name, "root"), "")]) for name in severities}
+    return {name: str(summary["digest"]) for name, summary in summaries.items()}
 
 
-def _found(path: Path) -> Path:
+def _existing(path: Path) -> Path:
     if not path.exists():
         raise ConfigError(f"root: there is no '{path}'; unpack it there, or leave it out of 'corruptions'")
     return path

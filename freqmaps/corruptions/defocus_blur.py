@@ -42,5 +42,5 @@ def _disc(radius: float, soft: float) -> NDArray[np.float64]:
     edge = np.exp(-(offsets**2) / (2 * soft**2))
     for axis in (0, 1):
         disc = ndimage.correlate1d(disc, edge / edge.sum(), axis=axis, mode="mirror")
-    kept = int(np.flatnonzero(disc.any(axis=0))[0])
-    return disc[kept : len(disc) - kept, kept : len(disc) - kept]
+    margin = int(np.flatnonzero(disc.any(axis=0))[0])
+    return disc[margin : len(disc) - margin, margin : len(disc) - margin]

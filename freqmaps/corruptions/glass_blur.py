@@ -31,12 +31,12 @@ def corrupt(images: Images, draws: Draws, constant: tuple[float, int, int]) -> I
     n, _, height, width = images.shape
     blurred = np.moveaxis(gaussian(images, sigma), 0, -1).copy()  # (c, h, w, n): one pixel of all images lies together
     rows, columns = (np.arange(size - reach, reach, -1) for size in (height, width))
-    every = np.arange(n)
+    image_index = np.arange(n)
     for _ in range(times):
         # From below to above and from right to left: a pixel may hand on what it has taken.
         moves = draws.integers((len(rows), len(columns), 2), -reach, reach)
         for i, row in enumerate(rows):
             for j, column in enumerate(columns):
                 right, down = moves[:, i, j].T
-                blurred[:, row, column] = blurred[:, row + down, column + right, every]
+                blurred[:, row, column] = blurred[:, row + down, column + right, image_index]
     return gaussian(np.ascontiguousarray(np.moveaxis(blurred, -1, 0)), sigma)

@@ -26,7 +26,7 @@ def corrupt(images: Images, draws: Draws, constant: int) -> Images:
     """Return compressed images, rounded to bytes; no random numbers."""
     values = np.rint(images * 255).astype(np.uint8)
     if images.shape[1] == 3:
-        out = np.array([_compressed(one, constant) for one in values.transpose(0, 2, 3, 1)])
+        out = np.array([_compressed(image, constant) for image in values.transpose(0, 2, 3, 1)])
         return out.reshape(len(images), *images.shape[2:], 3).transpose(0, 3, 1, 2) / 255
     planes = [_compressed(plane, constant) for plane in values.reshape(-1, *images.shape[2:])]
     return np.array(planes, dtype=np.float64).reshape(images.shape) / 255

@@ -26,12 +26,12 @@ def corrupt(images: Images, draws: Draws, constant: tuple[float, float]) -> Imag
     """Return images of other saturation; no random numbers."""
     if images.shape[1] != 3:
         return images.copy()
-    factor, more = constant
+    factor, offset = constant
     value = images.max(axis=1, keepdims=True)
     spread = value - images.min(axis=1, keepdims=True)
     saturation = spread / np.where(value > 0, value, 1)
-    changed = np.clip(saturation * factor + more, 0, 1)
+    changed = np.clip(saturation * factor + offset, 0, 1)
     # A channel lies below the value by its share of the saturation. Grey has no hue; as in the benchmark it is red.
     below = np.where(spread > 0, (value - images) / np.where(spread > 0, spread, 1), _RED)
-    found: Images = value * (1 - changed * below)
-    return found
+    saturated: Images = value * (1 - changed * below)
+    return saturated

@@ -41,9 +41,9 @@ SEVERITIES = {
 
 def corrupt(images: Images, draws: Draws, constant: tuple[float, float, float, float, float, float, float]) -> Images:
     """Return images in falling snow."""
-    mean, sd, zoom, threshold, radius, sigma, kept = constant
+    mean, sd, zoom, threshold, radius, sigma, image_weight = constant
     flakes = zoomed(draws.normal((1, *images.shape[2:]), mean, sd), zoom)
     flakes = np.clip(np.where(flakes < threshold, 0, flakes), 0, 1)
     streaks = motion_blurred(flakes, radius, sigma, draws.uniform((), -135, -45))
     whitened = np.maximum(images, 1.5 * luma(images) + 0.5)
-    return kept * images + (1 - kept) * whitened + streaks + streaks[:, :, ::-1, ::-1]
+    return image_weight * images + (1 - image_weight) * whitened + streaks + streaks[:, :, ::-1, ::-1]

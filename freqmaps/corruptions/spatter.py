@@ -57,7 +57,7 @@ def corrupt(images: Images, draws: Draws, constant: tuple[float, float, float, f
         cover = gaussian((liquid > threshold).astype(np.float64), strength)
         cover[cover < _COVERS] = 0
         return images * (1 - cover) + cover * colour(*_MUD, images.shape[1])
-    drops = np.array([_drops(one[0]) for one in liquid]).reshape(liquid.shape)
+    drops = np.array([_drops(plane[0]) for plane in liquid]).reshape(liquid.shape)
     return images + strength * drops * colour(*_WATER, images.shape[1])
 
 

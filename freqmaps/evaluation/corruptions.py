@@ -103,7 +103,7 @@ def compute(
         names = components.names("corruption") if corruptions is None else corruptions
         origin = _Made(samples, draw, named)
     else:
-        named, names = "files", _official.there(root) if corruptions is None else corruptions
+        named, names = "files", _official.present(root) if corruptions is None else corruptions
         origin = _Read(samples, root, _classes(network))
     clean = accuracy(network.predict(samples.images) == samples.labels, **_place(NONE, NONE, 0, "none"))
     rows, planes = [clean], np.empty((len(names), len(levels), *samples.images.shape[2:]))

@@ -99,13 +99,13 @@ def decompose(
     table = np.stack(list(columns.values()), axis=1)
     draws = dict(zip(columns, bootstrap_means(table, resamples, seed=seed).T, strict=True))
     estimate = _Estimator({name: float(v.mean()) for name, v in columns.items()}, draws, whole)
-    there = {
+    estimated = {
         name: estimate.part(condition, without)
         for name, (condition, without) in parts.items()
         if condition in columns and (without is None or without in columns)
     }
-    kept = {name: estimate.part(name, None) for name in columns if name != whole}
-    return Decomposition(len(table), estimate.part(whole, None).value, kept, there, tuple(summed))
+    conditions = {name: estimate.part(name, None) for name in columns if name != whole}
+    return Decomposition(len(table), estimate.part(whole, None).value, conditions, estimated, tuple(summed))
 
 
 @dataclass(frozen=True)

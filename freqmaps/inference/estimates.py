@@ -40,8 +40,8 @@ class Difference(Estimate):
     n: int
 
 
-def difference_of(one: Estimate, other: Estimate) -> Estimate:
-    """Return what ``one`` is more than ``other``, of independent samples, with its 95 % interval.
+def difference_of(first: Estimate, second: Estimate) -> Estimate:
+    """Return ``first - second`` of estimates on independent samples, with its 95 % interval.
 
     The distances of the two values from their bounds are added as squares (Zou & Donner, Statistics in Medicine 27,
     2008, 1693), as Newcombe does for two proportions. For values of the same images it is rather too wide.
@@ -49,20 +49,20 @@ def difference_of(one: Estimate, other: Estimate) -> Estimate:
     >>> difference_of(Estimate(5, 2, 9), Estimate(1, -3, 5))
     Estimate(value=4, low=-1.0, high=9.65685424949238)
     """
-    change = one.value - other.value
-    low = change - hypot(one.value - one.low, other.high - other.value)
-    return Estimate(change, low, change + hypot(one.high - one.value, other.value - other.low))
+    change = first.value - second.value
+    low = change - hypot(first.value - first.low, second.high - second.value)
+    return Estimate(change, low, change + hypot(first.high - first.value, second.value - second.low))
 
 
-def paired_difference(one: ArrayLike, other: ArrayLike) -> Difference | None:
-    """Return the mean of ``one - other``, pair by pair.
+def paired_difference(first: ArrayLike, second: ArrayLike) -> Difference | None:
+    """Return the mean of ``first - second``, pair by pair.
 
     The interval is mean ± z sd / sqrt(n) of the differences. ASSUME: they are independent. Where partners are other
     images each map occurs in two of them, which the interval does not know.
 
     Parameters
     ----------
-    one, other
+    first, second
         (n,) values, paired.
 
     Returns
@@ -75,10 +75,10 @@ def paired_difference(one: ArrayLike, other: ArrayLike) -> Difference | None:
     FreqmapsError
         Arrays that are not of the same length.
     """
-    first, second = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
-    if first.ndim != 1 or first.shape != second.shape:
-        raise FreqmapsError(f"values of shapes {first.shape} and {second.shape} are not paired; give two arrays (n,)")
-    paired, n = first - second, len(first)
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if a.ndim != 1 or a.shape != b.shape:
+        raise FreqmapsError(f"values of shapes {a.shape} and {b.shape} are not paired; give two arrays (n,)")
+    paired, n = a - b, len(a)
     if n < 3:
         return None
     half = Z95 * float(paired.std(ddof=1)) / float(np.sqrt(n))

@@ -45,8 +45,8 @@ def spearman(x: ArrayLike, y: ArrayLike, *, seed: int = 0, resamples: int = RESA
     if n < 4 or np.isnan(value):
         return Estimate(value, nan, nan)
     drawn = np.random.default_rng([seed, _STREAM]).integers(n, size=(resamples, n))
-    found = _correlations(first[drawn], second[drawn])
-    low, high = np.nanquantile(found, (0.025, 0.975))
+    correlations = _correlations(first[drawn], second[drawn])
+    low, high = np.nanquantile(correlations, (0.025, 0.975))
     return Estimate(value, float(low), float(high))
 
 
@@ -57,5 +57,5 @@ def _correlations(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.
     a, b = (rankdata(values, axis=1) for values in (x, y))
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        found = (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return np.asarray(found, dtype=np.float64)
+        correlations = (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
+    return np.asarray(correlations, dtype=np.float64)

@@ -187,17 +187,17 @@ def _cosines(rows: Square) -> Square:
 
 
 def _overlaps(rows: Square, top: float) -> Square:
-    wanted = max(round(top * rows.shape[1]), 1)
-    member = np.array([_membership(row, wanted) for row in rows])
-    found = np.array([np.minimum(one, member).sum(axis=1) / wanted for one in member])
+    count = max(round(top * rows.shape[1]), 1)
+    memberships = np.array([_membership(row, count) for row in rows])
+    overlaps = np.array([np.minimum(membership, memberships).sum(axis=1) / count for membership in memberships])
     empty = ~rows.any(axis=1)
-    found[empty] = np.nan
-    found[:, empty] = np.nan
-    return found
+    overlaps[empty] = np.nan
+    overlaps[:, empty] = np.nan
+    return overlaps
 
 
-def _membership(row: Square, wanted: int) -> Square:
-    """Return how far each entry is among the ``wanted`` largest: 1 above the bound, 0 below, an equal part at it."""
-    bound = np.partition(row, -wanted)[-wanted]
+def _membership(row: Square, count: int) -> Square:
+    """Return each entry's membership among the ``count`` largest: 1 above the bound, 0 below, an equal part at it."""
+    bound = np.partition(row, -count)[-count]
     above, at = row > bound, row == bound
-    return np.asarray(above + at * ((wanted - above.sum()) / at.sum()), dtype=np.float64)
+    return np.asarray(above + at * ((count - above.sum()) / at.sum()), dtype=np.float64)

@@ -31,12 +31,12 @@ def finding(intervals: Iterable[Interval], region: Interval) -> Finding:
     >>> finding([(0.01, 0.03)], (0, inf)), finding([(-0.01, 0.03)], (0, inf))
     ('holds', 'cannot be told here')
     """
-    every = list(intervals)
-    if any(high < region[0] or low > region[1] for low, high in every):
+    bounds = list(intervals)
+    if any(high < region[0] or low > region[1] for low, high in bounds):
         return "does not hold"
-    if not every or any(isnan(low) or isnan(high) for low, high in every):
+    if not bounds or any(isnan(low) or isnan(high) for low, high in bounds):
         return "cannot be told here"
-    inside = all(region[0] <= low and high <= region[1] for low, high in every)
+    inside = all(region[0] <= low and high <= region[1] for low, high in bounds)
     return "holds" if inside else "cannot be told here"
 
 
@@ -88,10 +88,10 @@ class Claim(str):
     ) -> Self:
         """Write the sentence."""
         sentence = f"The published trend ({claim}) {verdict}: {evidence}."
-        made = super().__new__(cls, f"{place}: {sentence}" if place else sentence)
-        made.claim, made.verdict, made.evidence, made.place = claim, verdict, evidence, place
-        made.section, made.reported, made.low, made.high, made.n = section, reported, low, high, n
-        return made
+        instance = super().__new__(cls, f"{place}: {sentence}" if place else sentence)
+        instance.claim, instance.verdict, instance.evidence, instance.place = claim, verdict, evidence, place
+        instance.section, instance.reported, instance.low, instance.high, instance.n = section, reported, low, high, n
+        return instance
 
     def at(self, place: str) -> Self:
         """Return the same claim with its place before the sentence; an empty place changes nothing.
@@ -146,8 +146,8 @@ def trend(
     >>> trend("M rises", [(0.01, 0.03)], "by 0.02")
     'The published trend (M rises) holds: by 0.02.'
     """
-    every = list(intervals)
-    low, high = every[0] if len(every) == 1 else (nan, nan)
+    bounds = list(intervals)
+    low, high = bounds[0] if len(bounds) == 1 else (nan, nan)
     return Claim(
-        claim, finding(every, region), evidence, section=section, reported=reported, low=low, high=high, n=n,
+        claim, finding(bounds, region), evidence, section=section, reported=reported, low=low, high=high, n=n,
     )  # fmt: skip

@@ -105,16 +105,16 @@ def matrix_dataset(first: xr.Dataset, second: xr.Dataset, settings: MatrixSettin
 
     _check_sides(first, second)
     first, second = (pooled(store, settings) for store in (first, second))
-    one, two, only_first, only_second = join(first["sample"].values, second["sample"].values)
-    labels = first["label"].values[one]
-    _check_labels(first["sample"].values[one], labels, second["label"].values[two])
-    kept, not_kept, not_converged = _chosen(first, second, one, two, settings)
-    one, two = one[kept], two[kept]
-    columns = {"first": first["row_of_map"].values[one], "second": second["row_of_map"].values[two]}
+    first_rows, second_rows, only_first, only_second = join(first["sample"].values, second["sample"].values)
+    labels = first["label"].values[first_rows]
+    _check_labels(first["sample"].values[first_rows], labels, second["label"].values[second_rows])
+    usable, not_kept, not_converged = _chosen(first, second, first_rows, second_rows, settings)
+    first_rows, second_rows = first_rows[usable], second_rows[usable]
+    columns = {"first": first["row_of_map"].values[first_rows], "second": second["row_of_map"].values[second_rows]}
     return xr.Dataset(
         {name: (("sample", "feature"), matrix) for name, matrix in columns.items()}
-        | {"label": ("sample", labels[kept].astype(np.int64))},
-        coords={"sample": ("sample", np.array([str(s) for s in first["sample"].values[one]], dtype=object))},
+        | {"label": ("sample", labels[usable].astype(np.int64))},
+        coords={"sample": ("sample", np.array([str(s) for s in first["sample"].values[first_rows]], dtype=object))},
         attrs={
             "kind": "matrices",
             "shape": list(first["row_of_map"].attrs["shape"]),
@@ -138,19 +138,19 @@ def _check_sides(first: xr.Dataset, second: xr.Dataset) -> None:
     _check_same(first, second, f"the second ({second.attrs.get('images')}) maps", "the first (essential) ones")
 
 
-def _check_same(one: xr.Dataset, other: xr.Dataset, other_name: str, one_name: str) -> None:
-    bases = [_basis(store) for store in (one, other)]
+def _check_same(first: xr.Dataset, second: xr.Dataset, second_name: str, first_name: str) -> None:
+    bases = [_basis(store) for store in (first, second)]
     if bases[0] != bases[1]:
         raise FreqmapsError(
-            f"matrices: {other_name} are of basis {bases[1]}, {one_name} of {bases[0]}; give maps of one setting"
+            f"matrices: {second_name} are of basis {bases[1]}, {first_name} of {bases[0]}; give maps of one setting"
         )
-    (axes, shape), (_, its) = _axes(one), _axes(other)
-    shapes = [shape, its]
-    labels = [axis for axis in axes if axis in one.coords]
-    if shapes[0] != shapes[1] or not all(np.array_equal(one[k].values, other[k].values) for k in labels):
+    (axes, first_shape), (_, second_shape) = _axes(first), _axes(second)
+    shapes = [first_shape, second_shape]
+    labels = [axis for axis in axes if axis in first.coords]
+    if shapes[0] != shapes[1] or not all(np.array_equal(first[k].values, second[k].values) for k in labels):
         raise FreqmapsError(
-            f"matrices: {other_name} have shape {shapes[1]} ({', '.join(map(str, axes))}), {one_name} {shapes[0]}, or "
-            "other frequencies; give maps of one dataset and model"
+            f"matrices: {second_name} have shape {shapes[1]} ({', '.join(map(str, axes))}), "
+            f"{first_name} {shapes[0]}, or other frequencies; give maps of one dataset and model"
         )
 
 
@@ -169,30 +169,32 @@ def _basis(store: xr.Dataset) -> str:
     return f"{store.attrs.get('basis', 'fourier')}{f' ({listed})' if listed else ''}"
 
 
-def _check_labels(samples: NDArray[np.object_], one: NDArray[np.int64], other: NDArray[np.int64]) -> None:
-    wrong = np.flatnonzero(one != other)
+def _check_labels(
+    samples: NDArray[np.object_], first_labels: NDArray[np.int64], second_labels: NDArray[np.int64]
+) -> None:
+    wrong = np.flatnonzero(first_labels != second_labels)
     if len(wrong):
-        first = wrong[0]
+        row = wrong[0]
         raise FreqmapsError(
-            f"matrices: sample '{samples[first]}' has label {one[first]} in the first set of maps and {other[first]} "
-            "in the second; give maps of one dataset"
+            f"matrices: sample '{samples[row]}' has label {first_labels[row]} in the first set of maps and "
+            f"{second_labels[row]} in the second; give maps of one dataset"
         )
 
 
 def _chosen(
     first: xr.Dataset,
     second: xr.Dataset,
-    one: NDArray[np.int64],
-    two: NDArray[np.int64],
+    first_rows: NDArray[np.int64],
+    second_rows: NDArray[np.int64],
     settings: MatrixSettings,
 ) -> tuple[NDArray[np.bool_], int, int]:
     """Which joined samples to use, and how many fail on either count."""
-    kept = np.ones(len(one), dtype=bool)
+    kept = np.ones(len(first_rows), dtype=bool)
     if settings.only_kept:
-        kept &= first["keeps_prediction"].values[one] & second["keeps_prediction"].values[two]
-    converged = np.ones(len(one), dtype=bool)
+        kept &= first["keeps_prediction"].values[first_rows] & second["keeps_prediction"].values[second_rows]
+    converged = np.ones(len(first_rows), dtype=bool)
     if settings.only_converged:
-        converged &= first["converged"].values[one] & second["converged"].values[two]
+        converged &= first["converged"].values[first_rows] & second["converged"].values[second_rows]
     return kept & converged, int((~kept).sum()), int((kept & ~converged).sum())
 
 

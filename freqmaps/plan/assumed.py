@@ -13,7 +13,7 @@ RANGES = {"train": "[0, 1e9)", "test": "[0, 1e9)", "size": "[1, 100000)", "class
 
 
 def describe(*, train: int = 0, test: int = 0, size: int = 224, channels: int = 3, classes: int = 10) -> Description:
-    """Describe what is assumed; there is nothing to read.
+    """Describe the assumed dataset, which cannot be read.
 
     Parameters
     ----------

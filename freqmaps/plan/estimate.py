@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from freqmaps.core import components
-from freqmaps.plan import made
+from freqmaps.plan import finished
 from freqmaps.plan.rates import Rates
-from freqmaps.results.scan import Found, scan
+from freqmaps.results.scan import KeyedFolder, scan
 from freqmaps.stages import PUBLISHED
 from freqmaps.stages.work import TRAINS, Case, Network, Shape, features
 from freqmaps.study.build import Study
@@ -26,7 +26,7 @@ SHOWN_SECONDS, SHOWN_BYTES = 2.0, 5e5
 
 @dataclass(frozen=True)
 class Line:
-    """One result.
+    """The estimate of one result.
 
     Attributes
     ----------
@@ -79,25 +79,25 @@ def plan(study: Study, *, device: str | None = None) -> Plan:
         ``cpu``, ``cuda`` or ``mps``: where networks will run. None: as the config says; ``auto`` is a GPU if this
         machine has one.
     """
-    where = device or study.config["device"]
-    where = _here() if where == "auto" else where
-    found = {one.path: one for one in scan(study.root)} if study.root.is_dir() else {}
-    due = [[node for node in batch.nodes if not _stands(node, found)] for batch in study.batches]
-    estimator = _Estimator(Rates(made.read(list(found.values()))), where, _trained(due))
-    beside = {node for nodes in due for node in nodes[:-1]}
+    target = device or study.config["device"]
+    target = _here() if target == "auto" else target
+    stored = {result.path: result for result in scan(study.root)} if study.root.is_dir() else {}
+    due = [[node for node in batch.nodes if not _is_complete(node, stored)] for batch in study.batches]
+    estimator = _Estimator(Rates(finished.read(list(stored.values()))), target, _trained(due))
+    without_start = {node for nodes in due for node in nodes[:-1]}
     lines = []
     for node in study.graph.nodes.values():
         line = estimator.line(node)
-        if node in beside:
+        if node in without_start:
             line = replace(line, seconds=line.seconds - START_SECONDS, starts=0)
-        if _stands(node, found):
-            line = replace(line, made=True, bytes=float(sum(found[node.path].sizes.values())), bytes_factor=1.0)
+        if _is_complete(node, stored):
+            line = replace(line, made=True, bytes=float(sum(stored[node.path].sizes.values())), bytes_factor=1.0)
         lines.append(line)
-    return Plan(study.config["study"], str(study.root), where, tuple(lines))
+    return Plan(study.config["study"], str(study.root), target, tuple(lines))
 
 
-def _stands(node: Node, found: Mapping[str, Found]) -> bool:
-    return node.path in found and found[node.path].complete
+def _is_complete(node: Node, stored: Mapping[str, KeyedFolder]) -> bool:
+    return node.path in stored and stored[node.path].complete
 
 
 def _trained(due: Sequence[Sequence[Node]]) -> dict[str, int]:
@@ -106,11 +106,11 @@ def _trained(due: Sequence[Sequence[Node]]) -> dict[str, int]:
     All snapshots of a job come from one run of the training, up to the last of them; where the job makes the training
     too, from that one, and nothing is trained for them.
     """
-    found = {}
+    steps = {}
     for nodes in due:
         if nodes and {node.stage for node in nodes} == {"snapshots"}:
-            found[nodes[-1].path] = int(nodes[-1].names["step"])
-    return found
+            steps[nodes[-1].path] = int(nodes[-1].names["step"])
+    return steps
 
 
 def _here() -> str:
@@ -146,41 +146,43 @@ class _Estimator:
 
     def _case(self, node: Node) -> Case:
         shape = self._shape(node)
-        training, joined = _ancestor(node, *TRAINS), _ancestor(node, "matrices")
-        network: Network | None = None if training is None else made.network_of(training.spec)
+        training, matrices = _ancestor(node, *TRAINS), _ancestor(node, "matrices")
+        network: Network | None = None if training is None else finished.network_of(training.spec)
         device = self.device if "device" in node.options else "cpu"
-        width = features(None if joined is None else joined.spec, shape)
-        asked = made.asked_for(node.spec, shape)
+        width = features(None if matrices is None else matrices.spec, shape)
+        image_count = finished.asked_for(node.spec, shape)
         case = Case(node.stage, node.spec, device, shape, network, 0.0, width)
-        if asked is None:
+        if image_count is None:
             return replace(case, images=self._shared(node))
         if node.stage == "snapshots":
-            return replace(case, images=asked, steps=float(self.trained.get(node.path, 0)))
-        return replace(case, images=asked * self.rates.share(case), steps=self.rates.steps(case))
+            return replace(case, images=image_count, steps=float(self.trained.get(node.path, 0)))
+        return replace(case, images=image_count * self.rates.share(case), steps=self.rates.steps(case))
 
     def _shared(self, node: Node) -> float:
         """Return how many samples all roles of a result's inputs can have in common: those of the smallest."""
-        held = {one.key: self.case(one).images for one in node.inputs}
-        roles = [[given] if isinstance(given, str) else given for given in node.spec["inputs"].values()]
-        return min((sum(held[key] for key in role) for role in roles), default=0.0)
+        images = {source.key: self.case(source).images for source in node.inputs}
+        roles = [[keys] if isinstance(keys, str) else keys for keys in node.spec["inputs"].values()]
+        return min((sum(images[key] for key in role) for role in roles), default=0.0)
 
     def _shape(self, node: Node) -> Shape:
         dataset = _ancestor(node, "datasets")
         if dataset is None:
             return Shape(3, 32)
         if dataset.path not in self._shapes:
-            given: Mapping[str, Any] = dataset.spec["parameters"]
-            parameters = {**given["parameters"], **dataset.options.get("located", {})}
-            told = components.load("dataset", given["kind"])(**parameters)
-            self._shapes[dataset.path] = Shape(told.channels, told.size, len(told.classes), told.splits)
+            entry: Mapping[str, Any] = dataset.spec["parameters"]
+            parameters = {**entry["parameters"], **dataset.options.get("located", {})}
+            description = components.load("dataset", entry["kind"])(**parameters)
+            self._shapes[dataset.path] = Shape(
+                description.channels, description.size, len(description.classes), description.splits
+            )
         return self._shapes[dataset.path]
 
 
 def _ancestor(node: Node, *stages: str) -> Node | None:
     waiting = [node]
     while waiting:
-        one = waiting.pop(0)
-        if one.stage in stages:
-            return one
-        waiting += one.inputs[:3]
+        candidate = waiting.pop(0)
+        if candidate.stage in stages:
+            return candidate
+        waiting += candidate.inputs[:3]
     return None

@@ -1,4 +1,4 @@
-"""Seconds and bytes of a result: from the most similar ones that are there, else from the table, else guessed."""
+"""Estimated seconds and bytes of a result: from the most similar finished ones, else from a table, else a guess."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from freqmaps.plan import table
-from freqmaps.plan.made import Made
+from freqmaps.plan.finished import FinishedJob
 from freqmaps.plan.table import Rate
 from freqmaps.stages import STAGES
 from freqmaps.stages.work import TRAINS, Case
@@ -39,14 +39,14 @@ _LEVELS: tuple[tuple[str, float, Similar], ...] = (
 
 @dataclass
 class Rates:
-    """Estimates for results, from those already made and from the table."""
+    """Estimates for results, from finished jobs and from the table of measurements."""
 
-    made: Sequence[Made]
+    jobs: Sequence[FinishedJob]
 
     def __post_init__(self) -> None:
-        self._by_stage = collections.defaultdict[tuple[str, str], list[Made]](list)
-        for one in self.made:
-            self._by_stage[_kin(one.case)].append(one)
+        self._by_stage = collections.defaultdict[tuple[str, str], list[FinishedJob]](list)
+        for job in self.jobs:
+            self._by_stage[_kin(job.case)].append(job)
         self._rates: dict[tuple[object, ...], Rate] = {}
 
     def seconds(self, case: Case) -> Rate:
@@ -58,9 +58,9 @@ class Rates:
     def _snapshot(self, case: Case) -> Rate:
         """Return the seconds of a snapshot: of the training that is made for it, if any, and of saving it."""
         alike = [
-            one.seconds
-            for one in self._by_stage[_kin(case)]
-            if one.case.stage == "snapshots" and one.case.steps == 0 and _same_network(case, one.case)
+            job.seconds
+            for job in self._by_stage[_kin(case)]
+            if job.case.stage == "snapshots" and job.case.steps == 0 and _same_network(case, job.case)
         ]
         saving = sum(alike) / len(alike) if alike else _SAVING
         if case.gradients:
@@ -69,7 +69,7 @@ class Rates:
         return Rate(saving, 1.5, "results here, same network") if alike else Rate(saving, 5.0, "default per snapshot")
 
     def _work_seconds(self, case: Case) -> Rate:
-        rate = self._known("seconds", case, _work, lambda one: one.seconds, case.runs_network)
+        rate = self._known("seconds", case, _work, lambda job: job.seconds, case.runs_network)
         if rate is not None:
             return Rate(rate.value * _work(case), rate.factor, rate.source)
         if case.runs_network:
@@ -79,12 +79,12 @@ class Rates:
             return Rate(rate.value * case.gradients, rate.factor, rate.source)
         if case.stage == "correlation":
             return table.metric_seconds(case.component[0], case.images, case.features)
-        each = STAGES[case.stage].seconds_per_number
-        return Rate(each * case.images * case.features, 5.0, "default per number stored")
+        per_number = STAGES[case.stage].seconds_per_number
+        return Rate(per_number * case.images * case.features, 5.0, "default per number stored")
 
     def bytes(self, case: Case) -> Rate:
         """Return the bytes that a result takes on disk."""
-        rate = self._known("bytes", case, _stored, lambda one: float(one.bytes), False)
+        rate = self._known("bytes", case, _stored, lambda job: float(job.bytes), False)
         if rate is not None:
             return Rate(rate.value * _stored(case) + _PER_JOB, min(rate.factor, 2.0), rate.source)
         if case.stage in TRAINS:
@@ -92,14 +92,14 @@ class Rates:
             return Rate(4.0 * rate.value + _PER_JOB, rate.factor, f"weights {rate.source}")
         if case.stage == "correlation":
             return Rate(_PER_SAMPLE * case.images + _PER_JOB, 2.0, "default per sample")
-        each, factor = STAGES[case.stage].stored
+        per_number, factor = STAGES[case.stage].stored
         return Rate(
-            each * case.rows * case.features + _PER_SAMPLE * case.images + _PER_JOB, factor,
+            per_number * case.rows * case.features + _PER_SAMPLE * case.images + _PER_JOB, factor,
             "measured compression",
         )  # fmt: skip
 
     def steps(self, case: Case) -> float | None:
-        """Return how many steps per image results of the same settings came to; None where there are none."""
+        """Return the steps per image of finished results of the same settings; None where there are none."""
         alike = [m.case.steps for m in self._by_stage[_kin(case)] if m.case.setting == case.setting]
         known = sorted(steps for steps in alike if steps)
         return known[len(known) // 2] if known else None
@@ -108,24 +108,24 @@ class Rates:
         """Return the share of the images asked for that was eligible in earlier results of the same network; else 1."""
         place = [case.spec["names"].get(name) for name in names]
         alike = [
-            one
-            for one in self._by_stage[_kin(case)]
-            if [one.case.spec["names"].get(name) for name in names] == place and one.asked
+            job
+            for job in self._by_stage[_kin(case)]
+            if [job.case.spec["names"].get(name) for name in names] == place and job.asked
         ]
-        asked = sum(one.asked for one in alike)
-        return sum(one.case.images for one in alike) / asked if asked else 1.0
+        asked = sum(job.asked for job in alike)
+        return sum(job.case.images for job in alike) / asked if asked else 1.0
 
     def _known(
         self,
-        what: str,
+        quantity: str,
         case: Case,
         work: Callable[[Case], float],
-        took: Callable[[Made], float],
+        took: Callable[[FinishedJob], float],
         across: bool,
     ) -> Rate | None:
-        """Return a rate from the most similar results: what they took by the work that they were, summed."""
+        """Return a rate from the most similar results: the sum of their costs divided by the sum of their work."""
         question = (
-            what,
+            quantity,
             case.stage,
             case.device,
             case.setting,
@@ -134,44 +134,46 @@ class Rates:
         )
         if question not in self._rates:
             self._rates[question] = self._look(case, work, took, across) or Rate(0.0, 0.0, "")
-        found = self._rates[question]
-        return found if found.factor else None
+        rate = self._rates[question]
+        return rate if rate.factor else None
 
     def _look(
-        self, case: Case, work: Callable[[Case], float], took: Callable[[Made], float], across: bool
+        self, case: Case, work: Callable[[Case], float], took: Callable[[FinishedJob], float], across: bool
     ) -> Rate | None:
-        there = [one for one in self._by_stage[_kin(case)] if work(one.case)]
+        jobs = [job for job in self._by_stage[_kin(case)] if work(job.case)]
         for name, factor, alike in _LEVELS:
-            rate = _sum([one for one in there if alike(case, one.case)], work, took)
+            rate = _sum([job for job in jobs if alike(case, job.case)], work, took)
             if rate is not None:
                 return Rate(rate, factor, f"results here, {name}")
         if across:  # a gradient of the same network costs the same in every stage
-            others = [m for (_, device), ms in self._by_stage.items() if device == case.device for m in ms]
-            rate = _sum([o for o in others if o.case.runs_network and _same_network(case, o.case)], work, took)
+            others = [job for (_, device), group in self._by_stage.items() if device == case.device for job in group]
+            rate = _sum([job for job in others if job.case.runs_network and _same_network(case, job.case)], work, took)
             if rate is not None:
                 return Rate(rate, 3.0, "results here, other stages of the network")
         return None
 
 
 def _kin(case: Case) -> tuple[str, str]:
-    """Return stage and device of the results that speak for a case: a training and its snapshots for each other."""
+    """Return stage and device of the results that a case is estimated from; snapshots are taken as trainings."""
     return "training" if case.stage in TRAINS else case.stage, case.device
 
 
-def _sum(some: Sequence[Made], work: Callable[[Case], float], took: Callable[[Made], float]) -> float | None:
-    total = sum(work(one.case) for one in some)
-    return sum(took(one) for one in some) / total if total > 0 else None
+def _sum(
+    jobs: Sequence[FinishedJob], work: Callable[[Case], float], took: Callable[[FinishedJob], float]
+) -> float | None:
+    total = sum(work(job.case) for job in jobs)
+    return sum(took(job) for job in jobs) / total if total > 0 else None
 
 
 def _work(case: Case) -> float:
-    """Return what a stage's seconds grow with."""
+    """Return the amount of work that the seconds of a stage are proportional to."""
     if case.stage == "correlation":
         return case.images**2 * case.features
     return case.gradients if case.runs_network else case.images * case.features
 
 
 def _stored(case: Case) -> float:
-    """Return what a stage's bytes grow with; a network's weights are what they are."""
+    """Return the amount that the bytes of a stage are proportional to; 1 for the weights of a network."""
     if case.stage in TRAINS:
         return 1.0
     return case.rows * (1.0 if case.stage in _TABLES else case.features)

@@ -57,7 +57,7 @@ def gradient_seconds(network: Network | None, shape: Shape, device: str) -> Rate
     """Return seconds per image of an input gradient, for a network that no result here has been made with yet."""
     timed = content()["devices"].get(device, {})
     for entry in timed.get("networks", []):
-        if network is not None and _is(entry, network) and entry["size"] == shape.size:
+        if network is not None and _describes(entry, network) and entry["size"] == shape.size:
             return Rate(entry["gradient_s"], 2.0, f"measured on {timed['name']}")
     operations, factor, known = _operations(network, shape)
     speed, device_factor, which = _speed(device)
@@ -79,7 +79,7 @@ def _operations(network: Network | None, shape: Shape) -> tuple[float, float, st
     if entry is None:
         per_pixel = median(e["flops"] / e["size"] ** 2 for e in content()["networks"])
         return per_pixel * area, 10.0, "unknown, guessed from the networks known"
-    same = network is not None and _is(entry, network)
+    same = network is not None and _describes(entry, network)
     scaled = entry["flops"] * area / entry["size"] ** 2
     return (
         scaled,
@@ -92,15 +92,15 @@ def _nearest(network: Network | None, shape: Shape) -> Mapping[str, Any] | None:
     """Return the table's entry for a network, at the nearest size; else for its architecture; else None."""
     listed = content()["networks"]
     of_kind = [e for e in listed if network is not None and e["architecture"] == network.architecture]
-    same = [e for e in of_kind if network is not None and _is(e, network)]
+    same = [e for e in of_kind if network is not None and _describes(e, network)]
     return min(same or of_kind, key=lambda e: abs(math.log(e["size"] / shape.size)), default=None)
 
 
-def _is(entry: Mapping[str, Any], network: Network) -> bool:
-    """Whether an entry is of this network; what the entry does not name may be anything that costs nothing."""
-    given = network.parameters
+def _describes(entry: Mapping[str, Any], network: Network) -> bool:
+    """Return whether an entry is of this network; parameters that the entry does not name do not matter."""
+    parameters = network.parameters
     return bool(entry["architecture"] == network.architecture) and all(
-        given.get(name) == value for name, value in entry["parameters"].items()
+        parameters.get(name) == value for name, value in entry["parameters"].items()
     )
 
 
@@ -123,8 +123,8 @@ def metric_seconds(kind: str, samples: float, features: float) -> Rate:
     entry = content()["metrics"].get(kind)
     if entry is None:
         slowest = max(content()["metrics"], key=lambda name: content()["metrics"][name]["seconds"][-1])
-        found = metric_seconds(slowest, samples, features)
-        return Rate(found.value, 10.0, f"unknown, guessed from {slowest}")
+        rate = metric_seconds(slowest, samples, features)
+        return Rate(rate.value, 10.0, f"unknown, guessed from {slowest}")
     (few, many), (short, long) = entry["samples"], entry["seconds"]
     # ASSUME: small sizes are start-up; beyond what was measured a metric over pairs grows with the square.
     power = min(2.0, max(1.0, math.log(long / short) / math.log(many / few)))

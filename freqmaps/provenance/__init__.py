@@ -1,1 +1,1 @@
-"""What makes a result trustworthy: keys, digests of code, manifests, locks. It knows no stage by name."""
+"""Provenance of results: keys, digests of code, manifests, locks. Nothing here refers to a stage by name."""

@@ -107,12 +107,12 @@ class _Memory:
     def get(self, key: str) -> Syntax | None:
         return self.known.get(key)
 
-    def add(self, key: str, found: Syntax) -> Syntax:
-        self.known[key] = found
+    def add(self, key: str, syntax: Syntax) -> Syntax:
+        self.known[key] = syntax
         if not self.new:
             self.new = True
             atexit.register(self.save)
-        return found
+        return syntax
 
     def save(self) -> None:
         try:
@@ -133,15 +133,15 @@ def _load(path: Path) -> dict[str, Syntax]:
 def _syntax_of(entry: Any) -> Syntax:
     """Read a remembered answer back."""
     digest, decides, definitions, imports = entry
-    found = {
-        name: Definition(str(one), tuple(map(str, uses)), _imports_of(inside))
-        for name, (one, uses, inside) in definitions.items()
+    read = {
+        name: Definition(str(hashed), tuple(map(str, uses)), _imports_of(inside))
+        for name, (hashed, uses, inside) in definitions.items()
     }
-    return Syntax(str(digest), bool(decides), found, _imports_of(imports))
+    return Syntax(str(digest), bool(decides), read, _imports_of(imports))
 
 
 def _imports_of(entries: Any) -> tuple[Import, ...]:
-    return tuple(Import(*one) for one in entries)
+    return tuple(Import(*entry) for entry in entries)
 
 
 @cache
@@ -156,7 +156,9 @@ def _read(content: bytes, path: Path) -> Syntax:
     except SyntaxError as error:
         raise ConfigError(f"{path}:{error.lineno}: not valid Python ({error.msg})") from error
     digest = hashlib.sha256("".join(_dump(tree)).encode()).hexdigest()[:16]
-    top = tuple(one for statement in tree.body if not _binds(statement) for one in _imports(statement, typing=False))
+    top = tuple(
+        imported for statement in tree.body if not _binds(statement) for imported in _imports(statement, typing=False)
+    )
     return Syntax(digest, _decides_numbers(tree), _definitions(tree), top)
 
 
@@ -168,13 +170,13 @@ def _definitions(tree: ast.Module) -> dict[str, Definition]:
             continue
         for name in _binds(statement) or [""]:
             statements.setdefault(name, []).append(statement)
-    return {name: _definition(found) for name, found in statements.items()}
+    return {name: _definition(binding) for name, binding in statements.items()}
 
 
 def _definition(statements: list[ast.stmt]) -> Definition:
-    text = "".join(part for one in statements for part in _dump(one))
-    uses = sorted({use for one in statements for use in _uses(one)})
-    inside = tuple(one for statement in statements for one in _imports(statement, typing=False))
+    text = "".join(part for statement in statements for part in _dump(statement))
+    uses = sorted({use for statement in statements for use in _uses(statement)})
+    inside = tuple(imported for statement in statements for imported in _imports(statement, typing=False))
     return Definition(hashlib.sha256(text.encode()).hexdigest()[:16], tuple(uses), inside)
 
 
@@ -199,9 +201,9 @@ def _uses(node: ast.AST) -> Iterator[str]:
     for name, child in ast.iter_fields(node):
         if name in _HINTS:
             continue
-        for one in child if isinstance(child, list) else [child]:
-            if isinstance(one, ast.AST):
-                yield from _uses(one)
+        for part in child if isinstance(child, list) else [child]:
+            if isinstance(part, ast.AST):
+                yield from _uses(part)
 
 
 def _decides_numbers(tree: ast.Module) -> bool:
@@ -262,8 +264,8 @@ def _body(owner: ast.AST, body: Any) -> Any:
         first = body[0]
         if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
             body = body[1:]
-    kept = [statement for statement in body if not _for_type_checker(statement)]
-    return [s for s in kept if not _declares(s)] if isinstance(owner, ast.Module) else kept
+    statements = [statement for statement in body if not _for_type_checker(statement)]
+    return [s for s in statements if not _declares(s)] if isinstance(owner, ast.Module) else statements
 
 
 def _declares(statement: ast.stmt) -> bool:

@@ -1,4 +1,4 @@
-"""Digests of the code that makes a result: what a comment leaves alone and a changed formula does not.
+"""Digests of the code that computes a result: a comment does not change them, a formula does.
 
 A stage's digest covers its script, the components that its spec names, and every definition of the package (or of the
 user's own package) that these use, transitively: the function that is called and the constants that it reads, not the
@@ -52,28 +52,28 @@ def accepted(digest: str) -> str:
     ConfigError
         The declarations lead in a circle.
     """
-    known, found = _equivalences(), digest
+    known, oldest = _equivalences(), digest
     for _ in range(len(known) + 1):
-        if found not in known:
-            return found
-        found = known[found]
+        if oldest not in known:
+            return oldest
+        oldest = known[oldest]
     raise ConfigError(f"{EQUIVALENT}: the entries for {digest} lead in a circle; keep only new -> old")
 
 
 @cache
 def _digest(files: tuple[Path, ...]) -> str:
-    """Answer once for all shards of a stage: a study of ImageNet's size asks a thousand times."""
+    """Return a digest, cached for all shards of a stage: a study of ImageNet's size needs it a thousand times."""
     lines = {line for place in _reached(files) for line in _lines(place)}
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
 
 def deciding(files: Iterable[Path]) -> dict[str, list[str]]:
     """Return which definitions decide what some entry files compute: names by file, ``*`` for a whole one."""
-    found: dict[str, list[str]] = {}
+    by_file: dict[str, list[str]] = {}
     for path, name in _reached(tuple(files)):
         if name is None or name in syntax_of(path).definitions:
-            found.setdefault(_label(path), []).append(name or "*")
-    return {file: sorted(set(names)) for file, names in sorted(found.items())}
+            by_file.setdefault(_label(path), []).append(name or "*")
+    return {file: sorted(set(names)) for file, names in sorted(by_file.items())}
 
 
 def _reached(files: tuple[Path, ...]) -> set[Place]:
@@ -89,7 +89,7 @@ def _reached(files: tuple[Path, ...]) -> set[Place]:
 
 
 def _lines(place: Place) -> Iterator[str]:
-    """Yield what a definition says, and what each name that it uses stands for: by content, not by place."""
+    """Yield the digest of a definition, and those of the definitions that it uses: by content, not by place."""
     own = _own(place)
     for digest in own:
         yield digest
@@ -113,50 +113,51 @@ def _own(place: Place) -> tuple[str, ...]:
 def _targets(place: Place) -> tuple[tuple[str, Place], ...]:
     """Return the places that a place uses, each with the name that it uses there."""
     path, name = place
-    found = syntax_of(path)
-    if name is not None and name not in found.definitions:
+    module = syntax_of(path)
+    if name is not None and name not in module.definitions:
         return ()
-    top = _bound(found.imports)
+    top = _bound(module.imports)
     targets: list[tuple[str, Place]] = []
-    if name and "" in found.definitions:  # what runs whenever the module is imported
+    if name and "" in module.definitions:  # what runs whenever the module is imported
         targets.append(("", (path, "")))
-    for one in found.definitions if name is None else (name,):
-        definition = found.definitions[one]
+    for own_name in module.definitions if name is None else (name,):
+        definition = module.definitions[own_name]
         names = top | _bound(definition.imports)
         for use in definition.uses:
-            targets += [(use, target) for target in _used(path, found, names, use)]
+            targets += [(use, target) for target in _used(path, module, names, use)]
     return tuple(dict.fromkeys(targets))
 
 
 def _bound(imports: Iterable[Import]) -> dict[str, Import]:
-    return {one.bound: one for one in imports if not one.typing}
+    return {imported.bound: imported for imported in imports if not imported.typing}
 
 
-def _used(path: Path, found: Syntax, names: dict[str, Import], use: str) -> list[Place]:
+def _used(path: Path, module: Syntax, names: dict[str, Import], use: str) -> list[Place]:
     """Resolve a name, or an attribute of one, to the definitions of the package that it may stand for."""
     name, _, attribute = use.partition(".")
     if use in DYNAMIC:
         return [(path, None)]
-    if name in found.definitions and name not in names:
+    if name in module.definitions and name not in names:
         return [(path, name)]
     if name not in names:
         return []
-    one = names[name]
-    if not one.name and one.bound == one.module and "." in one.module:  # import a.b.c: used as a.b.c.f
-        return [(file, None) for file in _file_of(one, path)]
-    files = _file_of(one, path)
+    imported = names[name]
+    # import a.b.c: used as a.b.c.f
+    if not imported.name and imported.bound == imported.module and "." in imported.module:
+        return [(file, None) for file in _file_of(imported, path)]
+    files = _file_of(imported, path)
     if files:  # the name is a module
         return [place for file in files for place in _resolved(file, attribute or None)]
-    return [place for file in _file_of(one._replace(name=""), path) for place in _resolved(file, one.name)]
+    return [place for file in _file_of(imported._replace(name=""), path) for place in _resolved(file, imported.name)]
 
 
 @cache
 def _resolved(path: Path, name: str | None) -> tuple[Place, ...]:
     """Follow a name through the modules that only hand it on to the definition, with what runs on the way."""
-    found = syntax_of(path)
-    if name is None or name in found.definitions:
+    module = syntax_of(path)
+    if name is None or name in module.definitions:
         return ((path, name),)
-    passed: tuple[Place, ...] = ((path, ""),) if "" in found.definitions else ()
+    passed: tuple[Place, ...] = ((path, ""),) if "" in module.definitions else ()
     return passed + tuple(end for place in _handed_on(path, name) for end in _ends(path, place))
 
 
@@ -165,12 +166,12 @@ def _ends(path: Path, place: Place) -> tuple[Place, ...]:
 
 
 def _handed_on(path: Path, name: str) -> list[Place]:
-    """Where a module has a name from that it does not define: an import, one for the type checker, a submodule."""
-    found = syntax_of(path)
-    bound = [one for one in found.imports if one.bound == name]
-    for one in sorted(bound, key=lambda one: one.typing):
-        files = _file_of(one, path)
-        return [(f, None) for f in files] or [(f, one.name) for f in _file_of(one._replace(name=""), path)]
+    """Return where an undefined name of a module comes from: an import, one for the type checker, a submodule."""
+    module = syntax_of(path)
+    bound = [imported for imported in module.imports if imported.bound == name]
+    for imported in sorted(bound, key=lambda imported: imported.typing):
+        files = _file_of(imported, path)
+        return [(f, None) for f in files] or [(f, imported.name) for f in _file_of(imported._replace(name=""), path)]
     if path.name == "__init__.py":
         inside = path.with_name(f"{name}.py")
         if inside.is_file():
@@ -178,14 +179,14 @@ def _handed_on(path: Path, name: str) -> list[Place]:
     return [(path, None)]
 
 
-def _file_of(one: Import, path: Path) -> list[Path]:
+def _file_of(imported: Import, path: Path) -> list[Path]:
     """Return the file of the module that an import names (``from a import b``: a/b.py), none if that is no module."""
     root, top = _root(path)
-    module = _absolute(one, path, root)
+    module = _absolute(imported, path, root)
     first = module.split(".")[0]
     if first not in (top, "freqmaps"):
         return []
-    name = f"{module}.{one.name}" if one.name else module
+    name = f"{module}.{imported.name}" if imported.name else module
     return _module_file(name, root if first == top else PACKAGE.parent)
 
 
@@ -195,11 +196,11 @@ def _module_file(name: str, root: Path) -> list[Path]:
     return [c.resolve() for c in (tail.with_suffix(".py"), tail / "__init__.py") if c.is_file()][:1]
 
 
-def _absolute(one: Import, path: Path, root: Path) -> str:
-    if not one.level:
-        return one.module
-    parts = path.relative_to(root).parts[: -one.level]
-    return ".".join([*parts, *(one.module.split(".") if one.module else [])])
+def _absolute(imported: Import, path: Path, root: Path) -> str:
+    if not imported.level:
+        return imported.module
+    parts = path.relative_to(root).parts[: -imported.level]
+    return ".".join([*parts, *(imported.module.split(".") if imported.module else [])])
 
 
 @cache
@@ -221,7 +222,7 @@ def _label(path: Path) -> str:
 
 @cache
 def syntax_of(path: Path) -> Syntax:
-    """Return what a source file says."""
+    """Return the definitions and imports of a source file."""
     return syntax(path)
 
 
@@ -246,6 +247,6 @@ def declared() -> list[dict[str, Any]]:
 
 
 def forget() -> None:
-    """Forget what was read of the code and of the declarations: they have changed while this process ran."""
+    """Clear all caches of code and declarations, which have changed while this process ran."""
     for function in (_digest, _own, _targets, _resolved, _module_file, syntax_of, _equivalences, _root, _label):
         function.cache_clear()

@@ -1,4 +1,4 @@
-"""Specs and keys: same spec, same path, in every clone."""
+"""Specs and keys: equal specs have equal keys, and so equal paths, in every clone."""
 
 from __future__ import annotations
 

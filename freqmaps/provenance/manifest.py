@@ -1,4 +1,4 @@
-"""Manifests: the file that says a result is whole. Written last, by rename."""
+"""Manifests: a result is finished when its manifest exists. Written last, by rename."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sha256(path: Path) -> str:
 
 @cache
 def origin() -> dict[str, Any]:
-    """Return what made a result: package version, git commit, whether the tree was dirty."""
+    """Return package version, git commit, and whether the working tree had uncommitted changes."""
     root = PACKAGE.resolve().parent
 
     def git(*words: str) -> str | None:
@@ -59,13 +59,13 @@ def origin() -> dict[str, Any]:
 @cache
 def libraries() -> dict[str, str]:
     """Return the versions of the libraries that stages use."""
-    found = {}
+    versions = {}
     for name in _LIBRARIES:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def write(
@@ -109,7 +109,7 @@ def now() -> str:
 
 
 def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return rows of equal columns as CSV; what is None or NaN stays empty. Floats keep every digit."""
+    """Return rows of equal columns as CSV; None and NaN become empty cells. Floats keep every digit."""
     text = io.StringIO()
     writer = None
     for row in rows:
@@ -130,8 +130,8 @@ def read(path: Path) -> dict[str, Any]:
     """
     path = path / NAME if path.is_dir() else path
     try:
-        found: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
-        return found
+        content: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
+        return content
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no manifest, so this result is not finished; run its target") from error
     except (ValueError, TypeError) as error:  # no text, no JSON, or JSON but no mapping
@@ -139,31 +139,31 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def matches(path: Path, spec: Mapping[str, Any]) -> bool:
-    """Whether a manifest stands for this spec and its files have the recorded sizes."""
+    """Return whether a manifest exists for this spec and its files have the recorded sizes."""
     try:
-        found = read(path)
+        manifest = read(path)
     except StoreError:
         return False
-    same = json.dumps(found.get("spec"), sort_keys=True) == json.dumps(spec, sort_keys=True)
-    return same and not problems(path.parent, found, digests=False)
+    same = json.dumps(manifest.get("spec"), sort_keys=True) == json.dumps(spec, sort_keys=True)
+    return same and not problems(path.parent, manifest, digests=False)
 
 
 def problems(folder: Path, manifest: Mapping[str, Any], *, digests: bool = True) -> list[str]:
     """Compare a result's files with its manifest: one sentence for each that is missing, truncated or changed."""
-    found = []
+    sentences = []
     for name, recorded in manifest["files"].items():
         path = folder / name
         if not path.is_file():
-            found.append(f"{path}: missing")
+            sentences.append(f"{path}: missing")
         elif path.stat().st_size != recorded["bytes"]:
-            found.append(f"{path}: {path.stat().st_size} bytes, {recorded['bytes']} recorded")
+            sentences.append(f"{path}: {path.stat().st_size} bytes, {recorded['bytes']} recorded")
         elif digests and sha256(path) != recorded["sha256"]:
-            found.append(f"{path}: content differs from its recorded SHA-256")
-    return found
+            sentences.append(f"{path}: content differs from its recorded SHA-256")
+    return sentences
 
 
 def check(folder: Path) -> dict[str, Any]:
-    """Check that a result is what its manifest says, before it is read; return the manifest.
+    """Check that the files of a result agree with its manifest, before they are read; return the manifest.
 
     Sizes are compared for all files, SHA-256 up to 256 MB: above that, each chunk that is read has a checksum.
 
@@ -172,16 +172,16 @@ def check(folder: Path) -> dict[str, Any]:
     StoreError
         No whole manifest, one of another result, or a file that is missing, truncated or changed.
     """
-    found = read(folder)
-    if {"key", "spec", "files"} - found.keys() or {found["key"], keys.key(found["spec"])} != {folder.name}:
+    manifest = read(folder)
+    if {"key", "spec", "files"} - manifest.keys() or {manifest["key"], keys.key(manifest["spec"])} != {folder.name}:
         raise StoreError(
             f"{folder / NAME}: not the manifest of this result (edited, or of another one); {_remedy(folder)}"
         )
-    size = sum(recorded["bytes"] for recorded in found["files"].values())
-    wrong = problems(folder, found, digests=size <= _DIGEST_BYTES)
+    size = sum(recorded["bytes"] for recorded in manifest["files"].values())
+    wrong = problems(folder, manifest, digests=size <= _DIGEST_BYTES)
     if wrong:
         raise StoreError(f"{wrong[0]}; {_remedy(folder)}")
-    return found
+    return manifest
 
 
 def _remedy(folder: Path) -> str:

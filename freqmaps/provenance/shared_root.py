@@ -1,4 +1,4 @@
-"""One results root for several users: what new files may be read and written by, and who makes a result.
+"""A results root that several users share: permissions of new files, and locks while a result is made.
 
 A root is shared by giving its folder to a group and making it group-writable (``chmod 2770``): then all that is made
 below it is group-writable too, whatever the umask of the user who makes it. Otherwise it is group-readable only.
@@ -46,23 +46,23 @@ def _standing(path: Path) -> Path:
     return path
 
 
-def check(made: Iterable[str], read: Iterable[str]) -> None:
+def check(outputs: Iterable[str], inputs: Iterable[str]) -> None:
     """Refuse to start on files that this user could not write, or not read.
 
     Parameters
     ----------
-    made, read
-        The files that the jobs to come will make, and those that they will read where they stand already.
+    outputs, inputs
+        The files that the jobs to come will write, and those of the files they will read that exist already.
 
     Raises
     ------
     StoreError
         Names folder or file, owner, mode and remedy.
     """
-    for file in map(Path, read):
+    for file in map(Path, inputs):
         if os.path.exists(file) and not os.access(file, os.R_OK):  # noqa: PTH110 - as above
             raise StoreError(f"{file} cannot be read: it {_owned(file)}; ask its owner for `chmod g+r`")
-    blocked = [folder for folder in (_standing(Path(file).parent) for file in made) if not _usable(folder)]
+    blocked = [folder for folder in (_standing(Path(file).parent) for file in outputs) if not _usable(folder)]
     if blocked:
         raise StoreError(
             f"{len(blocked)} files cannot be written: folder {blocked[0]} {_owned(blocked[0])}; ask its owner for "

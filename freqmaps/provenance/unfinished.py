@@ -1,4 +1,4 @@
-"""Half-finished work: what a run has finished of a result, kept in files from which a later run goes on.
+"""Half-finished work: the finished parts of a result, kept in files from which a later run resumes.
 
 Every file has one form: a line that names it, a line of JSON that says what it was made for and the SHA-256 of the
 content, and the content. A file that was made for another result, by other code, from other data, or that is damaged
@@ -60,7 +60,7 @@ class Place:
 
 
 class Unfinished:
-    """The half-finished work of one stage in a folder, in which that of other work may lie, too.
+    """The half-finished work of one stage in a folder; other work may keep files in the same folder.
 
     Parameters
     ----------
@@ -111,11 +111,11 @@ class Unfinished:
                 if others:
                     log.info("%s: belongs to other work (another %s), so it is not used", path, " and ".join(others))
                     continue
-                found = read(io.BytesIO(content))
+                loaded = read(io.BytesIO(content))
             except _UNREADABLE as error:
                 log.warning("%s: damaged, so what it holds is computed again (%s)", path, error)
                 continue
-            yield found
+            yield loaded
 
 
 def _parts(file: bytes) -> tuple[dict[str, Any], memoryview]:
@@ -194,5 +194,5 @@ def unpacked(content: io.BytesIO) -> Arrays:
 
 
 def discard(folder: Path) -> None:
-    """Remove the half-finished work of a result that stands now, given its keyed folder."""
+    """Remove the half-finished work of a result that is finished now, given its keyed folder."""
     shutil.rmtree(folder / FOLDER, ignore_errors=True)

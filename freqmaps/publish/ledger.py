@@ -15,7 +15,7 @@ import pandas as pd
 
 from freqmaps.core.errors import FreqmapsError, StoreError
 from freqmaps.inference.verdicts import Claim, Finding
-from freqmaps.results.scan import Found, scan
+from freqmaps.results.scan import KeyedFolder, scan
 
 DECIDES_NUMBERS = False
 
@@ -159,7 +159,7 @@ def ledgers(roots: Sequence[Path]) -> dict[str, pd.DataFrame]:
     return {named[place]: read(path) for place, path in found.items()}
 
 
-def _date(report: Found) -> str:
+def _date(report: KeyedFolder) -> str:
     assert report.manifest is not None
     return str(report.manifest["provenance"].get("date", ""))
 

@@ -1,4 +1,4 @@
-"""What lies under a results root: found, listed, read, and checked.
+"""The results under a results root: finding, listing, reading and checking them.
 
 Importing this package imports neither xarray nor pandas: the reader is loaded when it is asked for.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from freqmaps.results.scan import Found, scan
+from freqmaps.results.scan import KeyedFolder, scan
 
 if TYPE_CHECKING:
     from freqmaps.results.reader import Inputs, Result, Results
 
 DECIDES_NUMBERS = False
 
-__all__ = ["Found", "Inputs", "Result", "Results", "scan"]
+__all__ = ["Inputs", "KeyedFolder", "Result", "Results", "scan"]
 
 
 def __getattr__(name: str) -> Any:

@@ -26,8 +26,8 @@ def _csv(path: Path) -> pd.DataFrame:
         raise FreqmapsError(f"{path}: empty; this kind of metric or evaluation says nothing of single samples")
     try:
         texts = dict.fromkeys((*CORRELATION_NAMES, "sample", "error_method", "extra"), str)
-        found = pd.read_csv(path, dtype=texts)
-        return found.astype({"value": float}) if path.name == "per_sample.csv" else found
+        frame = pd.read_csv(path, dtype=texts)
+        return frame.astype({"value": float}) if path.name == "per_sample.csv" else frame
     except (
         OSError,
         KeyError,

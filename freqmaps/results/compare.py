@@ -24,9 +24,9 @@ class Difference(NamedTuple):
     what: str
 
 
-def compare(one: Path, other: Path) -> list[Difference]:
+def compare(first: Path, second: Path) -> list[Difference]:
     """Return the difference of each variable that either of two results' folders holds."""
-    a, b = dict(variables(one)), dict(variables(other))
+    a, b = dict(variables(first)), dict(variables(second))
     missing = [Difference(np.inf, np.inf, name) for name in sorted(a.keys() ^ b.keys())]
     return missing + [difference(name, a[name], b[name]) for name in sorted(a.keys() & b.keys())]
 

@@ -37,11 +37,11 @@ def unreferenced(studies: Iterable[Study]) -> list[Garbage]:
     studies
         All studies whose results shall stay; they may have different roots.
     """
-    kept: dict[Path, set[Path]] = {}
+    referenced: dict[Path, set[Path]] = {}
     for study in studies:
         root = study.root.resolve()
-        kept.setdefault(root, set()).update(root / node.path for node in study.graph.nodes.values())
-    return [_measure(f) for root, keep in kept.items() for f in _keyed_folders(root) if f not in keep]
+        referenced.setdefault(root, set()).update(root / node.path for node in study.graph.nodes.values())
+    return [_measure(f) for root, folders in referenced.items() for f in _keyed_folders(root) if f not in folders]
 
 
 def _keyed_folders(root: Path) -> list[Path]:
@@ -65,13 +65,13 @@ def delete(garbage: Iterable[Garbage]) -> None:
     StoreError
         A folder of another user, who does not share it.
     """
-    for one in garbage:
+    for result in garbage:
         try:
-            (one.folder / "manifest.json").unlink(missing_ok=True)
-            shutil.rmtree(one.folder)
+            (result.folder / "manifest.json").unlink(missing_ok=True)
+            shutil.rmtree(result.folder)
         except PermissionError as error:
             raise StoreError(f"{error.filename}: may not be deleted; ask whoever it belongs to") from error
-        parent = one.folder.parent
+        parent = result.folder.parent
         while not any(parent.iterdir()):
             parent.rmdir()
             parent = parent.parent

@@ -32,16 +32,16 @@ def open_results(root: str | Path, study: Sequence[str] | None = None) -> Result
     from freqmaps.results.reader import Result, Results
 
     root = Path(root).expanduser()
-    found = scan(root)
-    unreadable = next((one.error for one in found if one.error), None)
+    folders = scan(root)
+    unreadable = next((folder.error for folder in folders if folder.error), None)
     if unreadable:
         raise StoreError(unreadable)
-    kept = None if study is None else _paths(study)
+    paths = None if study is None else _paths(study)
     return Results(
         [
-            Result(one.manifest["stage"], dict(one.manifest["spec"]["names"]), one.folder, one.manifest)
-            for one in found
-            if one.manifest is not None and (kept is None or one.path in kept)
+            Result(folder.manifest["stage"], dict(folder.manifest["spec"]["names"]), folder.folder, folder.manifest)
+            for folder in folders
+            if folder.manifest is not None and (paths is None or folder.path in paths)
         ],
         root,
     )

@@ -65,7 +65,7 @@ def page(listed: Sequence[Mapping[str, Any]], *, root: str, beside: Path | None 
 
 
 def _packed(listed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Write each column as its different values and a number per row: names and parameters repeat by the thousand."""
+    """Encode each column as its distinct values and an index per row, since names and parameters repeat."""
     packed = {}
     for name in COLUMNS:
         different: dict[str, int] = {}

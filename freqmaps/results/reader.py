@@ -1,4 +1,4 @@
-"""Finished results, selected by the names that the config gives them: what items, evaluations and notebooks read."""
+"""Finished results, selected by the names that the config gives them, for items, evaluations and notebooks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STORE = "store.zarr.zip"
 
 @dataclass(frozen=True)
 class Result:
-    """One finished result of the study: where it lies and what its manifest says.
+    """A finished result: its stage, names, folder and manifest.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Result:
 EVERY_STEP = object()
 
 #: A method of the class below is called ``list``.
-Found = list[Result]
+ResultList = list[Result]
 
 
 class Results:
@@ -104,8 +104,8 @@ class Results:
         StoreError
             A folder holds no whole manifest.
         """
-        found = [(Path(folder), manifests.read(Path(folder))) for folder in folders]
-        results = [Result(m["stage"], dict(m["spec"]["names"]), folder, m) for folder, m in found]
+        contents = [(Path(folder), manifests.read(Path(folder))) for folder in folders]
+        results = [Result(m["stage"], dict(m["spec"]["names"]), folder, m) for folder, m in contents]
         return cls(results, within=within, step=step)
 
     def __repr__(self) -> str:
@@ -154,16 +154,16 @@ class Results:
         results: list[dict[str, Any]] = []
         libraries: dict[str, str] = {}
         for result in self.results:
-            spec, made = result.manifest.get("spec", {}), result.manifest.get("provenance", {})
-            libraries |= made.get("libraries", {})
+            spec, origin = result.manifest.get("spec", {}), result.manifest.get("provenance", {})
+            libraries |= origin.get("libraries", {})
             results.append(
                 {"stage": result.stage, "key": result.folder.name, "names": dict(result.names)}
                 | {"parameters": spec.get("parameters", {}), "seed": spec.get("seed")}
-                | {k: made.get(k) for k in ("freqmaps", "commit", "dirty", "device", "wall_s", "date")}
+                | {k: origin.get(k) for k in ("freqmaps", "commit", "dirty", "device", "wall_s", "date")}
             )
         return {"results": results, "libraries": libraries}
 
-    def select(self, stage: str, **names: Any) -> Found:
+    def select(self, stage: str, **names: Any) -> ResultList:
         """Return a stage's results that carry all the given names, in the study's order, steps and ranges ascending.
 
         What was made of a training's snapshots is left out unless ``step`` is given (one, or :data:`EVERY_STEP`).
@@ -179,12 +179,12 @@ class Results:
             right = own in (None, self._step) if step is None else own == str(step)
         return right and _carries(result, {key: name for key, name in names.items() if key != "step"})
 
-    def related(self, stage: str, names: Mapping[str, str]) -> Found:
+    def related(self, stage: str, names: Mapping[str, str]) -> ResultList:
         """Return a stage's results that contradict none of the names: the attack behind a correlation, say.
 
         What is made of clean images contradicts no attack.
         """
-        found = [
+        matching = [
             r
             for r in self.results
             if r.stage == stage
@@ -195,7 +195,7 @@ class Results:
                 if key in names
             )
         ]
-        return sorted(found, key=_start)
+        return sorted(matching, key=_start)
 
     def correlations(self, **names: Any) -> pd.DataFrame:
         """Return the rows of all correlation results that carry the given names, one per metric.
@@ -317,17 +317,17 @@ class Results:
     def arrays(self, **names: Any) -> xr.Dataset:
         """Read the labelled arrays of one evaluation of one network, or of one ``simulation``; empty if it has none."""
         stage = "simulation" if "simulation" in names else "evaluation"
-        found = self.select(stage, **names)
-        if len(found) != 1:
-            raise FreqmapsError(f"{len(found)} {stage}s fit {_shown(names)}; give names that fit one")
-        return read(found[0].folder / "arrays.zarr.zip", ARRAYS)
+        matching = self.select(stage, **names)
+        if len(matching) != 1:
+            raise FreqmapsError(f"{len(matching)} {stage}s fit {_shown(names)}; give names that fit one")
+        return read(matching[0].folder / "arrays.zarr.zip", ARRAYS)
 
     def _one(self, stage: str, names: Mapping[str, str]) -> Result:
-        found = self.select(stage, **names)
-        if not found:
+        matching = self.select(stage, **names)
+        if not matching:
             raise FreqmapsError(f"no {stage} result for {_shown(names)}; run the target that makes it")
-        refuse_mixed(found, self.results, _shown(names))
-        return found[0]
+        refuse_mixed(matching, self.results, _shown(names))
+        return matching[0]
 
     def _stores(
         self,
@@ -382,8 +382,8 @@ def _of_basis(store: xr.Dataset, basis: str | None, names: Mapping[str, Any]) ->
 
 
 def _shown(names: Mapping[str, Any]) -> str:
-    told = {key: "any" if name is EVERY_STEP else name for key, name in names.items()}
-    return ", ".join(f"{key} '{name}'" for key, name in told.items()) or "any name"
+    shown = {key: "any" if name is EVERY_STEP else name for key, name in names.items()}
+    return ", ".join(f"{key} '{name}'" for key, name in shown.items()) or "any name"
 
 
 #: What authors of items and evaluations call the results that they are given.

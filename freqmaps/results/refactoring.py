@@ -54,7 +54,7 @@ class Changed:
 
 def changed(nodes: Sequence[Node], root: Path) -> list[Changed]:
     """Return the results under a root that differ from a study's in the digest of their code alone, by digests."""
-    found: dict[tuple[str, str, str], list[tuple[float, Node, Path]]] = {}
+    by_digests: dict[tuple[str, str, str], list[tuple[float, Node, Path]]] = {}
     for node in nodes:
         # Tables, figures and pages are made again in seconds.
         if node.stage in PUBLISHED or (root / node.path / manifest.NAME).exists():
@@ -63,10 +63,10 @@ def changed(nodes: Sequence[Node], root: Path) -> list[Changed]:
             old, new = read["spec"].get("code"), node.spec["code"]
             if old != new and _but_code(read["spec"]) == _but_code(node.spec):
                 seconds = float(read["provenance"].get("wall_s", 0.0))
-                found.setdefault((node.stage, str(old), str(new)), []).append((seconds, node, folder))
+                by_digests.setdefault((node.stage, str(old), str(new)), []).append((seconds, node, folder))
     return [
-        Changed(*which, tuple((node, folder) for _, node, folder in sorted(some, key=lambda one: one[0])))
-        for which, some in found.items()
+        Changed(*which, tuple((node, folder) for _, node, folder in sorted(group, key=lambda timed: timed[0])))
+        for which, group in by_digests.items()
     ]
 
 
@@ -82,13 +82,13 @@ def _but_code(spec: Mapping[str, Any]) -> str:
     return json.dumps({k: v for k, v in spec.items() if k != "code"}, sort_keys=True)
 
 
-def prove(one: Changed, root: Path, *, results: int, why: str) -> dict[str, Any]:
+def prove(change: Changed, root: Path, *, results: int, why: str) -> dict[str, Any]:
     """Remake some results of a stage with the new code and compare them; return the declaration to write.
 
     Parameters
     ----------
-    one
-        What has changed.
+    change
+        Results whose code alone has changed.
     root
         The results root: inputs are read from it, nothing is written to it.
     results
@@ -101,22 +101,22 @@ def prove(one: Changed, root: Path, *, results: int, why: str) -> dict[str, Any]
     FreqmapsError
         A result differs: which, which variable, by how much. Or it could not be remade.
     """
-    told = []
-    for node, folder in one.results[:results]:
+    remade = []
+    for node, folder in change.results[:results]:
         with tempfile.TemporaryDirectory(prefix="freqmaps-") as scratch:
-            made = _remade(node, root, Path(scratch))
-            exact = _same_machine(manifest.read(folder), manifest.read(made))
-            worst = max(compare(folder, made), default=Difference(0.0, 0.0, ""))
+            new_folder = _remade(node, root, Path(scratch))
+            exact = _same_machine(manifest.read(folder), manifest.read(new_folder))
+            worst = max(compare(folder, new_folder), default=Difference(0.0, 0.0, ""))
             allowed = 0.0 if exact else TOLERANCE
             if not worst.relative <= allowed:
                 raise FreqmapsError(
                     f"{node.path}: the new code gives other numbers: {worst.what} differs by {worst.absolute:.3g} "
                     f"({worst.relative:.3g} of its largest value) from {folder.name}; nothing was declared"
                 )
-            told.append({"result": node.path.rpartition("/")[0], "key": folder.name, "differs_by": worst.absolute,
+            remade.append({"result": node.path.rpartition("/")[0], "key": folder.name, "differs_by": worst.absolute,
                          "compared": "bit for bit" if exact else f"within {TOLERANCE:g}"})  # fmt: skip
-    evidence = {"date": manifest.now(), "commit": manifest.origin()["commit"], "remade": told}
-    return {"stage": one.stage, "old": one.old, "new": one.new, "why": why, "evidence": evidence}
+    evidence = {"date": manifest.now(), "commit": manifest.origin()["commit"], "remade": remade}
+    return {"stage": change.stage, "old": change.old, "new": change.new, "why": why, "evidence": evidence}
 
 
 def declare(entries: Sequence[Mapping[str, Any]]) -> None:
@@ -139,12 +139,19 @@ def _remade(node: Node, root: Path, scratch: Path) -> Path:
         link = scratch / source.path
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to((root / source.path).resolve(), target_is_directory=True)
-    told = [{"path": node.path, "spec": dict(node.spec), "options": dict(node.options)}]
-    line = [sys.executable, str(SCRIPTS / f"{node.stage}.py"), "--root", str(scratch), "--results", json.dumps(told)]
-    line += ["--inputs", *(source.path for source in node.inputs)] if node.inputs else []
+    results = [{"path": node.path, "spec": dict(node.spec), "options": dict(node.options)}]
+    command = [
+        sys.executable,
+        str(SCRIPTS / f"{node.stage}.py"),
+        "--root",
+        str(scratch),
+        "--results",
+        json.dumps(results),
+    ]
+    command += ["--inputs", *(source.path for source in node.inputs)] if node.inputs else []
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(SCRIPTS.parent), os.environ.get("PYTHONPATH", "")])}
-    done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+    process = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if process.returncode:
+        reason = process.stderr.strip().splitlines()[-1:] or ["it said nothing"]
         raise FreqmapsError(f"{node.path}: could not be made again with the new code: {reason[0]}")
     return scratch / node.path

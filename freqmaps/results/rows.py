@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from freqmaps.results.scan import Found, inputs
+from freqmaps.results.scan import KeyedFolder, inputs
 from freqmaps.stages import places
 
 DECIDES_NUMBERS = False
@@ -35,45 +35,45 @@ COLUMNS = {
 }
 
 
-def rows(found: Sequence[Found]) -> list[dict[str, Any]]:
+def rows(results: Sequence[KeyedFolder]) -> list[dict[str, Any]]:
     """Return the catalog's rows, in order of path; every row has all of :data:`COLUMNS`, None where it has no value.
 
     Parameters
     ----------
-    found
+    results
         What :func:`freqmaps.results.scan` returned.
     """
-    by_key = {one.key: one for one in found if one.manifest is not None}
-    there = {one.key for one in found if one.complete}
-    return [_row(one, by_key, there) for one in found]
+    by_key = {result.key: result for result in results if result.manifest is not None}
+    complete = {result.key for result in results if result.complete}
+    return [_row(result, by_key, complete) for result in results]
 
 
-def _row(one: Found, by_key: Mapping[str, Found], there: set[str]) -> dict[str, Any]:
+def _row(result: KeyedFolder, by_key: Mapping[str, KeyedFolder], complete: set[str]) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    row |= {"key": one.key, "folder": one.path, "bytes": sum(one.sizes.values()), "complete": one.complete}
-    parsed = places.parse(one.path)
+    row |= {"key": result.key, "folder": result.path, "bytes": sum(result.sizes.values()), "complete": result.complete}
+    parsed = places.parse(result.path)
     if parsed is not None:
         row["stage"] = parsed[0]
         row |= {name: value for name, value in parsed[1].items() if name != "key"}
-    if one.manifest is None:
+    if result.manifest is None:
         return row
-    made, headline = one.manifest["provenance"], one.manifest["headline"]
-    file = main_file(one.manifest)
+    provenance, headline = result.manifest["provenance"], result.manifest["headline"]
+    file = main_file(result.manifest)
     row |= {
-        "stage": one.manifest["stage"],
-        "parameters": json.dumps(one.manifest["spec"].get("parameters", {}), sort_keys=True),
+        "stage": result.manifest["stage"],
+        "parameters": json.dumps(result.manifest["spec"].get("parameters", {}), sort_keys=True),
         "n": _count(headline),
         "value": headline.get("value"),
         "file": file,
-        "sha256": one.manifest["files"].get(file, {}).get("sha256"),
-        "seconds": made.get("wall_s"),
-        "missing_inputs": sum(key not in there for key in inputs(one.manifest["spec"])),
-    } | {name: made.get(name) for name in ("date", "commit", "dirty", "device")}
-    return row | _network(one, by_key)
+        "sha256": result.manifest["files"].get(file, {}).get("sha256"),
+        "seconds": provenance.get("wall_s"),
+        "missing_inputs": sum(key not in complete for key in inputs(result.manifest["spec"])),
+    } | {name: provenance.get(name) for name in ("date", "commit", "dirty", "device")}
+    return row | _network(result, by_key)
 
 
 def main_file(manifest: Mapping[str, Any]) -> str | None:
-    """Return the file that a result is about: its store, its weights, or the table named like its stage.
+    """Return the main file of a result: its store, its weights, or the table named like its stage.
 
     >>> main_file({"stage": "correlation", "files": {"correlation.csv": {"bytes": 9}, "per_sample.csv": {"bytes": 99}}})
     'correlation.csv'
@@ -89,17 +89,17 @@ def _count(headline: Mapping[str, Any]) -> int | None:
     return sum(n.values()) if isinstance(n, dict) else n
 
 
-def _network(one: Found, by_key: Mapping[str, Found]) -> dict[str, Any]:
+def _network(result: KeyedFolder, by_key: Mapping[str, KeyedFolder]) -> dict[str, Any]:
     """Return regime and accuracy of the network that a result was made with, found by its inputs' keys."""
-    seen, waiting = set(), [one.key]
+    seen, waiting = set(), [result.key]
     while waiting:
         key = waiting.pop(0)
-        found = by_key.get(key)
-        if key in seen or found is None or found.manifest is None:
+        source = by_key.get(key)
+        if key in seen or source is None or source.manifest is None:
             continue
         seen.add(key)
-        spec, headline = found.manifest["spec"], found.manifest["headline"]
-        if found.manifest["stage"] in ("training", "snapshots"):
+        spec, headline = source.manifest["spec"], source.manifest["headline"]
+        if source.manifest["stage"] in ("training", "snapshots"):
             regime = spec.get("parameters", {}).get("regime") or {}
             return {"regime": regime.get("kind", "given"), "accuracy": headline.get("test_accuracy")}
         waiting += inputs(spec)

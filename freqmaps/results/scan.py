@@ -21,7 +21,7 @@ _READERS = 8
 
 
 @dataclass(frozen=True)
-class Found:
+class KeyedFolder:
     """A keyed folder.
 
     Attributes
@@ -54,13 +54,13 @@ class Found:
 
     @property
     def complete(self) -> bool:
-        """Whether its manifest stands and every file that it names is there with the recorded size."""
+        """Whether it has a manifest, and every file that this lists exists with the recorded size."""
         if self.manifest is None:
             return False
         return all(self.sizes.get(name) == recorded["bytes"] for name, recorded in self.manifest["files"].items())
 
 
-def scan(root: Path | str) -> list[Found]:
+def scan(root: Path | str) -> list[KeyedFolder]:
     """Return every keyed folder under a root, in order of path.
 
     Raises
@@ -93,21 +93,21 @@ def walk(root: Path, below: str = "") -> Iterator[tuple[str, bool]]:
                 yield from walk(root, path)
 
 
-def _read(root: Path, path: str) -> Found:
+def _read(root: Path, path: str) -> KeyedFolder:
     folder = root / path
     sizes = dict(_sizes(str(folder)))
     if manifest.NAME not in sizes:
-        return Found(root, path, sizes)
+        return KeyedFolder(root, path, sizes)
     try:
-        read = manifest.read(folder / manifest.NAME)
+        content = manifest.read(folder / manifest.NAME)
     except StoreError as error:
-        return Found(root, path, sizes, error=str(error))
-    missing = misses(read)
+        return KeyedFolder(root, path, sizes, error=str(error))
+    missing = missing_part(content)
     if missing:
-        return Found(
+        return KeyedFolder(
             root, path, sizes, error=f"{folder / manifest.NAME}: {missing}; delete the file and run its target"
         )
-    return Found(root, path, sizes, read)
+    return KeyedFolder(root, path, sizes, content)
 
 
 def _sizes(folder: str, below: str = "") -> Iterator[tuple[str, int]]:
@@ -119,17 +119,17 @@ def _sizes(folder: str, below: str = "") -> Iterator[tuple[str, int]]:
                 yield f"{below}{entry.name}", entry.stat(follow_symlinks=False).st_size
 
 
-def misses(read: Any) -> str | None:
-    """Return what a manifest lacks so that no reader could use it."""
-    if not isinstance(read, dict):
+def missing_part(content: Any) -> str | None:
+    """Return what a manifest lacks that every reader needs; None if it is complete."""
+    if not isinstance(content, dict):
         return "not a manifest"
     for name, kind in {"stage": str, "files": dict, "spec": dict, "provenance": dict, "headline": dict}.items():
-        if not isinstance(read.get(name), kind):
+        if not isinstance(content.get(name), kind):
             return f"it has no '{name}'"
-    spec = read["spec"]
+    spec = content["spec"]
     if not isinstance(spec.get("names"), dict) or not isinstance(spec.get("inputs"), dict):
         return "its spec has no 'names' or no 'inputs'"
-    for file, recorded in read["files"].items():
+    for file, recorded in content["files"].items():
         if not isinstance(recorded, dict) or not {"bytes", "sha256"} <= recorded.keys():
             return f"it records no size and SHA-256 of '{file}'"
     return None
@@ -150,5 +150,5 @@ def snapshots(spec: Mapping[str, Any]) -> set[str]:
 
 
 def _by_role(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for role, given in spec.get("inputs", {}).items():
-        yield from ((role, key) for key in ([given] if isinstance(given, str) else given))
+    for role, keys in spec.get("inputs", {}).items():
+        yield from ((role, key) for key in ([keys] if isinstance(keys, str) else keys))

@@ -12,10 +12,10 @@ from freqmaps.core.errors import FreqmapsError
 #: Inputs that all ranges of a setting share.
 _SHARED = ("dataset", "checkpoint")
 #: So many differences, and values of each, are named in a message.
-_TOLD = 6
+_LISTED = 6
 
 
-class Made(Protocol):
+class FinishedResult(Protocol):
     """A finished result: its names, its folder and its manifest."""
 
     @property
@@ -30,7 +30,7 @@ class Made(Protocol):
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        """What its manifest says."""
+        """The content of its manifest."""
         ...
 
 
@@ -43,7 +43,7 @@ def ranged_start(names: Mapping[str, str]) -> int:
     return int(names.get("range", "0-0").split("-")[-2])
 
 
-def split_of(result: Made) -> str | None:
+def split_of(result: FinishedResult) -> str | None:
     """Return the split whose samples a result is about, None where it is about no samples."""
     if "range" in result.names:
         return result.names["range"].split("-")[0]
@@ -51,7 +51,9 @@ def split_of(result: Made) -> str | None:
     return samples.get("split") if isinstance(samples, Mapping) else None
 
 
-def refuse_mixed(results: Sequence[Made], scope: Sequence[Made], asked: str, *, parts: bool = False) -> None:
+def refuse_mixed(
+    results: Sequence[FinishedResult], scope: Sequence[FinishedResult], asked: str, *, parts: bool = False
+) -> None:
     """Refuse to join results that differ in more than their range of samples.
 
     Parameters
@@ -70,40 +72,42 @@ def refuse_mixed(results: Sequence[Made], scope: Sequence[Made], asked: str, *, 
     FreqmapsError
         They differ; the message says in what.
     """
-    known = {one.folder.name: one for one in scope}
+    known = {result.folder.name: result for result in scope}
     # Names that differ explain what else differs.
-    apart = _apart([_named(one) for one in results]) or _apart([dict(_made(one, known)) for one in results])
+    apart = _apart([_named(result) for result in results]) or _apart(
+        [dict(_settings_of(result, known)) for result in results]
+    )
     if not apart and not parts:
         ranges: dict[str, set[str]] = {}
-        for one in results:
-            ranges.setdefault(one.names.get("range", ""), set()).add(one.folder.name)
-        keys = next((sorted(found) for found in ranges.values() if len(found) > 1), [])
+        for result in results:
+            ranges.setdefault(result.names.get("range", ""), set()).add(result.folder.name)
+        keys = next((sorted(values) for values in ranges.values() if len(values) > 1), [])
         apart = {"key": keys} if keys else {}
     if apart:
-        told = [f"{field} ({_some(found)})" for field, found in apart.items()]
+        differences = [f"{field} ({_some(values)})" for field, values in apart.items()]
         raise FreqmapsError(
-            f"{asked}: fits results that differ in {_some(told)}; name one of them, give key=..., or open one study "
-            "with freqmaps.open(root, study=...)"
+            f"{asked}: fits results that differ in {_some(differences)}; name one of them, give key=..., or open "
+            "one study with freqmaps.open(root, study=...)"
         )
 
 
 def _apart(settings: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
     fields = dict.fromkeys(name for setting in settings for name in setting)
     values = {field: list(dict.fromkeys(setting.get(field, "none") for setting in settings)) for field in fields}
-    return {field: found for field, found in values.items() if len(found) > 1}
+    return {field: distinct for field, distinct in values.items() if len(distinct) > 1}
 
 
 def _some(texts: Sequence[str]) -> str:
-    return ", ".join([*texts[:_TOLD], *([f"{len(texts) - _TOLD} more"] if len(texts) > _TOLD else [])])
+    return ", ".join([*texts[:_LISTED], *([f"{len(texts) - _LISTED} more"] if len(texts) > _LISTED else [])])
 
 
-def _named(result: Made) -> dict[str, str]:
+def _named(result: FinishedResult) -> dict[str, str]:
     names = {name: value for name, value in result.names.items() if name != "range"}
     return names | ({"split": str(split_of(result))} if "range" in result.names else {})
 
 
-def _made(result: Made, known: Mapping[str, Made]) -> Iterator[tuple[str, str]]:
-    """Yield what all ranges of a setting were made with, flat."""
+def _settings_of(result: FinishedResult, known: Mapping[str, FinishedResult]) -> Iterator[tuple[str, str]]:
+    """Yield name and value of what ranges of a setting have in common: parameters, code, inputs and their settings."""
     spec = result.manifest.get("spec", {})
     rest = {name: value for name, value in spec.items() if name not in ("stage", "names", "inputs")}
     if "range" in result.names or spec.get("stage") == "matrices":
@@ -111,18 +115,18 @@ def _made(result: Made, known: Mapping[str, Made]) -> Iterator[tuple[str, str]]:
         rest["parameters"] = {name: value for name, value in parameters.items() if name != "samples"}
     yield from _flat(rest)
     for role, keys in spec.get("inputs", {}).items():
-        one = keys if isinstance(keys, str) else next(iter(keys), "")  # several are ranges of one setting
+        first_key = keys if isinstance(keys, str) else next(iter(keys), "")  # several are ranges of one setting
         if role in _SHARED and spec.get("stage") != "matrices":
             yield f"inputs.{role}", json.dumps(keys)
-        elif one in known:
-            source = known[one]
+        elif first_key in known:
+            source = known[first_key]
             yield from ((f"inputs.{role}.{name}", value) for name, value in _named(source).items())
-            yield from ((f"inputs.{role}.{name}", value) for name, value in _made(source, known))
+            yield from ((f"inputs.{role}.{name}", value) for name, value in _settings_of(source, known))
 
 
 def _flat(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping) and value:
-        for name, one in value.items():
-            yield from _flat(one, f"{place}.{name}" if place else str(name))
+        for name, part in value.items():
+            yield from _flat(part, f"{place}.{name}" if place else str(name))
     else:
         yield place, json.dumps(value)

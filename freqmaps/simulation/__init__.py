@@ -1,4 +1,4 @@
-"""Simulations: what can be drawn and computed without any dataset or network, kept as keyed results.
+"""Simulations: random experiments that need neither dataset nor network; their results are keyed.
 
 A component of this folder is a module with ``compute(*, seed, ...)``. It returns rows, plain mappings that all have the
 same keys, ``measure``, ``value``, ``n``, ``low`` and ``high`` among them, as evaluations do; or a :class:`Simulated`
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Simulated:
-    """What a simulation found: rows, and labelled arrays, which are kept in ``arrays.zarr.zip``."""
+    """The result of a simulation: rows, and labelled arrays, which are stored in ``arrays.zarr.zip``."""
 
     rows: Sequence[Mapping[str, Any]]
     arrays: xr.Dataset | None = None

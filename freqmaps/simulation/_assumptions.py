@@ -25,7 +25,7 @@ UNSAID = {"1": _IN_TRAINING, "2": _IN_TRAINING, "3": _IN_TRAINING, "4": (_ALWAYS
 
 
 def assumptions(path: Path, attack: Attack) -> dict[str, Flags]:
-    """Return for each assumption in which of n draws it holds.
+    """Return for each assumption whether it holds in each of n draws.
 
     Returns
     -------
@@ -71,12 +71,12 @@ def alive(path: Path) -> Flags:
     return np.asarray((np.isfinite(size) & (size > 0)).all(axis=0))
 
 
-def stated(found: dict[str, Flags], theorem: str) -> Flags:
-    """Return in which draws everything holds that a theorem states."""
-    return np.asarray(np.logical_and.reduce([found[name] for name in OF_THEOREM[theorem]]))
+def stated_hold(holds: dict[str, Flags], theorem: str) -> Flags:
+    """Return (n,) whether all assumptions that a theorem states hold."""
+    return np.asarray(np.logical_and.reduce([holds[name] for name in OF_THEOREM[theorem]]))
 
 
-def unsaid(found: dict[str, Flags], theorem: str) -> Flags:
-    """Return in which draws also everything holds that a theorem's formulas need without saying so."""
-    needed = [found[name] for name in UNSAID[theorem]]
-    return np.asarray(np.logical_and.reduce([stated(found, theorem), *needed]))
+def needed_hold(holds: dict[str, Flags], theorem: str) -> Flags:
+    """Return (n,) whether also what the formulas of a theorem need without stating it holds."""
+    needed = [holds[name] for name in UNSAID[theorem]]
+    return np.asarray(np.logical_and.reduce([stated_hold(holds, theorem), *needed]))

@@ -1,4 +1,4 @@
-"""ℓ2 PGD on two-layer networks, and what Theorem 4 of F21 (appendix B) says of its perturbations."""
+"""ℓ2 PGD on two-layer networks, and the claims of Theorem 4 of F21 (appendix B) about its perturbations."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ class Attack:
     def exponent(self) -> Reals:
         """Return (n,) ν of Assumption 2, ``|∂ℓ/∂f| = ε^(1 + ν)``; NaN where ``∂ℓ/∂f`` is 0 or ε at least 1."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.log(np.abs(self.residual)) / np.log(self.epsilon) - 1
-        return np.where(np.isfinite(found) & (self.epsilon < 1), found, np.nan)
+            nu = np.log(np.abs(self.residual)) / np.log(self.epsilon) - 1
+        return np.where(np.isfinite(nu) & (self.epsilon < 1), nu, np.nan)
 
     def predicted(self) -> Reals:
         """Return (J, n) the change of τ at each iteration by equation 20."""
@@ -150,7 +150,7 @@ def errors_of_change(
     the label is chosen so that ``|∂ℓ/∂f| = ε^1.5``, as Assumption 2 asks: the change of τ then falls like the factor,
     and its error should fall like the factor squared.
     """
-    found = []
+    errors = []
     for factor in factors:
         radius, small, slow = factor * epsilon, factor * delta, factor * pace
         residual = np.where(now.residual < 0, -1.0, 1.0) * radius**1.5
@@ -162,5 +162,5 @@ def errors_of_change(
         slope = residual + (small * now.gradient).sum(axis=1)
         predicted = _predicted(slope, (2 * low / xi, 2 * high / xi), before, gradient, xi, cutoff)
         after = two.half_spectrum(iterated(labelled, trained, small, xi, radius)[0])
-        found.append(np.abs(two.low_share(after, cutoff) - two.low_share(before, cutoff) - predicted))
-    return np.array(found)
+        errors.append(np.abs(two.low_share(after, cutoff) - two.low_share(before, cutoff) - predicted))
+    return np.array(errors)

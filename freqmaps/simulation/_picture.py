@@ -1,4 +1,4 @@
-"""What a figure draws of two-layer networks: quantiles of paths, changes predicted and measured, errors by rate."""
+"""Arrays for a figure of two-layer networks: quantiles of paths, predicted and measured changes, errors by rate."""
 
 from __future__ import annotations
 

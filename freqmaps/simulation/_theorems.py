@@ -118,9 +118,9 @@ def _after(path: Path, after: Flags, active: Flags) -> Iterator[Claim]:
     share, change = path.share, path.measured()
     rises, counted = change > 0, after & active
     below = counted & (share[:-1] < 0.5)
-    for more, where, predicted in (("", below, 1.0), (" and Δτ_l > 0", below & (path.overlap[0][:-1] > 0), nan)):
-        kept = (rises | ~where).all(axis=0)
-        yield _claim("1", f"τ rises after t0 while it is below 1/2{more}", kept, where.any(axis=0), predicted)
+    for condition, where, predicted in (("", below, 1.0), (" and Δτ_l > 0", below & (path.overlap[0][:-1] > 0), nan)):
+        holds = (rises | ~where).all(axis=0)
+        yield _claim("1", f"τ rises after t0 while it is below 1/2{condition}", holds, where.any(axis=0), predicted)
     risen = np.logical_or.accumulate(rises & counted, axis=0)
     falls = risen & counted & (change < -_ROUNDING)
     yield _claim("1", "having risen after t0, τ never falls", ~falls.any(axis=0), risen.any(axis=0))
@@ -181,10 +181,10 @@ def theorem_2(path: Path) -> Iterator[Claim]:
 def theorem_3(path: Path) -> Iterator[Claim]:
     """Yield what Theorem 3 says: with condition 12, τ(δ) stays below τ(x) throughout, if it starts below."""
     met, below = condition_12(path), path.share < path.share_of_signal
-    kept, started = below.all(axis=0), below[0]
+    stays_below, started = below.all(axis=0), below[0]
     yield _claim("3", "condition 12", met, predicted=nan)
-    yield _claim("3", "with condition 12, τ(δ) < τ(x) throughout", kept, started & met)
-    yield _claim("3", "without condition 12, τ(δ) < τ(x) throughout", kept, started & ~met, nan)
+    yield _claim("3", "with condition 12, τ(δ) < τ(x) throughout", stays_below, started & met)
+    yield _claim("3", "without condition 12, τ(δ) < τ(x) throughout", stays_below, started & ~met, nan)
 
 
 def condition_12(path: Path) -> Flags:

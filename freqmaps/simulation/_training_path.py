@@ -1,4 +1,4 @@
-"""Training paths of two-layer networks, and what Theorems 1 to 3 of F21 say of them.
+"""Training paths of two-layer networks, and the quantities in Theorems 1 to 3 of F21.
 
 T steps are T + 1 states, the first axis of every array here. The paper treats a positive ``∂ℓ/∂f`` and calls the other
 case similar: Δτ_l and Δτ_h are multiplied by its sign at the start, so that the composite rate is positive for both.
@@ -131,27 +131,27 @@ def train(nets: Networks, rate: float, steps: int, cutoff: int, small: Reals) ->
     small
         (n,) ``|∂ℓ/∂f|`` at which a network counts as well trained.
     """
-    given, outer = nets.a.copy(), (nets.a**2).sum(axis=1)
+    initial_outer, outer = nets.a.copy(), (nets.a**2).sum(axis=1)
     eta = rate / (nets.activation.steepest**2 * outer * nets.square)
     now = two.state(nets, np.zeros_like(nets.a))
-    kept, first, done = now, now.z > 0, np.zeros(len(outer), dtype=bool)
+    well_trained, first, done = now, now.z > 0, np.zeros(len(outer), dtype=bool)
     gradients = np.empty((steps + 1, *nets.x.shape))
-    told = np.empty((5, steps + 1, len(outer)))
+    measures = np.empty((5, steps + 1, len(outer)))
     for t in range(steps + 1):
-        gradients[t], told[:, t] = now.gradient, _told(nets, now, eta)
-        kept = kept if done.all() else _pick(done, kept, now)
+        gradients[t], measures[:, t] = now.gradient, _measures(nets, now, eta)
+        well_trained = well_trained if done.all() else _pick(done, well_trained, now)
         done = done | (np.abs(now.residual) <= small)
         now = two.stepped(nets, now, eta) if t < steps else now
     switched = (nets.activation.kinked & ((now.z > 0) != first)).mean(axis=1)
     spectra = two.half_spectrum(nets.x), two.half_spectrum(gradients)
-    fixed = (nets.a == given).all(axis=1)
-    residual, mass, decay, fastest, concave = told
+    fixed = (nets.a == initial_outer).all(axis=1)
+    residual, mass, decay, fastest, concave = measures
     return Path(
-        cutoff, eta, *spectra, residual, mass, decay, fastest, concave, switched, outer, fixed, kept
+        cutoff, eta, *spectra, residual, mass, decay, fastest, concave, switched, outer, fixed, well_trained
     )  # fmt: skip
 
 
-def _told(nets: Networks, now: two.State, eta: Reals) -> tuple[Reals, ...]:
+def _measures(nets: Networks, now: two.State, eta: Reals) -> tuple[Reals, ...]:
     """Return residual, ``‖a'‖²``, mean and largest η_r, and the share of concave units, (n,) each."""
     curvature = two.curved(nets, now)
     each = (eta * nets.square * now.residual)[:, None] * curvature
@@ -159,9 +159,9 @@ def _told(nets: Networks, now: two.State, eta: Reals) -> tuple[Reals, ...]:
     return now.residual, (now.slopes**2).sum(axis=1), each.mean(axis=1), each.max(axis=1), concave
 
 
-def _pick(done: Flags, kept: two.State, now: two.State) -> two.State:
-    """Return the kept states of networks that are done, and the present ones of the others."""
-    parts = {name: (getattr(kept, name), getattr(now, name)) for name in two.State.__dataclass_fields__}
+def _pick(done: Flags, well_trained: two.State, now: two.State) -> two.State:
+    """Return the earlier states of networks that are well trained, and the present states of the others."""
+    parts = {name: (getattr(well_trained, name), getattr(now, name)) for name in two.State.__dataclass_fields__}
     return two.State(**{k: np.where(done.reshape(-1, *[1] * (b.ndim - 1)), a, b) for k, (a, b) in parts.items()})
 
 
@@ -193,22 +193,22 @@ def errors_of_change(nets: Networks, cutoff: int, rates: Sequence[float], readin
         each = (nets.square * now.residual)[:, None] * two.curved(nets, now)
         step = step - two.weighted(nets, now, each * now.slopes)
     overlap = two.overlaps(before, two.half_spectrum(step), cutoff, as_printed=printed)
-    found = []
+    errors = []
     for rate in rates:
         eta = rate / scale
         after = two.half_spectrum(two.stepped(nets, now, eta).gradient)
         energy = np.asarray(sum(two.bands(np.abs(after) ** 2, cutoff, as_printed=printed)))
         predicted = two.change_of_share(2 * eta, overlap, share, energy)
-        found.append(np.abs(two.low_share(after, cutoff) - share - predicted))
-    return np.array(found)
+        errors.append(np.abs(two.low_share(after, cutoff) - share - predicted))
+    return np.array(errors)
 
 
 def slopes(rates: Sequence[float], errors: Reals) -> Reals:
     """Return (n,) least-squares slopes of log error against log rate; NaN where an error is exactly 0."""
     log = np.log(rates) - np.mean(np.log(rates))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = (log[:, None] * np.log(errors)).sum(axis=0) / (log**2).sum()
-    return np.where(np.isfinite(found), found, np.nan)
+        slope = (log[:, None] * np.log(errors)).sum(axis=0) / (log**2).sum()
+    return np.where(np.isfinite(slope), slope, np.nan)
 
 
 def from_then_on(flags: Flags) -> Steps:

@@ -28,7 +28,7 @@ def compute(
     *, seed: int, draws: int = 2000, points: int = 1024, sines: int = 3, low: int = 8, high: int = 16,
     amplitude: float = 1.0, limit: float = 0.3,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Draw signals, apply each non-linearity, and say which share of the energy lies above and below their band.
+    """Draw signals, apply each non-linearity, and return the shares of the energy above and below their band.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def compute(
     rows = []
     for name in ACTIVATIONS:
         above, below = _shares(activated(name, signals, limit=limit), low, high)
-        told = {"above": above, "below": below, "above - below": above - below}
-        rows += [{"activation": name} | row for row in _rows(told)]
+        shares = {"above": above, "below": below, "above - below": above - below}
+        rows += [{"activation": name} | row for row in _rows(shares)]
     return rows
 
 
@@ -85,8 +85,8 @@ def _shares(signals: NDArray[np.float64], low: int, high: int) -> tuple[NDArray[
     return energy[:, high:].sum(axis=1) / whole, energy[:, : low - 1].sum(axis=1) / whole
 
 
-def _rows(told: dict[str, NDArray[np.float64]]) -> Iterator[dict[str, Any]]:
-    for measure, values in told.items():
+def _rows(shares: dict[str, NDArray[np.float64]]) -> Iterator[dict[str, Any]]:
+    for measure, values in shares.items():
         mean, error = float(values.mean()), float(values.std(ddof=1)) / sqrt(len(values))
         bounds = {"low": mean - 1.96 * error, "high": mean + 1.96 * error}
         yield {"measure": measure, "value": mean, "n": len(values)} | bounds

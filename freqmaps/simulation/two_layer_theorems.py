@@ -21,7 +21,7 @@ from freqmaps.simulation import Simulated
 from freqmaps.simulation import _pgd_path as pgd
 from freqmaps.simulation import _training_path as training
 from freqmaps.simulation import _two_layer as two
-from freqmaps.simulation._assumptions import OF_THEOREM, alive, assumptions, stated, unsaid
+from freqmaps.simulation._assumptions import OF_THEOREM, alive, assumptions, needed_hold, stated_hold
 from freqmaps.simulation._picture import arrays, picture
 from freqmaps.simulation._theorems import Claim, theorem_1, theorem_2, theorem_3, theorem_4
 from freqmaps.simulation._two_layer import Flags, Reals
@@ -46,7 +46,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Setting:
-    """What a group of draws has in common."""
+    """The setting of a group of draws."""
 
     activation: str
     scale: float
@@ -57,7 +57,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Plan:
-    """What all groups have in common; see :func:`compute`."""
+    """The parameters of all groups; see :func:`compute`."""
 
     draws: int
     dimension: int
@@ -70,8 +70,8 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a group of draws told: claims, in which draws each assumption holds, and what a figure draws."""
+class GroupOutcome:
+    """Outcome of a group of draws: claims, in which draws each assumption holds, and the arrays of a figure."""
 
     claims: list[Claim]
     holds: dict[str, Flags]
@@ -134,12 +134,12 @@ def compute(
     """
     _check(dimension, cutoff, {"scales": scales, "alphas": alphas, "widths": widths, "rates": rates})
     plan = Plan(draws, dimension, cutoff, mean, steps, epsilon, pace, iterations)
-    settings = [Setting(*one) for one in product(two.ACTIVATIONS, scales, alphas, widths, rates)]
-    groups = [_find(np.random.default_rng([seed, _STREAM, i]), one, plan) for i, one in enumerate(settings)]
-    rows = [row for one, found in zip(settings, groups, strict=True) for row in _rows(vars(one), [found])]
+    settings = [Setting(*setting) for setting in product(two.ACTIVATIONS, scales, alphas, widths, rates)]
+    groups = [_simulate(np.random.default_rng([seed, _STREAM, i]), setting, plan) for i, setting in enumerate(settings)]
+    rows = [row for setting, outcome in zip(settings, groups, strict=True) for row in _rows(vars(setting), [outcome])]
     for activation in two.ACTIVATIONS:
         place = {"activation": activation} | dict.fromkeys(("scale", "alpha", "width", "rate"), ALL)
-        own = [found for one, found in zip(settings, groups, strict=True) if one.activation == activation]
+        own = [outcome for setting, outcome in zip(settings, groups, strict=True) if setting.activation == activation]
         rows += _rows(place, own)
     shown = Setting("", 0.0, alphas[0], widths[-1], rates[0])
     pictures = [
@@ -159,8 +159,8 @@ def _check(dimension: int, cutoff: int, lists: dict[str, Sequence[float]]) -> No
             raise FreqmapsError(f"{where}: {name} is empty; give one or more numbers")
 
 
-def _find(rng: np.random.Generator, setting: Setting, plan: Plan) -> Found:
-    """Draw, train and attack the networks of one setting, and look up every claim.
+def _simulate(rng: np.random.Generator, setting: Setting, plan: Plan) -> GroupOutcome:
+    """Draw, train and attack the networks of one setting, and check every claim.
 
     Of networks whose gradient vanishes there is nothing to tell: their values become NaN.
     """
@@ -177,9 +177,9 @@ def _find(rng: np.random.Generator, setting: Setting, plan: Plan) -> Found:
         attack = pgd.attack(nets, path.well_trained, delta, radius, plan.pace, plan.iterations, plan.cutoff)
         errors = np.stack([training.errors_of_change(nets, plan.cutoff, training.RATES, r) for r in training.READINGS])
         of_attack = pgd.errors_of_change(nets, path.well_trained, delta, radius, plan.pace, _FACTORS, plan.cutoff)
-        told = _claims(path, attack, errors, of_attack)
-        claims = [replace(claim, values=np.where(living, claim.values, np.nan)) for claim in told]
-        return Found(claims, assumptions(path, attack), picture(rng, path, attack, errors, living))
+        all_claims = _claims(path, attack, errors, of_attack)
+        claims = [replace(claim, values=np.where(living, claim.values, np.nan)) for claim in all_claims]
+        return GroupOutcome(claims, assumptions(path, attack), picture(rng, path, attack, errors, living))
 
 
 def _claims(path: training.Path, attack: pgd.Attack, errors: Reals, of_attack: Reals) -> Iterator[Claim]:
@@ -192,23 +192,23 @@ def _claims(path: training.Path, attack: pgd.Attack, errors: Reals, of_attack: R
     yield Claim("units", "share that switches on or off in training", nan, path.switched)
 
 
-def _rows(place: Mapping[str, Any], groups: Sequence[Found]) -> Iterator[dict[str, Any]]:
+def _rows(place: Mapping[str, Any], groups: Sequence[GroupOutcome]) -> Iterator[dict[str, Any]]:
     """Yield the rows of one setting, or of several together."""
 
-    def joined(values: Callable[[Found], Any]) -> Any:
-        return np.concatenate([values(found) for found in groups])
+    def joined(values: Callable[[GroupOutcome], Any]) -> Any:
+        return np.concatenate([values(outcome) for outcome in groups])
 
     for i, claim in enumerate(groups[0].claims):
-        values: Reals = joined(lambda found, i=i: found.claims[i].values)  # type: ignore[misc]
+        values: Reals = joined(lambda outcome, i=i: outcome.claims[i].values)  # type: ignore[misc]
         yield _row(place, claim, ALL, values)
         if claim.theorem in OF_THEOREM:
             among_all = place["scale"] == ALL
-            for among, chosen in (("assumptions", stated), *((("unsaid", unsaid),) if among_all else ())):
-                told: Flags = joined(lambda found, t=claim.theorem, c=chosen: c(found.holds, t))  # type: ignore[misc]
-                yield _row(place, claim, among, values[told])
+            for among, chosen in (("assumptions", stated_hold), *((("unsaid", needed_hold),) if among_all else ())):
+                selected: Flags = joined(lambda outcome, t=claim.theorem, c=chosen: c(outcome.holds, t))  # type: ignore[misc]
+                yield _row(place, claim, among, values[selected])
     for name in groups[0].holds:
         kind = "assumptions" if any(name in names for names in OF_THEOREM.values()) else "unsaid"
-        flags = joined(lambda found, name=name: found.holds[name]).astype(np.float64)  # type: ignore[misc]
+        flags = joined(lambda outcome, name=name: outcome.holds[name]).astype(np.float64)  # type: ignore[misc]
         yield _row(place, Claim(kind, name, nan, flags, truth=True), ALL, flags)
 
 

@@ -19,7 +19,7 @@ def is_tensor(values: Any) -> bool:
 
 
 def array_module(values: Any) -> Any:
-    """Return ``torch`` for a tensor, else ``numpy``: what the two call alike may be asked of either."""
+    """Return ``torch`` for a tensor, else ``numpy``, of which only functions of equal names are used."""
     return sys.modules["torch"] if is_tensor(values) else np
 
 
@@ -29,7 +29,7 @@ def doubles(values: Any) -> Any:
 
 
 def like(constant: NDArray[Any], values: Any) -> Any:
-    """Return a constant array as what ``values`` is of, on the same device."""
+    """Return a constant array as an array or tensor of the same type, and on the same device, as ``values``."""
     return sys.modules["torch"].from_numpy(constant).to(values.device) if is_tensor(values) else constant
 
 

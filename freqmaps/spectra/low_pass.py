@@ -1,4 +1,4 @@
-"""Low-pass filters: a square of frequencies, or a disc, and images of which nothing else is left (F21, section 4.3).
+"""Low-pass filters whose pass band is a square or a disc of frequencies (F21, section 4.3).
 
 Frequencies are signed, in cycles per image: on an axis of n pixels ``-(n // 2)`` to ``(n - 1) // 2``. The cut-off is
 held against their absolute values, so a filter is point symmetric and the filtered image is real. The Nyquist frequency
@@ -48,8 +48,8 @@ def low_pass_mask(height: int, width: int, cutoff: float, shape: Shape = "square
     if not cutoff >= 0:
         raise FreqmapsError(f"low pass: the cut-off is {cutoff}; give a number of cycles per image, at least 0")
     ky, kx = np.abs(frequencies(height))[:, None], np.abs(frequencies(width))[None, :]
-    kept = np.maximum(ky, kx) <= cutoff if shape == "square" else ky**2 + kx**2 <= cutoff**2
-    return np.asarray(kept, dtype=np.bool_)
+    passed = np.maximum(ky, kx) <= cutoff if shape == "square" else ky**2 + kx**2 <= cutoff**2
+    return np.asarray(passed, dtype=np.bool_)
 
 
 def keeps_all(height: int, width: int, shape: Shape = "square") -> int:
@@ -94,5 +94,5 @@ def low_pass(images: Any, cutoff: float, shape: Shape = "square") -> Any:
     mask = low_pass_mask(values.shape[-2], values.shape[-1], cutoff, shape)
     if mask.all():
         return values
-    fft, kept = array_module(values).fft, like(np.fft.ifftshift(mask), values)
-    return fft.ifft2(fft.fft2(values) * kept).real
+    fft, passed = array_module(values).fft, like(np.fft.ifftshift(mask), values)
+    return fft.ifft2(fft.fft2(values) * passed).real

@@ -61,11 +61,11 @@ def profile_ranges(first: ArrayLike, second: ArrayLike) -> tuple[NDArray[np.floa
     FreqmapsError
         Arrays of other axes or bands, or NaN.
     """
-    one, other = (finite(p, "profile ranges").astype(np.float64) for p in (first, second))
-    if one.ndim != 2 or other.ndim != 2 or one.shape[1] != other.shape[1] or not one.shape[1]:
+    a, b = (finite(p, "profile ranges").astype(np.float64) for p in (first, second))
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not a.shape[1]:
         raise FreqmapsError(
-            f"profile ranges: profiles of shapes {one.shape} and {other.shape}; give (m, bands) and (n, bands)"
+            f"profile ranges: profiles of shapes {a.shape} and {b.shape}; give (m, bands) and (n, bands)"
         )
-    between = np.ptp(one[:, None] - other[None], axis=2).ravel()
-    within = [np.ptp(p[i] - p[j]) for p in (one, other) for i, j in zip(*np.triu_indices(len(p), 1), strict=True)]
+    between = np.ptp(a[:, None] - b[None], axis=2).ravel()
+    within = [np.ptp(p[i] - p[j]) for p in (a, b) for i, j in zip(*np.triu_indices(len(p), 1), strict=True)]
     return between, np.array(within, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""One record per stage: where its results lie, what they hold, what they need. A new stage adds a record here.
+"""One record per stage: paths, files and requirements of its results. A new stage adds a record here.
 
 Beside its record a stage has its package, ``freqmaps/<stage>/``, and its script, ``workflow_scripts/<stage>.py``.
 """
@@ -18,7 +18,7 @@ ARRAYS = "arrays.zarr.zip"
 
 @dataclass(frozen=True)
 class Stage:
-    """What the rest of the house must know of a stage.
+    """What the other packages need to know of a stage.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ STAGES = {
         Stage("simulation", "_simulation/{simulation}/{key}", ("simulation.csv", ARRAYS), None, ("numpy",)),
         Stage("items", "_items/{item}/{key}", minutes=30),
         Stage("atlas", "_atlas/{page}/{key}", ("atlas.html",), on_device=True, memory_mb=6000),
-        Stage("report", "_report/{page}/{key}", ("report.html", "claims.csv", "summary.txt"), minutes=30),
+        Stage("report", "_report/{page}/{key}", ("report.html", "report.md", "claims.csv", "summary.txt"), minutes=30),
     )
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Where results lie, read backwards: from a path below a results root to its stage and names."""
+"""Paths of results, parsed: from a path below a results root to its stage and names."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def parse(path: str) -> tuple[str, dict[str, str]] | None:
     ('datasets', {'dataset': 'digits', 'key': '829075aaf82a'})
     """
     for (stage, _), pattern in _patterns().items():
-        found = pattern.fullmatch(path)
-        if found:
-            return stage, found.groupdict()
+        match = pattern.fullmatch(path)
+        if match:
+            return stage, match.groupdict()
     return None
 
 
 def place(stage: str, names: Mapping[str, str], key: str) -> str | None:
-    """Return the path that a result of these names and this key has; None if the names do not make one."""
+    """Return the path of a result of these names and this key; None if the names do not fit the stage's paths."""
     wanted = set(fields(stage)) if stage in PATHS else None
     if wanted is None or not wanted <= set(names) <= wanted | {"step"}:
         return None
@@ -75,12 +75,12 @@ def _patterns() -> dict[tuple[str, bool], re.Pattern[str]]:
 
     Those with more fixed parts come first, since a name may be called like a stage.
     """
-    found = {}
+    patterns = {}
     for stage in sorted(PATHS, key=lambda s: -len(re.sub(r"{\w+}", "", PATHS[s]))):
         for stepped in (True, False):
             parts = [
                 re.escape(text) + (f"(?P<{name}>{_SHAPES.get(name, NAME)})" if name else "")
                 for text, name, _, _ in Formatter().parse(template(stage, stepped=stepped))
             ]
-            found[stage, stepped] = re.compile("".join(parts))
-    return found
+            patterns[stage, stepped] = re.compile("".join(parts))
+    return patterns

@@ -1,4 +1,4 @@
-"""A result as the estimates see it, planned or made: how much work it is, whatever the stage is called."""
+"""The work of a planned or finished result, for estimates: images, steps, gradient passes, values stored."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TRAINS = ("training", "snapshots")
 
 @dataclass(frozen=True)
 class Shape:
-    """What a dataset is: images (channels, size, size), how many in each split, in how many classes."""
+    """Shape of a dataset: images (channels, size, size), number of classes, images per split."""
 
     channels: int
     size: int
@@ -61,7 +61,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Case:
-    """One result.
+    """The work of one result.
 
     Attributes
     ----------
@@ -92,8 +92,8 @@ class Case:
     @property
     def parameters(self) -> Mapping[str, Any]:
         """What its spec sets."""
-        found: Mapping[str, Any] = self.spec.get("parameters", {})
-        return found
+        parameters: Mapping[str, Any] = self.spec.get("parameters", {})
+        return parameters
 
     @property
     def runs_network(self) -> bool:
@@ -116,7 +116,7 @@ class Case:
 
     @property
     def loops(self) -> float:
-        """How often the settings say to go through its images: epochs, or steps until a map has settled."""
+        """Passes over its images that the settings ask for: epochs, or steps until a map has settled."""
         settings = self.parameters.get("settings", {})
         if self.steps is not None:
             return self.steps
@@ -181,9 +181,9 @@ class Case:
 @cache
 def _cost(stage: str, kind: str) -> float | None:
     """Return a component's constant ``COST``: the share of its loops that it makes; without loops, its passes."""
-    found = {"attacks": "attack", "training": "regime", "snapshots": "regime", "maps": "objective"}.get(stage)
+    role = {"attacks": "attack", "training": "regime", "snapshots": "regime", "maps": "objective"}.get(stage)
     try:
-        cost = components.find(found, kind).constants.get("COST") if found else None
+        cost = components.find(role, kind).constants.get("COST") if role else None
     except ConfigError:  # an own component that an older result was made with
         return None
     return None if cost is None else float(cost)

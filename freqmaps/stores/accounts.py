@@ -1,4 +1,4 @@
-"""What a dataset store holds, in lines for a log: classes, and images per class and split."""
+"""Summary of a dataset store for a log: classes, and images per class and split."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ def contract_of(stage: str) -> Contract:
     FreqmapsError
         The stage has no stores.
     """
-    named = {name: one.contract for name, one in STAGES.items() if one.contract is not None}
+    named = {name: declaration.contract for name, declaration in STAGES.items() if declaration.contract is not None}
     if stage not in named:
         raise FreqmapsError(f"stage '{stage}' has no stores; {nearest(stage, named)}")
-    found: Contract = getattr(contracts, named[stage])
-    return found
+    contract: Contract = getattr(contracts, named[stage])
+    return contract

@@ -85,9 +85,9 @@ class Contract:
         StoreError
             Naming the first breach.
         """
-        found = dataset.attrs.get("kind")
-        if found != self.kind:
-            raise StoreError(f"{where}: expected a {self.kind} store, found {found!r}")
+        kind = dataset.attrs.get("kind")
+        if kind != self.kind:
+            raise StoreError(f"{where}: expected a {self.kind} store, found {kind!r}")
         missing = [a for a in self.attributes if a not in dataset.attrs]
         if missing:
             raise StoreError(f"{where}: attributes missing: {', '.join(missing)}")

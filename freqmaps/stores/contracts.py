@@ -1,4 +1,4 @@
-"""The contracts of all stores. Whoever reads or writes a store names one of these."""
+"""The contracts of all stores: code that reads or writes a store names one of these."""
 
 from __future__ import annotations
 

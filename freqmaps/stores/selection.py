@@ -77,7 +77,7 @@ def _slice(rows: NDArray[np.int64]) -> slice | list[int]:
 
 @dataclass(frozen=True)
 class Attacked:
-    """What an adversarial store says of its samples.
+    """The samples of an adversarial store with their predictions and adversarial images.
 
     Attributes
     ----------

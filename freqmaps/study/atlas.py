@@ -23,14 +23,14 @@ class Atlas:
     inputs: tuple[Node, ...]
 
 
-def resolve(study: str, given: Mapping[str, Any], graph: Graph) -> Atlas | None:
+def resolve(study: str, entry: Mapping[str, Any], graph: Graph) -> Atlas | None:
     """Choose the study's first setting that fits the names given, and its attacks.
 
     Parameters
     ----------
     study
         The study's name.
-    given
+    entry
         The config's ``atlas``.
     graph
         All results of the study.
@@ -45,27 +45,27 @@ def resolve(study: str, given: Mapping[str, Any], graph: Graph) -> Atlas | None:
     ConfigError
         The study has no such setting, or no such attack in it.
     """
-    wanted = {name: str(given[name]) for name in SETTING if given[name] is not None}
-    if given["samples"] == 0:
+    selected = {name: str(entry[name]) for name in SETTING if entry[name] is not None}
+    if entry["samples"] == 0:
         return None
     settings = _settings(graph)
-    if not settings and not wanted and not given["attacks"]:
+    if not settings and not selected and not entry["attacks"]:
         return None
-    names = _fitting(settings, wanted)
-    attacks = _attacks(given["attacks"], [n for n in graph.nodes.values() if _at(n, names)])
+    names = _fitting(settings, selected)
+    attacks = _attacks(entry["attacks"], [n for n in graph.nodes.values() if _at(n, names)])
     shown = [node for node in graph.nodes.values() if _shown(node, names, attacks)]
     # Of the attacks those that the maps are made from: others may have attacked another split.
     mapped = {source for node in shown if node.stage == "maps" for source in node.inputs}
     nodes = tuple(node for node in shown if node.stage != "attacks" or node in mapped)
-    limits = {name: given[name] for name in ("samples", "megabytes")}
+    limits = {name: entry[name] for name in ("samples", "megabytes")}
     return Atlas({"study": study, "names": names, "attacks": attacks, **limits}, nodes)
 
 
 def _settings(graph: Graph) -> list[dict[str, str]]:
     """Return the settings with essential maps over the Fourier plane, in the study's order."""
     maps = [n for n in graph.nodes.values() if n.stage == "maps" and "step" not in n.names]
-    found = [n for n in maps if n.names["images"] == ESSENTIAL and n.basis == "fourier"]
-    return [dict(pairs) for pairs in dict.fromkeys(tuple((k, n.names[k]) for k in SETTING) for n in found)]
+    essential = [n for n in maps if n.names["images"] == ESSENTIAL and n.basis == "fourier"]
+    return [dict(pairs) for pairs in dict.fromkeys(tuple((k, n.names[k]) for k in SETTING) for n in essential)]
 
 
 def _fitting(settings: list[dict[str, str]], wanted: Mapping[str, str]) -> dict[str, str]:
@@ -80,16 +80,16 @@ def _fitting(settings: list[dict[str, str]], wanted: Mapping[str, str]) -> dict[
     raise ConfigError(f"atlas: no run has {shown} together; name fewer of them, or add the run")
 
 
-def _attacks(given: Iterable[str] | None, nodes: Sequence[Node]) -> list[str]:
+def _attacks(chosen: Iterable[str] | None, nodes: Sequence[Node]) -> list[str]:
     mapped = {node.names["attack"] for node in nodes if node.names.get("images") == ADVERSARIAL}
-    made = dict.fromkeys(node.names["attack"] for node in nodes if node.stage == "attacks")
-    known = [attack for attack in made if attack in mapped]
-    if given is None:
+    attacked = dict.fromkeys(node.names["attack"] for node in nodes if node.stage == "attacks")
+    known = [attack for attack in attacked if attack in mapped]
+    if chosen is None:
         return known
-    for attack in given:
+    for attack in chosen:
         if attack not in known:
             raise ConfigError(f"atlas.attacks: this setting has no maps of attack '{attack}'; {nearest(attack, known)}")
-    return list(given)
+    return list(chosen)
 
 
 def _at(node: Node, names: Mapping[str, str]) -> bool:

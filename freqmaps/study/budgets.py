@@ -1,4 +1,4 @@
-"""Attacks whose steps, all in one direction, are shorter than their budget: what they do not find may well be there."""
+"""Warnings of attacks whose steps together are shorter than their budget: their failure shows no robustness."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def shortfall(kind: str, parameters: Mapping[str, Any]) -> str | None:
         images in [0, 1].
     """
     epsilon = parameters.get("epsilon")
-    given = _steps(kind, parameters)
-    if not isinstance(epsilon, int | float) or given is None:
+    steps_and_size = _steps(kind, parameters)
+    if not isinstance(epsilon, int | float) or steps_and_size is None:
         return None
-    steps, size = given
+    steps, size = steps_and_size
     reach = steps * size
     if reach >= epsilon * (1 - 1e-9):
         return None
@@ -94,8 +94,8 @@ def warnings(config: Mapping[str, Any]) -> Iterator[str]:
         for name, entry in config.get(section, {}).items():
             if name not in used:
                 continue
-            kind, given = split_kind(entry["regime"] if section == "trainings" else entry)
+            kind, parameters = split_kind(entry["regime"] if section == "trainings" else entry)
             where = f"{section}.{name}"
-            sentence = shortfall(kind, components.resolve(role, kind, given, where=where, supplied=("seed",)))
+            sentence = shortfall(kind, components.resolve(role, kind, parameters, where=where, supplied=("seed",)))
             if sentence:
                 yield f"{where}: {sentence}"

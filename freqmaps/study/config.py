@@ -105,11 +105,11 @@ def schema() -> dict[str, Any]:
 
 
 def _numbers(value: Any) -> Any:
-    """Copy a config, with numbers such as 1e-3 as numbers, whoever read it."""
+    """Copy a config, with texts such as ``1e-3``, which YAML does not read as numbers, converted to numbers."""
     if isinstance(value, Mapping):
-        return {key: _numbers(one) for key, one in value.items()}
+        return {key: _numbers(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_numbers(one) for one in value]
+        return [_numbers(entry) for entry in value]
     return float(value) if isinstance(value, str) and _WRITTEN_SHORT.fullmatch(value) else copy.deepcopy(value)
 
 
@@ -131,46 +131,46 @@ def _fill_defaults(value: Any, part: Mapping[str, Any]) -> Any:
 
 def _sentence(error: ValidationError) -> str:
     rule: Any = error.validator_value
-    part: Any = error.schema
+    schema: Any = error.schema
     place = ".".join(str(p) for p in error.absolute_path) or "config"
-    found: Any = error.instance
+    value: Any = error.instance
     if error.validator == "additionalProperties":
-        allowed = part.get("properties", {})
-        unknown = sorted(set(found) - set(allowed))[0]
+        allowed = schema.get("properties", {})
+        unknown = sorted(set(value) - set(allowed))[0]
         return f"{place}: unknown key '{unknown}'; {nearest(unknown, allowed)}"
     if error.validator == "required":
-        missing = [name for name in rule if name not in found]
+        missing = [name for name in rule if name not in value]
         return f"{place}: key '{missing[0]}' is missing"
     if error.validator == "enum":
-        return f"{place}: {found!r} is not allowed; {nearest(str(found), map(str, rule))}"
+        return f"{place}: {value!r} is not allowed; {nearest(str(value), map(str, rule))}"
     if error.validator in ("minimum", "exclusiveMinimum"):
-        return f"{place}: {found!r} is too small; at least {rule} is needed"
+        return f"{place}: {value!r} is too small; at least {rule} is needed"
     if error.validator == "pattern":
-        return f"{place}: {found!r} is not a name; use letters, digits, '.', '_' and '-'"
+        return f"{place}: {value!r} is not a name; use letters, digits, '.', '_' and '-'"
     if error.validator == "not":
-        return f"{place}: '{found}' is a reserved word in the names of results; choose another name"
+        return f"{place}: '{value}' is a reserved word in the names of results; choose another name"
     if error.validator == "anyOf":
         within = _within(error)
         if within is not None:
             return _sentence(within)
         options = " or ".join(_describe(option) for option in rule)
-        return f"{place}: expected {options}, found {found!r}"
+        return f"{place}: expected {options}, found {value!r}"
     if error.validator == "type":
-        return f"{place}: expected {rule}, found {found!r}"
+        return f"{place}: expected {rule}, found {value!r}"
     return f"{place}: {error.message}"
 
 
 def _within(error: ValidationError) -> ValidationError | None:
-    """Return what is wrong within the only option whose type what was found has; None if there is no such option."""
+    """Return the failure within the only option that accepts the type of the value; None if there is no such option."""
     options: dict[Any, list[ValidationError]] = {}
-    for one in error.context or ():
-        options.setdefault(one.relative_schema_path[0], []).append(one)
+    for failure in error.context or ():
+        options.setdefault(failure.relative_schema_path[0], []).append(failure)
     typed = [
-        found
-        for found in options.values()
-        if not any(one.validator in ("type", "const", "enum") and not one.relative_path for one in found)
+        failures
+        for failures in options.values()
+        if not any(failure.validator in ("type", "const", "enum") and not failure.relative_path for failure in failures)
     ]
-    return min(typed[0], key=lambda one: len(one.relative_path)) if len(typed) == 1 else None
+    return min(typed[0], key=lambda failure: len(failure.relative_path)) if len(typed) == 1 else None
 
 
 def _describe(option: Mapping[str, Any]) -> str:

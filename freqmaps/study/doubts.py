@@ -1,4 +1,4 @@
-"""What makes a finished result doubtful though nothing failed: sentences that its manifest carries, and all made of it.
+"""Warnings of a finished result, which its manifest and those of all results made from it record.
 
 Tables, figures and the report repeat them, so that a number is not read without its warning.
 """
@@ -39,9 +39,9 @@ def of_result(
         Sentences that this result gives rise to, and those of its inputs, each once.
     """
     manifests = list(inputs)
-    inherited = list(dict.fromkeys(one for found in manifests for one in found.get("warnings", ())))
-    told = [_given_at_chance(spec, headline, manifests), _short_of_budget(spec)]
-    return [one for one in told if one and one not in inherited], inherited
+    inherited = list(dict.fromkeys(sentence for manifest in manifests for sentence in manifest.get("warnings", ())))
+    own = [_given_at_chance(spec, headline, manifests), _short_of_budget(spec)]
+    return [sentence for sentence in own if sentence and sentence not in inherited], inherited
 
 
 def of_datasets(graph: Graph) -> Iterator[str]:
@@ -92,10 +92,10 @@ def _given_at_chance(
 def _short_of_budget(spec: Mapping[str, Any]) -> str | None:
     parameters = spec["parameters"]
     for role in ("attack", "evaluation", "regime"):
-        given = parameters.get(role)
-        if isinstance(given, Mapping) and spec["stage"] in ("attacks", "evaluation", "training", "snapshots"):
-            sentence = budgets.shortfall(str(given["kind"]), given["parameters"])
+        component = parameters.get(role)
+        if isinstance(component, Mapping) and spec["stage"] in ("attacks", "evaluation", "training", "snapshots"):
+            sentence = budgets.shortfall(str(component["kind"]), component["parameters"])
             if sentence:
-                name = spec["names"].get("training" if role == "regime" else role, given["kind"])
+                name = spec["names"].get("training" if role == "regime" else role, component["kind"])
                 return f"{role} '{name}': {sentence}"
     return None

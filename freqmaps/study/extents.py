@@ -23,7 +23,7 @@ class Extents:
         self._stops: dict[tuple[Hashable, str], int] = {}
 
     def ask(self, what: Hashable, split: str, stop: int) -> None:
-        """Note that a run needs the first ``stop`` samples of a split."""
+        """Record that a run needs the first ``stop`` samples of a split."""
         self._stops[what, split] = max(stop, self._stops.get((what, split), 0))
 
     def shards(self, what: Hashable, split: str, stop: int, shard: int) -> Shards:

@@ -1,4 +1,4 @@
-"""The graph of results that a config asks for: each node's spec, key and path, before anything runs."""
+"""The graph of the results of a config: the spec, key and path of each, before anything runs."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class Node:
     @property
     def basis(self) -> str:
         """Of maps and group maps: the basis that they multiply."""
-        given = self.spec["parameters"].get("basis", {"kind": "fourier"})
-        return str(given["kind"])
+        basis = self.spec["parameters"].get("basis", {"kind": "fourier"})
+        return str(basis["kind"])
 
 
 class Graph:

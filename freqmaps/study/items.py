@@ -76,6 +76,8 @@ def add_item(
         if not any(n.stage == stage for n in nodes):
             bases = component.constants.get("BASES", ()) if stage in ("maps", "group_maps") else ()
             kind = f" and basis {' or '.join(bases)}" if bases else ""
+            if stage == "evaluation":
+                kind = f" and kind {' or '.join(component.constants['EVALUATIONS'])}"
             raise ConfigError(f"{where}: item '{name}' needs results of stage '{stage}'{kind}, which no run asks for")
     kind = component.constants["KIND"]
     by_stage: dict[str, Node | list[Node]] = {}

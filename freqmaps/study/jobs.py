@@ -1,4 +1,4 @@
-"""Which results one job makes: results of seconds share a process, and so its start.
+"""Which results one job makes: results that take seconds share a process, to save its start-up time.
 
 Two sorts of results belong together: those that read the same inputs, and those that the same results read, such as
 one evaluation of several networks. What a job makes decides no key: a result is the same whichever job makes it. Only
@@ -48,7 +48,7 @@ class Batch:
 
     @cached_property
     def inputs(self) -> tuple[Node, ...]:
-        """What the job reads and does not make itself, each once."""
+        """The results that the job reads and does not make itself, each once."""
         own = set(self.nodes)
         return tuple(dict.fromkeys(i for node in self.nodes for i in node.inputs if i not in own))
 
@@ -60,7 +60,7 @@ class Batch:
 
     @property
     def results(self) -> list[dict[str, Any]]:
-        """What the job is told of each result: its path below the root, its spec, its options."""
+        """The job's arguments for each result: its path below the root, its spec, its options."""
         return [{"path": n.path, "spec": dict(n.spec), "options": self._options(n)} for n in self.nodes]
 
     def _options(self, node: Node) -> dict[str, Any]:
@@ -68,8 +68,8 @@ class Batch:
         steps = [int(n.names["step"]) for n in self.nodes if n.stage == "snapshots"]
         if not steps or node.stage not in ("training", "snapshots"):
             return dict(node.options)
-        found = dict(node.options) | {"last": posixpath.relpath(self.nodes[-1].path, node.path)}
-        return found | ({"steps": steps} if node.stage == "training" else {})
+        options = dict(node.options) | {"last": posixpath.relpath(self.nodes[-1].path, node.path)}
+        return options | ({"steps": steps} if node.stage == "training" else {})
 
     @property
     def name(self) -> str:
@@ -156,7 +156,7 @@ def _seconds(node: Node, shapes: Mapping[str, Shape]) -> float:
         return estimated_seconds(node.stage, node.spec, shapes)
     matrices = node if node.stage == "matrices" else node.inputs[0]
     samples = [n.spec["parameters"]["samples"] for n in matrices.inputs if n.stage == "maps"]
-    rows = sum(int(one["stop"]) - int(one["start"]) for one in samples) / 2  # those of two sides
+    rows = sum(int(part["stop"]) - int(part["start"]) for part in samples) / 2  # those of two sides
     values = max((shape.values for shape in shapes.values()), default=0)
     return _COMPARISON + rows**2 * values * _PER_DISTANCE
 
@@ -197,12 +197,12 @@ def _cut(nodes: Iterable[Node], shapes: Mapping[str, Shape], seconds: float) -> 
 
 def _shared(names: list[Mapping[str, str]]) -> list[str]:
     """Return the names that all results have, and of one that differs the first few."""
-    fields = dict.fromkeys(field for one in names for field in one)
-    told = []
+    fields = dict.fromkeys(field for names_of_result in names for field in names_of_result)
+    shared = []
     for field in fields:
-        values = list(dict.fromkeys(one[field] for one in names if field in one))
-        told.append("+".join(values[:4]) + ("+..." if len(values) > 4 else ""))
-    return told
+        values = list(dict.fromkeys(names_of_result[field] for names_of_result in names if field in names_of_result))
+        shared.append("+".join(values[:4]) + ("+..." if len(values) > 4 else ""))
+    return shared
 
 
 def resources(batch: Batch, config: Mapping[str, Any]) -> tuple[int, int]:
@@ -215,12 +215,12 @@ def resources(batch: Batch, config: Mapping[str, Any]) -> tuple[int, int]:
     config
         The study's config, whose ``resources`` go before the stages' own.
     """
-    given = config["resources"]
+    configured = config["resources"]
     memory, minutes = zip(
         *((STAGES[s].memory_mb, STAGES[s].minutes) for s in {n.stage for n in batch.nodes}), strict=True
     )
     # Snapshots come from a training, and need what the user gives trainings.
-    own = given.get(batch.stage, given.get("training", {}) if batch.stage == "snapshots" else {})
+    own = configured.get(batch.stage, configured.get("training", {}) if batch.stage == "snapshots" else {})
     return own.get("mem_mb", max(memory)), own.get("runtime", max(minutes))
 
 

@@ -1,4 +1,4 @@
-"""The two pages of a study, its report and its atlas: keyed results that show the others."""
+"""The report and the atlas of a study: keyed results that show the other results."""
 
 from __future__ import annotations
 

@@ -82,10 +82,10 @@ def _type(part: Mapping[str, Any]) -> str:
         return " or ".join(f"`{v}`" for v in part["enum"])
     if "anyOf" in part:
         return " or ".join(_type(p) for p in part["anyOf"])
-    found = part.get("type", "name" if "$ref" in part else "any")
+    kinds = part.get("type", "name" if "$ref" in part else "any")
     if part.get("$ref", "").endswith("names"):
         return "list of names"
-    return " or ".join(found) if isinstance(found, list) else str(found)
+    return " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
 
 
 def _default(part: Mapping[str, Any]) -> str:

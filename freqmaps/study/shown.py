@@ -1,7 +1,7 @@
 """Copies of a study's tables, figures and pages at plain names such as ``results/tables/B25-T1.csv``.
 
-Tables, figures and pages are keyed results; copies of the current config's are laid at plain names. An index beside
-them, written last, says which result each was copied from, so that neither ages nor Snakemake's records are asked.
+Tables, figures and pages are keyed results; those of the current config are copied to plain names. An index beside the
+copies, written last, says which result each was copied from, so that neither file times nor Snakemake's records matter.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ INDEX = ".shown.json"
 
 
 def read_index(shown: Path) -> dict[str, Any]:
-    """Return what was laid: by name, the ``path`` of the result below the root, and the ``bytes`` of each file."""
+    """Return the index of copies: by name, the ``path`` of the result below the root, and ``bytes`` of each file."""
     try:
-        found = json.loads((shown / INDEX).read_text(encoding="utf-8"))
+        index = json.loads((shown / INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return index if isinstance(index, dict) else {}
 
 
 def is_current(shown: Path, name: str, path: str, index: Mapping[str, Any] | None = None) -> bool:
-    """Whether the files of an item or a page are laid, whole, and those of the result at this path."""
+    """Return whether the copies of an item or a page are complete and are those of the result at this path."""
     entry = (read_index(shown) if index is None else index).get(name)
     if not isinstance(entry, dict) or entry.get("path") != path:
         return False
@@ -55,19 +55,19 @@ def lay(root: Path, shown: Path, wanted: Iterable[Mapping[str, Any]]) -> list[st
     """
     index = read_index(shown)
     laid = []
-    for one in wanted:
-        if is_current(shown, one["name"], one["path"], index):
+    for result in wanted:
+        if is_current(shown, result["name"], result["path"], index):
             continue
-        folder = root / one["path"]
+        folder = root / result["path"]
         manifest.check(folder)
-        index.pop(one["name"], None)
+        index.pop(result["name"], None)
         _write_index(shown, index)  # what is half laid is not current
         sizes = {}
-        for file, plain in one["files"].items():
+        for file, plain in result["files"].items():
             sizes[plain] = _copy(folder / file, shown / plain)
-        index[one["name"]] = {"path": one["path"], "bytes": sizes}
+        index[result["name"]] = {"path": result["path"], "bytes": sizes}
         _write_index(shown, index)
-        laid.append(one["name"])
+        laid.append(result["name"])
     return laid
 
 

@@ -14,12 +14,12 @@ DECIDES_NUMBERS = False
 LAST = "last"
 
 
-def resolve(given: Any, settings: Mapping[str, Any], images: int, where: str) -> list[int]:
+def resolve(requested: Any, settings: Mapping[str, Any], images: int, where: str) -> list[int]:
     """Return the steps, ascending, each once.
 
     Parameters
     ----------
-    given
+    requested
         A list of numbers of steps, in which ``last`` is the end of the training; or ``{count, spacing, until}``.
     settings
         Of the training: ``epochs``, ``batch``, ``drop_last``.
@@ -41,9 +41,9 @@ def resolve(given: Any, settings: Mapping[str, Any], images: int, where: str) ->
     [0, 1, 2, 4, 9, 18]
     """
     total = count_steps(settings["epochs"], images, settings["batch"], settings.get("drop_last", False))
-    if isinstance(given, Mapping):
-        return _spaced(given, total, where)
-    steps = sorted({total if step == LAST else int(step) for step in given})
+    if isinstance(requested, Mapping):
+        return _spaced(requested, total, where)
+    steps = sorted({total if step == LAST else int(step) for step in requested})
     if steps[-1] > total:
         raise ConfigError(
             f"{where}: step {steps[-1]} comes after the end of the training, which makes {total} steps; name steps up "
@@ -52,14 +52,14 @@ def resolve(given: Any, settings: Mapping[str, Any], images: int, where: str) ->
     return steps
 
 
-def _spaced(given: Mapping[str, Any], total: int, where: str) -> list[int]:
-    """Return ``count`` steps from 0 on: equally many between them, or each a like factor after the one before."""
-    count, until = int(given["count"]), int(given.get("until") or total)
+def _spaced(spacing: Mapping[str, Any], total: int, where: str) -> list[int]:
+    """Return ``count`` steps from 0 on, with linear or logarithmic spacing."""
+    count, until = int(spacing["count"]), int(spacing.get("until") or total)
     if until > total:
         raise ConfigError(f"{where}.until: the training makes {total} steps; name at most {total}")
     if count > until + 1:
         raise ConfigError(f"{where}.count: {count} snapshots of {until} steps; ask for at most {until + 1}")
-    if given.get("spacing", "logarithmic") == "linear":
+    if spacing.get("spacing", "logarithmic") == "linear":
         return sorted({round(until * i / (count - 1)) for i in range(count)})
     # Early on the factor leads to the same step again, so that it is raised until there are enough different ones.
     rest = count - 1

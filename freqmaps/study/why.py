@@ -18,7 +18,7 @@ DECIDES_NUMBERS = False
 
 
 def explain(study: Study, target: str, shown: Path = Path("results")) -> list[str]:
-    """Say for an item, a paper, ``report``, ``atlas``, ``all`` or a path below the results root what is due and why.
+    """Return which results of an item, a paper, ``report``, ``atlas``, ``all`` or a path must be made, and why.
 
     Returns
     -------
@@ -59,12 +59,12 @@ def _resolve(study: Study, target: str) -> tuple[list[Node], list[str]]:
         names = targets[target]
         return [study.published[name] for name in names], names
     wanted = target.removeprefix(f"{study.root}/").removesuffix(f"/{manifest.NAME}").rstrip("/")
-    found = [n for p, n in study.graph.nodes.items() if p == wanted or p.startswith(f"{wanted}/")]
-    if not found:
+    nodes = [n for p, n in study.graph.nodes.items() if p == wanted or p.startswith(f"{wanted}/")]
+    if not nodes:
         raise ConfigError(
             f"'{target}' is no target of this config; {nearest(target, targets)}, or a path below {study.root}"
         )
-    return found, []
+    return nodes, []
 
 
 def _in_order(nodes: list[Node]) -> Iterator[Node]:
@@ -102,8 +102,8 @@ _SAID = {"code": "its code changed", "templates": "its templates changed", "data
 
 
 def _keys(spec: Mapping[str, Any]) -> Iterator[str]:
-    for given in spec.get("inputs", {}).values():
-        yield from [given] if isinstance(given, str) else given
+    for keys in spec.get("inputs", {}).values():
+        yield from [keys] if isinstance(keys, str) else keys
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], place: str = "") -> Iterator[str]:

@@ -73,19 +73,19 @@ def of_other_class(labels: Rows, generator: np.random.Generator) -> tuple[Rows, 
 
 def _without_surplus(labels: Rows, generator: np.random.Generator) -> Rows:
     """Leave out so many of the largest class that it has no more samples than all others together."""
-    found, counts = np.unique(labels, return_counts=True)
+    classes, counts = np.unique(labels, return_counts=True)
     keep = np.ones(len(labels), dtype=bool)
     surplus = 2 * int(counts.max(initial=0)) - len(labels)
     if surplus > 0:
-        largest = np.flatnonzero(labels == found[counts.argmax()])
+        largest = np.flatnonzero(labels == classes[counts.argmax()])
         keep[generator.choice(largest, surplus, replace=False)] = False
     return np.flatnonzero(keep).astype(np.int64)
 
 
 def shared(first: xr.Dataset, second: xr.Dataset) -> tuple[Rows, Rows, Rows]:
     """Return the rows of either store that are of a sample of both, and those samples' labels, all (n,) int64."""
-    one, two, _, _ = join(first["sample"].values, second["sample"].values)
-    return one, two, first["label"].values[one].astype(np.int64)
+    first_rows, second_rows, _, _ = join(first["sample"].values, second["sample"].values)
+    return first_rows, second_rows, first["label"].values[first_rows].astype(np.int64)
 
 
 def beside(first: xr.Dataset, rows: Rows, second: xr.Dataset, partners: Rows) -> xr.Dataset:

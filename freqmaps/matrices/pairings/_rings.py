@@ -37,17 +37,17 @@ def shuffle_rings(
         A copy: in each plane and ring the same values.
     """
     flat = planes.reshape(-1, len(ky) * len(kx))
-    found, rings = flat.copy(), _rings(ky, kx, width)
+    shuffled, rings = flat.copy(), _rings(ky, kx, width)
     block = max(1, _DRAWN // flat.shape[1])
     for start in range(0, len(flat), block):
         part = slice(start, start + block)
         # One number per entry; the order of a ring's numbers is the order that its entries get.
         drawn = generator.random(flat[part].shape)
-        for here, opposite in rings:
-            orders = np.argsort(drawn[:, here], axis=1)
-            found[part, here] = np.take_along_axis(flat[part][:, here], orders, axis=1)
-            found[part, opposite] = np.take_along_axis(flat[part][:, opposite], orders, axis=1)
-    return found.reshape(planes.shape)
+        for ring, opposite in rings:
+            orders = np.argsort(drawn[:, ring], axis=1)
+            shuffled[part, ring] = np.take_along_axis(flat[part][:, ring], orders, axis=1)
+            shuffled[part, opposite] = np.take_along_axis(flat[part][:, opposite], orders, axis=1)
+    return shuffled.reshape(planes.shape)
 
 
 def _rings(ky: Indices, kx: Indices, width: float) -> list[tuple[Indices, Indices]]:

@@ -26,6 +26,6 @@ def build() -> Pairing:
 
 
 def _another_image(first: xr.Dataset, second: xr.Dataset, generator: np.random.Generator) -> xr.Dataset:
-    one, two, labels = shared(first, second)
+    first_rows, second_rows, labels = shared(first, second)
     samples, partners = of_same_class(labels, generator)
-    return beside(first, one[samples], second, two[partners])
+    return beside(first, first_rows[samples], second, second_rows[partners])

@@ -6,22 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from freqmaps.results.scan import Found, inputs
+from freqmaps.results.scan import KeyedFolder, inputs
 from freqmaps.stages.work import TRAINS, Case, Network, Shape, features
 
 DECIDES_NUMBERS = False
 
 
 @dataclass(frozen=True)
-class Made:
-    """A finished result: what it was, and what it took.
+class FinishedJob:
+    """A finished result: its work, and the seconds and bytes that it took.
 
     Attributes
     ----------
     case
-        The work, with the numbers of images and steps that it came to.
+        The work, with the actual numbers of images and steps.
     seconds, bytes
-        What it took.
+        Measured wall time, and size on disk.
     asked
         Images that it was to work on; ``case.images`` are those that were eligible.
     """
@@ -32,21 +32,23 @@ class Made:
     asked: float
 
 
-def read(found: Sequence[Found]) -> list[Made]:
-    """Return what all whole results under a root took; those whose dataset is not there are passed over."""
-    by_key = {one.key: one.manifest for one in found if one.manifest is not None}
-    made = [_made(one.manifest, by_key) for one in found if one.complete and one.manifest]
-    return [one for one in made if one is not None]
+def read(results: Sequence[KeyedFolder]) -> list[FinishedJob]:
+    """Return seconds and bytes of all complete results under a root; those whose dataset is missing are left out."""
+    by_key = {result.key: result.manifest for result in results if result.manifest is not None}
+    jobs = [_finished_job(result.manifest, by_key) for result in results if result.complete and result.manifest]
+    return [job for job in jobs if job is not None]
 
 
-def _made(manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str, Any]]) -> Made | None:
+def _finished_job(manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str, Any]]) -> FinishedJob | None:
     dataset, training = ancestor(manifest, by_key, "datasets"), ancestor(manifest, by_key, *TRAINS)
     seconds = manifest["provenance"].get("wall_s")
     if dataset is None or not isinstance(seconds, int | float):
         return None
-    told = dataset["headline"]
+    description = dataset["headline"]
     try:
-        shape = Shape(int(told["channels"]), int(told["size"]), int(told["classes"]), dict(told["n"]))
+        shape = Shape(
+            int(description["channels"]), int(description["size"]), int(description["classes"]), dict(description["n"])
+        )
     except (KeyError, TypeError, ValueError):
         return None
     network = None if training is None else network_of(training["spec"])
@@ -55,10 +57,10 @@ def _made(manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str, Any]]) 
     images = _number(headline.get("n")) or asked or 0.0
     device = str(manifest["provenance"].get("device", "cpu")).split(":")[0]
     steps = _number(headline.get("trained_steps" if manifest["stage"] == "snapshots" else "median_steps"))
-    joined = ancestor(manifest, by_key, "matrices")
-    width = features(None if joined is None else joined["spec"], shape)
+    matrices = ancestor(manifest, by_key, "matrices")
+    width = features(None if matrices is None else matrices["spec"], shape)
     case = Case(manifest["stage"], spec, device, shape, network, images, width, steps)
-    return Made(case, float(seconds), sum(f["bytes"] for f in manifest["files"].values()), asked or images)
+    return FinishedJob(case, float(seconds), sum(f["bytes"] for f in manifest["files"].values()), asked or images)
 
 
 def _number(value: Any) -> float | None:
@@ -71,10 +73,10 @@ def ancestor(
     """Return the manifest of one of these stages that a result rests on: its own, or that of an input's input."""
     waiting = [manifest]
     while waiting:
-        one = waiting.pop(0)
-        if one["stage"] in stages:
-            return one
-        waiting += [by_key[key] for key in inputs(one["spec"])[:3] if key in by_key]
+        candidate = waiting.pop(0)
+        if candidate["stage"] in stages:
+            return candidate
+        waiting += [by_key[key] for key in inputs(candidate["spec"])[:3] if key in by_key]
     return None
 
 
