@@ -93,7 +93,7 @@ class TestStudy:
             code = line.split("#")[0].strip()
             exec(code, told) if re.match(r"import|from|results = |$", code) else found.append(eval(code, told))
         maps, correlations, attacks, listed = found
-        assert maps.sizes["sample"] and len(attacks) == len(correlations) == len(listed) == 3
+        assert maps.sizes["sample"] and len(attacks) == len(correlations) == 3 and len(listed) == 6
         assert set(correlations["step"]) == set(listed["step"]) == {"0", "2", str(STEPS)}
 
     def test_the_command_lists_them_if_asked(self, finished):
