@@ -29,12 +29,10 @@ os.environ.update(
 
 try:
     STUDY = study(config)
+    for sentence in STUDY.warnings if workflow.is_main_process else ():
+        logger.warning(f"Warning: {sentence}")
 except FreqmapsError as error:
     raise WorkflowError(str(error)) from None
-
-if workflow.is_main_process:
-    for sentence in STUDY.warnings:
-        logger.warning(f"Warning: {sentence}")
 
 ROOT = STUDY.config["results"].rstrip("/") if STUDY.remote else str(STUDY.root)
 if not STUDY.remote:

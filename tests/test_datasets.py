@@ -20,7 +20,7 @@ from freqmaps.core.cache import cache_folder
 from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.datasets import Moments, _decode, _files, _order, digits, image_folder, write_store
 from freqmaps.stores import DATASET, open_store
-from tests.dataset_files import array_file, as_folder, hub, med_file, own_cache, picture, shards, tree, whole  # noqa: F401
+from tests.dataset_files import array_file, as_folder, encoded, hub, med_file, own_cache, picture, shards, tree, whole  # noqa: F401
 
 # --- digits, and every component ------------------------------------------------------------------------------------
 
@@ -97,8 +97,10 @@ def test_data_that_changed_since_they_were_described(tmp_path):
 
 def test_describing_imports_nothing_heavy(tmp_path):
     root = as_folder(tmp_path / "a", tree())
+    wide = {f"{c}/{i}.png": encoded(np.full((8, 8), 16 * i, np.uint16)) for c in "ab" for i in range(3)}
     given = {
         "image_folder": {"root": str(root)},
+        "deep_image_folder": {"root": str(as_folder(tmp_path / "deep", wide)), "white": 4095.0},
         "arrays": {"path": array_file(tmp_path / "a.npz")},
         "medmnist": {"path": med_file(tmp_path / "m.npz")},
         "webdataset": {"root": str(tmp_path / "w")},

@@ -111,6 +111,19 @@ def test_masks_of_0_and_1_are_told(tmp_path):
     assert "1 of 255" in _dark.of_folders(root=str(tmp_path / "masks"))
 
 
+@pytest.mark.parametrize("white", [4095.0, 100.0])
+def test_pixels_are_checked_before_work_and_once(tmp_path, monkeypatch, white):
+    put(tmp_path / "scans")
+    given = {"root": str(tmp_path / "scans"), "white": white}
+    if white == 100:
+        with pytest.raises(ConfigError, match=r"does not lie in \[0, 100\]; correct 'white'"):
+            deep_image_folder.describe(**given)
+        return
+    deep_image_folder.describe(**given)
+    monkeypatch.setattr(_deep, "_pixels", None)
+    deep_image_folder.describe(**given)
+
+
 def test_the_warning_comes_before_work_and_stays_with_the_data_set(tmp_path):
     put(tmp_path / "scans")
     given = STUDY | {"items": [], "datasets": {"scans": {"kind": "image_folder", "root": str(tmp_path / "scans")}}}

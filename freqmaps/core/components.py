@@ -271,7 +271,8 @@ def fill(
     parameters = {k: v for k, v in component.parameters.items() if k not in supplied}
     for key in values:
         if key not in parameters:
-            raise ConfigError(f"{where}: {what} has no parameter '{key}'; {nearest(key, [*parameters, *beside])}")
+            known = nearest(key, [*parameters, *beside])
+            raise ConfigError(f"{where}: {what} has no parameter '{key}'; {known}{_elsewhere(component.kind, key)}")
     resolved: dict[str, Any] = {}
     for key, parameter in parameters.items():
         value = values.get(key, parameter.default)
@@ -280,6 +281,14 @@ def fill(
         resolved[key] = check_value(value, parameter.annotation, f"{where}.{key}")
     limits.check(resolved, component.constants.get("RANGES", {}), where)
     return keyed(component, resolved)
+
+
+def _elsewhere(kind: str, key: str) -> str:
+    """Return which other components of a kind have a parameter, for messages."""
+    if kind not in _FOLDERS:
+        return ""
+    others = [name for name in names(kind) if key in find(kind, name).parameters]
+    return f" ({', '.join(others)} {'has' if len(others) == 1 else 'have'} it)" if others else ""
 
 
 def keyed(component: Component, parameters: Mapping[str, Any]) -> dict[str, Any]:

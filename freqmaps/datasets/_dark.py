@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from freqmaps.core.errors import ConfigError
 from freqmaps.datasets import _decode, _files, _layout
 from freqmaps.datasets._sources import Source
 
@@ -68,8 +69,13 @@ def _brightest(data: bytes, where: str) -> tuple[float, int, bool]:
 
     image = _decode._open(data, where)
     _decode._load(image, where)
-    if image.mode in ("CMYK", "F"):
-        return 255.0, 255, False  # ink is no light; floats are refused elsewhere
+    if image.mode == "F":
+        raise ConfigError(
+            f"'{where}' holds floating-point pixels, of which bytes cannot be made; name kind 'deep_image_folder' and "
+            "'white', 1 for floats in [0, 1]"
+        )
+    if image.mode == "CMYK":
+        return 255.0, 255, False  # ink is no light
     if image.mode.startswith("I"):
         return float(np.asarray(image).max()), 65535, True
     brightest = float(np.asarray(image.convert("RGB")).max())

@@ -7,13 +7,44 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _decode, _order
+from freqmaps.datasets import _decode, _files, _layout, _order
 from freqmaps.datasets._api import Block, rows_per_block
 from freqmaps.datasets._layout import Entry
+from freqmaps.datasets._sources import Source
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+def check(places: Sequence[tuple[Source, str]], classes: Sequence[str] | None, white: float) -> None:
+    """Check the pixels of all images once; the answer is remembered while no file changes.
+
+    Parameters
+    ----------
+    places, classes
+        As for :func:`freqmaps.datasets._layout.entries`.
+    white
+        The largest value that a pixel may have.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`decode`.
+    """
+    signature = [[[source.stamp(), split] for source, split in places], classes, white]
+    _files.remembered("deep images", signature, lambda: _checked(_layout.entries(places, classes), white))
+
+
+def _checked(found: Sequence[Entry], white: float) -> dict[str, Any]:
+    patience = _files.Patience("checking the images", len(found))
+    for source in {id(e.source): e.source for e in found}.values():
+        order = {name: i for i, name in enumerate(source.listing().files)}
+        with source.opened(in_order=True) as read:
+            for entry in sorted((e for e in found if e.source is source), key=lambda e: order[e.member]):
+                _pixels(read(entry.member), entry.where, white)
+                patience.step()
+    return {"images": len(found)}
 
 
 def blocks(
@@ -80,17 +111,14 @@ def decode(data: bytes, where: str, shape: tuple[int, int, int], white: float) -
     import numpy as np
     from PIL import Image
 
-    wide = _pixels(data, where)
-    low, high = float(wide.min()), float(wide.max())
-    if not 0 <= low <= high <= white:
-        raise ConfigError(f"'{where}' spans [{low:g}, {high:g}], which does not lie in [0, {white:g}]; correct 'white'")
+    wide = _pixels(data, where, white)
     fitted = np.asarray(_decode._fit(Image.fromarray(np.float32(wide / white)), shape[1]))
     clipped: NDArray[np.float32] = np.clip(np.broadcast_to(fitted, shape), 0, 1).astype(np.float32)
     return clipped
 
 
-def _pixels(data: bytes, where: str) -> NDArray[np.float64]:
-    """Return (h, w) pixels as the file holds them."""
+def _pixels(data: bytes, where: str, white: float) -> NDArray[np.float64]:
+    """Return (h, w) pixels as the file holds them, none beyond white."""
     import numpy as np
 
     image = _decode._open(data, where)
@@ -100,4 +128,8 @@ def _pixels(data: bytes, where: str) -> NDArray[np.float64]:
             "'image_folder', or write the images as .npz with kind 'arrays' and 'white'"
         )
     _decode._load(image, where)
-    return np.asarray(image).astype(np.float64)
+    wide = np.asarray(image).astype(np.float64)
+    low, high = float(wide.min()), float(wide.max())
+    if not 0 <= low <= high <= white:
+        raise ConfigError(f"'{where}' spans [{low:g}, {high:g}], which does not lie in [0, {white:g}]; correct 'white'")
+    return wide

@@ -41,11 +41,14 @@ def describe(
     Raises
     ------
     ConfigError
-        As ``image_folder``.
+        As ``image_folder``, and for an image of 8 bits or in colour, or one that holds NaN, or values outside
+        [0, white].
     """
-    return image_folder.describe(
+    described = image_folder.describe(
         root=root, train=train, test=test, size=size, channels=channels, test_fraction=test_fraction, classes=classes
     )
+    _deep.check(image_folder._places(root, train, test), classes, white)
+    return described
 
 
 def read(

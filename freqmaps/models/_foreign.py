@@ -57,16 +57,16 @@ def load_converted(
         classifier.normalises = True
         return dict(classifier.state_dict())
     weights, moments = without_moments(read, classifier.net, classifier.recipe.channels, what)
-    if as_is and not rules and (moments is None or _is_whole(path, classifier)):
-        try:
-            load_foreign(path, classifier)
-        except FreqmapsError as error:
-            raise _with_offer(error, weights, classifier.net) from error
-        return None
     try:
+        if as_is and not rules and (moments is None or _is_whole(path, classifier)):
+            load_foreign(path, classifier)
+            return None
         fit(classifier.net, renamed(weights, rules, what) if rules else weights, what)
     except FreqmapsError as error:
-        raise _with_offer(error, weights, classifier.net) from error
+        part = None if rules else _reading.among_others(weights, classifier.net, str(path))
+        if part is None:
+            raise _with_offer(error, weights, classifier.net) from error
+        fit(classifier.net, part, what)
     if moments is None:
         return dict(classifier.net.state_dict())
     classifier.mean.copy_(moments.mean)

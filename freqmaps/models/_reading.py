@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PosixPath
 from typing import Any
@@ -30,6 +31,10 @@ _HARMLESS: list[Any] = [
     *(type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "b1")),
 ]
 _log = logging.getLogger("freqmaps")
+#: Endings that training scripts give to torch's files beside the two that jobs load: these are converted.
+_TORCH = (".ckpt", ".bin", ".tar", ".th")
+#: Names under which most scripts keep the network among others.
+_USUAL = ("", "model.", "module.", "net.", "network.", "backbone.")
 
 
 def read(path: Path, net: nn.Module) -> tuple[dict[str, Tensor], bool]:
@@ -38,7 +43,8 @@ def read(path: Path, net: nn.Module) -> tuple[dict[str, Tensor], bool]:
     Parameters
     ----------
     path
-        ``.safetensors``, ``.pt`` or ``.pth``; a ``.pt`` may hold them beside other tensors and parts.
+        ``.safetensors``, or a torch file (``.pt``, ``.pth``, ``.ckpt``, ``.bin``, ``.pth.tar``), which may hold them
+        beside other tensors and parts.
     net
         The network: the names of its tensors tell which part of the file is meant.
 
@@ -53,7 +59,9 @@ def read(path: Path, net: nn.Module) -> tuple[dict[str, Tensor], bool]:
         Not such a file, no tensors in it, or integers in the place of floats.
     """
     wanted = net.state_dict()
-    if not path.is_file() or path.suffix not in (".pt", ".pth"):
+    if path.is_file():
+        _check_kind(path)
+    if not path.is_file() or path.suffix not in (".pt", ".pth", *_TORCH):
         found, plain = read_weights(path), True
     else:
         with torch.serialization.safe_globals(_HARMLESS):
@@ -64,6 +72,65 @@ def read(path: Path, net: nn.Module) -> tuple[dict[str, Tensor], bool]:
             plain = False
     weights = _as_wanted(found, wanted, str(path))
     return weights, plain and all(weights[name] is tensor for name, tensor in found.items())
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what lies where a file of weights was to be, and what holds a program beside them."""
+    with path.open("rb") as handle:
+        head = handle.read(512).lstrip().lower()
+    if head.startswith(b"version https://git-lfs"):
+        raise FreqmapsError(f"{path}: is a pointer of Git LFS and not the file itself; run git lfs pull where it lies")
+    if head.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise FreqmapsError(f"{path}: is a web page and not a file of weights; download the file itself")
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+            raise FreqmapsError(
+                f"{path}: is a TorchScript program, which could run any code and is refused; save its weights with "
+                "torch.save(torch.jit.load(path).state_dict(), 'weights.pt')"
+            )
+
+
+def among_others(given: Mapping[str, Tensor], net: nn.Module, what: str) -> dict[str, Tensor] | None:
+    """Return a network's own tensors where others lie beside them: those of a loss, or of another network.
+
+    Parameters
+    ----------
+    given
+        By names that all have one prefix, such as ``model.`` of a module of Lightning, where they are the network's.
+    net
+        The network.
+    what
+        What messages call the file.
+
+    Returns
+    -------
+    dict or None
+        By the network's names; None if no prefix has all of them.
+
+    Raises
+    ------
+    FreqmapsError
+        Several prefixes have, none of them a usual one.
+    """
+    wanted = {n: t.shape for n, t in net.state_dict().items() if not n.endswith("num_batches_tracked")}
+    first = next(iter(wanted), "")
+    prefixes = [n.removesuffix(first) for n in given if n == first or n.endswith(f".{first}")]
+    fitting = [p for p in prefixes if all(p + n in given and given[p + n].shape == s for n, s in wanted.items())]
+    if not fitting:
+        return None
+    usual = [prefix for prefix in _USUAL if prefix in fitting]
+    if not usual and len(fitting) > 1:
+        raise FreqmapsError(f"{what}: holds several networks that fit ({', '.join(fitting)}); save the weights of one")
+    prefix = (usual or fitting)[0]
+    found = {n: given[prefix + n] for n in net.state_dict() if prefix + n in given}
+    others = [n for n in given if not n.startswith(prefix) or n.removeprefix(prefix) not in found]
+    _log.info(
+        "%s: %d tensors taken from '%s'; left out: %s%s", what, len(found), prefix.rstrip(".") or "its top level",
+        ", ".join(others[:8]), " and more" if len(others) > 8 else "",
+    )  # fmt: skip
+    return found
 
 
 def _tensors(content: Any, path: Path, wanted: Collection[str]) -> dict[str, Tensor]:

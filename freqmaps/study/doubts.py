@@ -11,6 +11,7 @@ from math import sqrt
 from typing import Any
 
 from freqmaps.core import components
+from freqmaps.core.errors import ConfigError
 from freqmaps.study import budgets
 from freqmaps.study.graph import Graph
 
@@ -47,6 +48,11 @@ def of_datasets(graph: Graph) -> Iterator[str]:
     """Yield a sentence for each data set of a study that may not be read as it is meant.
 
     A kind of data set names the function that looks at it as ``DOUBTS = "module:function"``.
+
+    Raises
+    ------
+    ConfigError
+        An image that it looks at cannot be read.
     """
     for node in graph.nodes.values():
         if node.stage != "datasets":
@@ -55,7 +61,10 @@ def of_datasets(graph: Graph) -> Iterator[str]:
         module, _, function = components.find("dataset", given["kind"]).constants.get("DOUBTS", "").partition(":")
         if module:
             look = getattr(importlib.import_module(module), function)
-            sentence = look(**given["parameters"], **node.options["located"])
+            try:
+                sentence = look(**given["parameters"], **node.options["located"])
+            except ConfigError as error:
+                raise ConfigError(f"datasets.{node.names['dataset']}: {error}") from error
             if sentence:
                 yield f"datasets.{node.names['dataset']}: {sentence}"
 
