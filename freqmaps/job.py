@@ -311,6 +311,11 @@ def _account(job: Job) -> None:
 def _warnings(job: Job, headline: Mapping[str, Any]) -> list[str]:
     """Return what makes the result doubtful, after saying so: loudly where it begins, later for the record."""
     own, inherited = doubts.of_result(job.spec, headline, [manifests.read(folder) for folder in job.all_inputs])
+    if job.spec["stage"] == "datasets":
+        from freqmaps.datasets import _dark
+
+        dim = _dark.of_store(job.folder)
+        own += [f"dataset '{job.spec['names']['dataset']}': {dim}"] if dim else []
     for sentence in own:
         log.warning("%s", sentence)
     for sentence in inherited:

@@ -36,7 +36,10 @@ def whole(blocks) -> Block:
 
 def picture(seed: int, size=(8, 8), channels=3, form="png") -> bytes:
     shape = (size[1], size[0], 3) if channels == 3 else (size[1], size[0])
-    pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    return encoded(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8), form)
+
+
+def encoded(pixels, form="png") -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, form)
     return out.getvalue()

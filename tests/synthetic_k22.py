@@ -10,8 +10,9 @@ import pandas as pd
 import xarray as xr
 
 from freqmaps import stores
+from freqmaps.evaluation import group_map_energy
 from freqmaps.inference.proportions import wilson
-from freqmaps.publish import Result
+from freqmaps.publish import Inputs, Result
 
 REGIMES = {
     "plain": ("standard", {}),
@@ -58,15 +59,33 @@ def make(
     channels: int = 1,
     size: int = 8,
     model: str = "net",
+    bands: int = 8,
 ) -> list[Result]:
-    """Write a study; every network is evaluated under the masks of all the given trainings."""
+    """Write a study; every network is evaluated under the masks of all the given trainings.
+
+    The first training's networks have the energies of all masks of their seed.
+    """
     results = [_result(root, "datasets", {"dataset": "toy"}, {"kind": "digits", "parameters": {}})]
     for training in trainings:
         for seed in range(seeds):
             place = {"dataset": "toy", "model": model, "training": training, "seed": str(seed)}
             results += [_training(root, place), _masks(root, place, starts, channels, size)]
             results.append(_evaluation(root, place, trainings, starts))
-    return results
+    first = [place | {"training": trainings[0], "seed": str(seed)} for seed in range(seeds)]
+    return [*results, *(energies(root, one, results, bands) for one in first)]
+
+
+def energies(root: Path, place: dict, results: list[Result], bands: int, name: str = "energy") -> Result:
+    """Evaluate the energies of all masks of a seed, as the first network's evaluation would."""
+    masks = [r for r in results if r.stage == "group_maps" and r.names["seed"] == place["seed"]]
+    given = {"group_maps": "global", "masks_of": [r.names["training"] for r in masks], "bands": bands}
+    found = group_map_energy.compute(Inputs(masks), None, seed=0, **given)
+    evaluation = {"kind": "group_map_energy", "parameters": given}
+    network = {key: place[key] for key in ("dataset", "model", "training", "seed")}
+    result = _result(root, "evaluation", network | {"evaluation": name}, {"evaluation": evaluation})
+    pd.DataFrame(found.rows).to_csv(result.folder / "evaluation.csv", index=False)
+    stores.write(result.folder / "arrays.zarr.zip", found.arrays.assign_attrs(kind="arrays"), stores.ARRAYS)
+    return result
 
 
 def _result(root: Path, stage: str, names: dict, parameters: dict) -> Result:

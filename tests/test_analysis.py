@@ -124,6 +124,8 @@ def test_ties_count_for_both_sides():
     assert np.allclose(one.share + other.share, 1)
     assert np.allclose(one.low, 1 - other.high) and np.allclose(one.high, 1 - other.low)
     assert ((one.low <= one.share) & (one.share <= one.high)).all()
+    strict = band_exceedance(a, b, tied=0.0)
+    assert np.allclose(strict.share, [1 / 3, 0, 1 / 3]) and strict.ties.tolist() == [1, 3, 2]
 
 
 def test_images_without_energy_are_dropped():

@@ -43,6 +43,8 @@ def _arrays(data):
     rng = np.random.default_rng(0)
     files.array_file(data / "toys.npz")
     np.savez(data / "scans.npz", images=rng.integers(0, 4096, (12, 8, 8), dtype=np.uint16), labels=np.arange(12) % 3)
+    wide = [rng.integers(0, 4096, (8, 8), dtype=np.uint16) for _ in range(4)]
+    files.as_folder(data / "scans", {f"{'ab'[i % 2]}/{i}.png": files.encoded(one) for i, one in enumerate(wide)})
     (data / "CIFAR-10-C").mkdir()
     np.save(data / "CIFAR-10-C" / "fog.npy", rng.integers(0, 256, (100, 32, 32, 3), dtype=np.uint8))
     np.save(data / "CIFAR-10-C" / "labels.npy", np.arange(100) % 10)
@@ -189,4 +191,12 @@ def test_links_of_the_page_lead_somewhere():
         else:
             assert (REPOSITORY / "docs" / target).is_file()
     kinds = {given["kind"] for given in DATASETS.values()}
-    assert {"image_folder", "arrays", "parquet", "torchvision_dataset", "medmnist", "webdataset"} == kinds
+    assert {
+        "image_folder",
+        "deep_image_folder",
+        "arrays",
+        "parquet",
+        "torchvision_dataset",
+        "medmnist",
+        "webdataset",
+    } == kinds

@@ -1,11 +1,13 @@
 """Evaluations: the contract of all, and each against slow loops, on a small study made by the workflow's scripts."""
 
 import csv
+import textwrap
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import xarray as xr
 from sklearn.metrics import silhouette_score
 
 from freqmaps.analysis.linear import half_planes, linear_responses
@@ -13,16 +15,19 @@ from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, FreqmapsError
 from freqmaps.core.images import called
 from freqmaps.evaluation import Evaluated, Network, checked, filtered_accuracy
+from freqmaps.evaluation._api import Networks, accuracy
 from freqmaps.evaluation._filtered import shuffled
 from freqmaps.evaluation.filtered_accuracy import partners
 from freqmaps.inference.proportions import wilson
 from freqmaps.models import load_classifier
 from freqmaps.provenance import manifest
 from freqmaps.spectra.masks import complement_mask
+from freqmaps.spectra.transforms import frequencies, spectrum
 from freqmaps.stores.selection import select
 from freqmaps.study import config
 from freqmaps.study.build import study as resolve
 from tests import tiny_results as tiny
+from tests.docs_blocks import block
 from tests.workflow import REPOSITORY
 
 SEED = 3  # of every stage of the small study
@@ -336,3 +341,29 @@ def test_the_guides_example_is_an_evaluation(study, networks):
     assert every["value"] == (network.predict(network.samples.images) == network.samples.labels).mean()
     (high,) = checked(module["compute"](study.inputs, network, seed=0, **module["TINY"]), "guide").rows
     assert high["value"] < every["value"] and high["n"] == tiny.N
+
+
+def test_the_guides_evaluation_along_a_training_looks_at_each_network(study):
+    """The second block of docs/add-an-evaluation.md."""
+    code = "from __future__ import annotations\n" + block("add-an-evaluation.md", "python", 1)
+    module: dict = {"accuracy": accuracy}
+    exec(compile(code, "guide", "exec"), module)
+    samples = select(study.folders["datasets/toy"], **tiny.SAMPLES)
+    folders = {s: study.folders[tiny.network(p)["checkpoint"]] for s, p in ((0, tiny.PLAIN), (None, tiny.ROBUST))}
+    rows = module["compute"](None, Networks(folders, torch.device("cpu"), tiny.PLAIN, samples), seed=0)
+    assert module["SNAPSHOTS"] and [row["step"] for row in checked(rows, "guide").rows] == [0, ""]
+    for row, folder in zip(rows, folders.values(), strict=True):
+        net = load_classifier(folder, torch.device("cpu")).eval()
+        assert row["value"] == (net(torch.from_numpy(samples.images)).argmax(1).numpy() == samples.labels).mean()
+
+
+def test_the_guides_arrays_are_kept(networks):
+    """The third block of docs/add-an-evaluation.md, which is the end of a function."""
+    code = textwrap.indent(block("add-an-evaluation.md", "python", 2), "    ")
+    module: dict = {"xr": xr, "spectrum": spectrum, "Evaluated": Evaluated}
+    exec(compile(f"def end(rows, images, ky, kx):\n{code}", "guide", "exec"), module)
+    images = networks["plain"].samples.images
+    ky, kx = (frequencies(n) for n in images.shape[2:])
+    found = checked(module["end"]([accuracy(np.ones(3, bool))], images, ky, kx), "guide").arrays
+    expected = np.abs(np.fft.fftshift(np.fft.fft2(images), axes=(-2, -1))).mean(axis=(0, 1))
+    np.testing.assert_allclose(found["mean"].values, expected, rtol=1e-4)

@@ -1,13 +1,13 @@
 """What building a component can find out is told before any work starts, in a process that has torch, and once."""
 
 import copy
+import subprocess
 
 import pytest
 import yaml
 
 from freqmaps.core import components, literals
 from freqmaps.core.errors import ConfigError
-from freqmaps.study import precheck
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
 from tests.small_study import STUDY
@@ -71,8 +71,17 @@ def own(tmp_path, monkeypatch, name, side, code=OWN):
         (
             "maps",
             {"objective": "cross_entropy", "basis": {"kind": "wavelet", "wavelet": "harr"}},
-            r"maps\.x: .*'harr'",
+            r"maps\.x\.basis: .*'harr'; did you mean 'haar'",
         ),
+        (
+            "maps",
+            {"objective": "cross_entropy", "basis": {"kind": "wavelet", "levels": 4}},
+            r"maps\.x\.basis: .*images of 8×8 cannot be halved 4 times",
+        ),
+        ("maps", {"objective": "invariance", "penalty": 3, "bound": 0.5}, r"maps\.x: invariance: bound 0\.5 must"),
+        ("metrics", {"kind": "idcor", "estimator": "MLe"}, r"x: idcor: no estimator named 'MLe'; did you mean 'MLE'"),
+        ("models", {"architecture": "resnet_cifar", "depth": 21}, r"models\.x: resnet_cifar: depth 21 is not 6n\+2"),
+        ("models", {"architecture": "vgg11_bn"}, r"models\.x: vgg11_bn: images of 8×8 are too small"),
         ("evaluations", {"kind": "robustness", "parts": ["pdg"]}, r"x\.parts: no 'pdg' in this list; did"),
         ("evaluations", {"kind": "perturbation_spectra", "norms": ["l3"]}, r"norms: no 'l3' in this list"),
     ],
@@ -100,20 +109,20 @@ def test_a_user_s_network_that_takes_no_such_images_is_one_sentence_with_file_an
 def test_the_question_is_asked_once(tmp_path, monkeypatch):
     given = own(tmp_path, monkeypatch, "nets_once", 8)
     resolve(tmp_path, models=given)
-    monkeypatch.setattr(precheck.subprocess, "run", None)
+    monkeypatch.setattr(subprocess, "run", None)
     resolve(tmp_path, models=given)
 
 
 def test_what_only_a_machine_with_a_gpu_can_tell_is_not_refused_and_asked_again(tmp_path, monkeypatch):
     code = "def build(*, classes, channels, size):\n    raise RuntimeError('Found no NVIDIA driver on your system.')\n"
     resolve(tmp_path, models=own(tmp_path, monkeypatch, "nets_on_gpu", 8, code))
-    monkeypatch.setattr(precheck.subprocess, "run", None)
+    monkeypatch.setattr(subprocess, "run", None)
     with pytest.raises(TypeError):
         resolve(tmp_path, models=own(tmp_path, monkeypatch, "nets_on_gpu", 8, code))
 
 
 def test_components_without_open_parameters_ask_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(precheck.subprocess, "run", None)
+    monkeypatch.setattr(subprocess, "run", None)
     resolve(tmp_path, attacks={"pgd": {"kind": "pgd"}, "fmn": {"kind": "fmn"}})
 
 

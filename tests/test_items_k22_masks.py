@@ -42,7 +42,9 @@ def natural_alone(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two_regimes(tmp_path_factory):
-    return Inputs(k22.make(tmp_path_factory.mktemp("two"), ("pgd-at", "plain"), seeds=1, starts=1, channels=3, size=9))
+    return Inputs(
+        k22.make(tmp_path_factory.mktemp("two"), ("pgd-at", "plain"), seeds=1, starts=1, channels=3, size=9, bands=32)
+    )
 
 
 # --- Table 1
@@ -224,7 +226,11 @@ def test_figure_3_without_a_natural_network_or_with_it_alone(natural_alone, inpu
     others = Inputs([r for r in inputs.results if r.names.get("training") != "plain"])
     made = K22_F3.build(others)
     assert "nothing to take differences from" in made.notes[-1] and len(shown_planes(made.figure)) == 4
-    assert trends(global_masks(others), profiles_of(global_masks(others), 8)) == []
+
+
+def test_figure_4_without_a_natural_network_says_nothing_of_trends(tmp_path):
+    found = profiles_of(Inputs(k22.make(tmp_path, ("pgd-at", "turn"), seeds=1, starts=1)))
+    assert trends(found) == [] and found.natural is None
 
 
 def test_masks_that_are_not_there_are_named(inputs):
@@ -232,6 +238,10 @@ def test_masks_that_are_not_there_are_named(inputs):
         K22_F3.build(inputs, model="nte")
     with pytest.raises(FreqmapsError, match="no training result of 'plain'"):
         global_masks(Inputs(inputs.select("group_maps")))
+    with pytest.raises(FreqmapsError, match="no energies of a mask of all clean images for model 'nte'; add an eval"):
+        K22_F4.build(inputs, model="nte")
+    with pytest.raises(FreqmapsError, match="no training result of 'plain'"):
+        K22_F4.build(Inputs(inputs.select("evaluation")))
 
 
 # --- Figure 4
@@ -242,19 +252,19 @@ def lines(axes):
 
 
 def test_figure_4_shows_shares_of_energy(inputs):
-    made = K22_F4.build(inputs, bands=6)
+    made = K22_F4.build(inputs)
     panels = made.figure.axes
     k = np.arange(8) - 4
     radius = np.hypot(*np.meshgrid(k, k, indexing="ij"))
-    ring = np.minimum((radius / np.hypot(4, 4) * 6).astype(int), 5)
+    ring = np.minimum((radius / np.hypot(4, 4) * 8 + 1e-9).astype(int), 7)
     shares = {}
     for training in k22.REGIMES:
         energy = np.array([k22.mask(training, s, 0, 1, 8)[0].astype(float) ** 2 for s in (0, 1)])
-        shares[training] = np.array([[e[ring == b].sum() / e.sum() for b in range(6)] for e in energy])
+        shares[training] = np.array([[e[ring == b].sum() / e.sum() for b in range(8)] for e in energy])
     for column, training in enumerate(k22.REGIMES):
         x, y = lines(panels[column])[-1]
         assert np.allclose(y, 100 * shares[training].mean(axis=0), atol=1e-4)
-        assert np.allclose(x, (np.arange(6) + 0.5) * np.hypot(4, 4) / 6)
+        assert np.allclose(x, (np.arange(8) + 0.5) * np.hypot(4, 4) / 8)
         if training != "plain":
             _, difference = lines(panels[5 + column])[-1]
             assert np.allclose(difference, 100 * (shares[training] - shares["plain"]).mean(axis=0), atol=1e-4)
@@ -264,7 +274,7 @@ def test_figure_4_shows_shares_of_energy(inputs):
 
 
 def test_figure_4_says_what_holds(inputs):
-    notes = [n for n in K22_F4.build(inputs, bands=8).notes if "published trend" in n]
+    notes = [n for n in K22_F4.build(inputs).notes if "published trend" in n]
     low = {t: [float(low_share(k22.mask(t, s, 0, 1, 8)[0].astype(float) ** 2)) for s in (0, 1)] for t in k22.REGIMES}
     welch = scipy_stats.ttest_ind(low["turn"], low["plain"], equal_var=False).confidence_interval(0.95)
     assert notes[0].startswith("The published trend (adversarial training moves the mask to low frequencies) holds")
@@ -276,7 +286,7 @@ def test_figure_4_says_what_holds(inputs):
 
 
 def test_one_seed_cannot_tell_a_trend(two_regimes):
-    made = K22_F4.build(two_regimes, bands=32)
+    made = K22_F4.build(two_regimes)
     notes = [n for n in made.notes if "published trend" in n]
     assert len(notes) == 2 and all("cannot be told here" in n for n in notes)
     assert (
@@ -291,7 +301,8 @@ def test_empty_masks_are_left_out_and_counted(tmp_path):
     result = inputs.select("group_maps", training="turn")[0]
     store = inputs.group_maps(**result.names)
     stores.write(result.folder / "store.zarr.zip", store.assign(map=store["map"] * 0), stores.GROUP_MAPS)
-    made = K22_F4.build(inputs, bands=4)
+    k22.energies(tmp_path, result.names | {"training": "plain"}, inputs.results, 4)
+    made = K22_F4.build(inputs)
     assert "1 of R's masks have no energy by radius; left out." in made.notes
     assert "cannot be told here" in made.notes[-1] and "cannot be told here" in made.notes[-2]
     frame = K22_X2.build(inputs, bands=4).frame

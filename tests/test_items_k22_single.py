@@ -13,13 +13,14 @@ from scipy import stats
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.images import called
 from freqmaps.inference.intervals import paired_change
-from freqmaps.inference.verdicts import trend
+from freqmaps.inference.verdicts import Claim, finding, trend
 from freqmaps.papers.k22 import F5 as K22_F5
 from freqmaps.papers.k22 import F6 as K22_F6
 from freqmaps.papers.k22 import F7 as K22_F7
 from freqmaps.papers.k22 import F8 as K22_F8
 from freqmaps.papers.k22 import T2 as K22_T2
 from freqmaps.papers.k22 import T3 as K22_T3
+from freqmaps.papers.k22._exceeding import DESCRIBED, RELEASED, case_of
 from freqmaps.papers.k22._single import drawn, evaluations, stretched, under
 from freqmaps.publish import Inputs, Result
 from freqmaps.publish.published import published
@@ -39,6 +40,7 @@ def small_study(tmp_path_factory):
     for place in (tiny.ROBUST, tiny.PLAIN):
         tiny.evaluation(made, place, "filtered_accuracy", "look", maps="tiny")
         tiny.evaluation(made, place, "linear_separability", "linear", **LINEAR)
+        tiny.evaluation(made, place, "map_energy", "energy", maps="tiny", bands=6)
     tiny.evaluation(made, tiny.ROBUST, "filtered_accuracy", "look-attacked", maps="tiny", images="transferred")
     tiny.evaluation(
         made, tiny.ROBUST, "linear_separability", "few", maps="tiny", images="transferred", test_fraction=0.03
@@ -87,7 +89,7 @@ def test_a_natural_network_alone_will_do(item, natural_alone, tmp_path):
 
 def test_figure_7_wants_both_networks(natural_alone):
     with pytest.raises(
-        FreqmapsError, match="no adversarially trained network has maps of images attacked on a natural"
+        FreqmapsError, match="no adversarially trained network has energies of maps of images attacked on a"
     ):
         K22_F7.build(natural_alone)
 
@@ -179,7 +181,7 @@ def test_table_3_says_what_holds_and_what_has_no_value(study, inputs):
 
 
 def test_figure_7_counts_images_band_by_band(inputs):
-    case = K22_F7._read(inputs)
+    case = case_of(inputs)
     natural, attacked, clean = (
         inputs.maps(**place, maps="tiny", images=images, variables=["map"])
         for place, images in (
@@ -189,30 +191,51 @@ def test_figure_7_counts_images_band_by_band(inputs):
         )
     )
     common = [s for s in natural["sample"].values if s in attacked["sample"].values and s in clean["sample"].values]
-    assert 5 < len(common) == len(case.natural)
+    assert 5 < len(common) == case.n
     assert case.counts == tuple(d.sizes["sample"] for d in (natural, attacked, clean))
     k = np.arange(8) - 4
     low = np.hypot(*np.meshgrid(k, k, indexing="ij")) < np.hypot(4, 4) / 2
-    wins, counted = 0.0, 0
-    for sample in common:
-        one, other = (d.sel(sample=sample)["map"].values.astype(float)[0] ** 2 for d in (attacked, natural))
-        if not one.any() or not other.any():  # an empty mask has no shares
-            continue
-        counted += 1
-        share, base = one[low].sum() / one.sum(), other[low].sum() / other.sum()
-        wins += 1.0 if share > base + 1e-12 else 0.5 if abs(share - base) <= 1e-12 else 0.0
-    found = K22_F7._low(case, case.attacked)
-    assert found.share[0] == pytest.approx(wins / counted)
-    interval = stats.binomtest(int(wins), counted).proportion_ci(0.95, "exact")
-    if wins == int(wins):
-        assert (found.low[0], found.high[0]) == pytest.approx((interval.low, interval.high))
-    assert 5 < counted == found.n and found.n_dropped == len(common) - counted
-    figure = K22_F7.build(inputs, bands=6)
-    radius, direction = figure.figure.axes
-    assert [len(line.get_xdata()) for line in radius.lines] == [6, 6, 2]
-    assert len(direction.lines[0].get_xdata()) == 6
-    assert f"{len(common)} images have all three masks" in " ".join(figure.notes)
-    assert "of 32 rings hold no frequency" in " ".join(K22_F7.build(inputs).notes)
+    shares = []
+    for reading, robust, binary, tied in ((DESCRIBED, attacked, False, 0.5), (RELEASED, clean, True, 0.0)):
+        wins, counted, ties = 0.0, 0, 0
+        for sample in common:
+            one, other = (d.sel(sample=sample)["map"].values.astype(float)[0] for d in (robust, natural))
+            if binary:
+                other = np.where(other > 1e-8, 1.0, other)
+            if not one.any() or not other.any():  # an empty mask has no shares
+                continue
+            counted += 1
+            share, base = ((m[low] ** 2).sum() / (m**2).sum() for m in (one, other))
+            ties += abs(share - base) <= 1e-12
+            wins += 1.0 if share > base + 1e-12 else tied if abs(share - base) <= 1e-12 else 0.0
+        found = case.low(reading)
+        assert found.share[0] == pytest.approx(wins / counted) and found.ties[0] == ties
+        interval = stats.binomtest(int(wins), counted).proportion_ci(0.95, "exact")
+        if wins == int(wins):
+            assert (found.low[0], found.high[0]) == pytest.approx((interval.low, interval.high))
+        assert 5 < counted == found.n and found.n_dropped == len(common) - counted
+        shares.append(found)
+    assert shares[0].share[0] != shares[1].share[0], "binary masks have other energies"
+    figure = K22_F7.build(inputs)
+    assert [axes.get_title() for axes in figure.figure.axes] == ["as described", "as released", "", ""]
+    for axes in figure.figure.axes:
+        assert [len(line.get_xdata()) for line in axes.lines] == [6, 6, 2]
+    notes = figure.notes
+    assert f"{len(common)} images have all three masks" in notes[1]
+    for reading, found, note in zip((DESCRIBED, RELEASED), shares, notes[2:4], strict=True):
+        verdict = finding([(found.low[0], found.high[0])], (0.5, inf))
+        assert isinstance(note, Claim) and note.verdict == verdict and note.place == reading.name
+        assert f"{100 * found.share[0]:.1f} % ({100 * found.low[0]:.1f} to {100 * found.high[0]:.1f})" in notes[4]
+
+
+def test_figure_7_with_more_rings_than_radii_leaves_some_out(study):
+    results = [r for r in Inputs.from_folders(list(study.folders.values())).results if r.stage != "evaluation"]
+    made = [
+        tiny.evaluation(study, place, "map_energy", "energy-32", maps="tiny", bands=32)
+        for place in (tiny.PLAIN, tiny.ROBUST)
+    ]
+    notes = K22_F7.build(Inputs([*results, *Inputs.from_folders(made).results])).notes
+    assert "of 32 rings hold no frequency" in " ".join(notes)
 
 
 # --- figures 5 and 6
@@ -297,6 +320,7 @@ def test_figures_take_images_with_three_channels(tmp_path):
     made = tiny.make(tmp_path / "rgb", channels=3)
     for place, name, of in ((tiny.PLAIN, "look", "essential"), (tiny.ROBUST, "attacked", "transferred")):
         tiny.evaluation(made, place, "filtered_accuracy", name, maps="tiny", images=of)
+        tiny.evaluation(made, place, "map_energy", maps="tiny", bands=6)
     found = Inputs.from_folders(list(made.folders.values()))
     for item, parameters in (("K22-F5", {"masks": 2, "classes": 2}), ("K22-F6", {"images": 1}), ("K22-F7", {})):
         assert synthetic_study.make_item(item, found, parameters, tmp_path) == "figure"

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -9,7 +10,7 @@ import pytest
 
 from freqmaps.core.errors import StoreError
 from freqmaps.publish.api import Column, Table
-from freqmaps.publish.report import build_report, read_item, summary_lines
+from freqmaps.publish.report import build_markdown, build_report, read_item, summary_lines
 from freqmaps.publish.report._key_figures import attack_table, map_table
 from freqmaps.publish.report._markdown import render
 from freqmaps.publish.report._page import table_html
@@ -28,13 +29,21 @@ def inputs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def report(inputs, tmp_path_factory):
+def folder(inputs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
-    items = []
     for item, forms in ITEMS.items():
         (folder / "items" / item).mkdir(parents=True)
         study.make_item(item, inputs, {"images": 2} if forms[0] == "svg" else {}, folder / "items" / item)
-        items.append(read_item(folder / "items" / item))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def items(folder):
+    return [read_item(folder / "items" / item) for item in ITEMS]
+
+
+@pytest.fixture(scope="module")
+def report(inputs, items, folder):
     path = folder / "report.html"
     path.write_text(_page(items, inputs), encoding="utf-8")
     return path
@@ -272,3 +281,36 @@ def test_a_narrow_screen_does_not_scroll_sideways(browser, report, opened):
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.textContent") == "Skip to content"
     page.close()
+
+
+def _cells(line):
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
+
+
+def test_the_markdown_page_has_every_claim_and_every_row(inputs, items):
+    text = build_markdown(items, inputs, title="Results of a study", origin=study.ORIGIN | {"dirty": True})
+    assert text.startswith("# Results of a study\n") and "commit 0123456789ab, with uncommitted changes" in text
+    assert [line.split(":")[0][4:] for line in text.splitlines() if line.startswith("### ")] == list(ITEMS)
+    for line, following in pairwise(text.splitlines()):
+        if line.startswith("|") and following.startswith("|"):
+            assert len(_cells(line)) == len(_cells(following))
+    rows = [_cells(line) for line in text.splitlines() if line.startswith("|")]
+    for item in items:
+        assert [row for row in rows if row[-1] == item.id] or not item.claims
+        for claim in item.claims:
+            assert any(claim.verdict == row[3] and item.id == row[4] for row in rows if len(row) == 5)
+    (table,) = [item.table for item in items if item.id == "B25-T1"]
+    for record in table.frame.to_dict("records"):
+        wanted = [column.text(record)[0] for column in table.shown()]
+        assert any(
+            all(w in cell for w, cell in zip(wanted, row, strict=False)) for row in rows if len(row) == len(wanted)
+        )
+
+
+def test_the_markdown_page_shows_texts_as_they_are(inputs, items):
+    frame = pd.DataFrame({"class": ["$5 | *half* <b>_x_", *map(str, range(50))]})
+    item = replace(items[0], id="B25-T1", table=Table(frame), claims=(), notes=("a * b",))
+    text = build_markdown([item], inputs, title="t")
+    assert "| $5 \\| \\*half\\* \\<b>\\_x\\_ |" in text
+    assert "* a \\* b" in text
+    assert "The first 40 of 51 rows" in text

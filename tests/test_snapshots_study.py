@@ -23,6 +23,7 @@ from freqmaps.results import refactoring, rows, scan
 from freqmaps.results.gc import unreferenced
 from freqmaps.results.reader import EVERY_STEP
 from freqmaps.study.why import explain
+from tests.docs_blocks import block
 from tests.snapshot_study import STEPS, STUDY, changed, config, problems, resolved, weights_below
 from tests.workflow import clone, due, snakemake
 
@@ -81,6 +82,19 @@ class TestStudy:
         assert "step" not in listed
         assert set(results.list(step=EVERY_STEP)["step"]) == {"0", "2", str(STEPS)}
         assert set(results.list(step=2)["stage"]) == set(STEPPED)
+
+    def test_the_lines_of_the_page_run(self, finished, monkeypatch):
+        """Those of docs/snapshots.md, whose study has other steps."""
+        told: dict = {}
+        lines = block("snapshots.md", "python", 0).replace("step=50", "step=2").splitlines()
+        monkeypatch.chdir(finished)
+        found = []
+        for line in lines:
+            code = line.split("#")[0].strip()
+            exec(code, told) if re.match(r"import|from|results = |$", code) else found.append(eval(code, told))
+        maps, correlations, attacks, listed = found
+        assert maps.sizes["sample"] and len(attacks) == len(correlations) == len(listed) == 3
+        assert set(correlations["step"]) == set(listed["step"]) == {"0", "2", str(STEPS)}
 
     def test_the_command_lists_them_if_asked(self, finished):
         root = finished / "results"

@@ -60,6 +60,8 @@ def test_complements_of_tensors():
     small = torch.tensor([[1e-9, 0.5], [0.0, 1.0]], dtype=torch.float32)
     found = masks.complement_mask(small)
     assert found.dtype == torch.float32 and np.array_equal(found.numpy(), masks.complement_mask(small.numpy()))
+    binary = masks.binary_mask(small)
+    assert binary.dtype == torch.float32 and np.array_equal(binary.numpy(), masks.binary_mask(small.numpy()))
     with pytest.raises(FreqmapsError, match="NaN"):
         masks.complement_mask(torch.tensor([float("nan")]))
 

@@ -1,14 +1,18 @@
 """Questions that only a process with torch can answer: what it prints, and with which exit status, for who asked.
 
-``python -m freqmaps.core.asked '{"kind": "attack", "name": "pgd", "parameters": {...}, "classes": 10}'`` builds a
-component and exits with 1 and one sentence on standard error if that fails.
+``python -m freqmaps.core.asked`` reads questions from standard input, a JSON list of pairs of a module that has a
+``main`` and the text of its question, and prints a JSON list of answers (:class:`Answer`) of the same length.
 """
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 from freqmaps.core import components
 from freqmaps.core.errors import FreqmapsError, told
@@ -22,19 +26,33 @@ NOTE = "note: "
 UNANSWERED = 3
 
 
+class Answer(NamedTuple):
+    """The exit status that a question alone would have: 0, 1 with a sentence, or ``UNANSWERED``."""
+
+    status: int
+    sentence: str = ""
+
+
 def answer(main: Callable[[str], None]) -> None:
     """Run a module's ``main`` on the question of the command line; one sentence and status 1 if it raises."""
+    found = tried(main, sys.argv[1])
+    if found.status:
+        print(found.sentence, file=sys.stderr)
+        sys.exit(found.status)
+
+
+def tried(main: Callable[[str], None], question: str) -> Answer:
+    """Run a module's ``main`` on a question."""
     try:
-        main(sys.argv[1])
+        main(question)
     except FreqmapsError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
-    except Exception as error:
-        print(told(error), file=sys.stderr)
-        sys.exit(UNANSWERED if _is_this_machines(error) else 1)
+        return Answer(1, str(error))
+    except (Exception, SystemExit) as error:  # a script of the user's own may end the process when it is imported
+        return Answer(UNANSWERED if _is_this_machines(error) else 1, told(error))
+    return Answer(0)
 
 
-def _is_this_machines(error: Exception) -> bool:
+def _is_this_machines(error: BaseException) -> bool:
     """Whether a machine without torch, a GPU or memory asks for what another one, where jobs run, may well do."""
     if isinstance(error, MemoryError) or (isinstance(error, ImportError) and error.name == "torch"):
         return True
@@ -47,7 +65,9 @@ def _is_this_machines(error: Exception) -> bool:
 
 
 def main(question: str) -> None:
-    """Build a component with its parameters; an attack's ``check_classes`` is asked, too, where it has one.
+    """Build a component with its parameters, or import what is computed and call the ``CHECK`` that it names.
+
+    An attack's ``check_classes`` is asked, too, where it has one.
 
     Raises
     ------
@@ -55,11 +75,47 @@ def main(question: str) -> None:
         It cannot be built, or not for this many classes.
     """
     asked = json.loads(question)
-    built = components.load(asked["kind"], asked["name"])(**asked["parameters"])
-    check = getattr(getattr(built, "attack", None), "check_classes", None)
-    if check is not None:
-        check(asked["classes"])
+    kind, name, parameters = asked["kind"], asked["name"], asked["parameters"]
+    if kind == "settings":
+        module, _, function = name.partition(":")
+        getattr(importlib.import_module(module), function)(**parameters)
+    elif components.is_built(kind):
+        built = components.load(kind, name)(**parameters)
+        check = getattr(getattr(built, "attack", None), "check_classes", None)
+        if check is not None:
+            check(asked["classes"])
+    else:
+        _computed(components.find(kind, name), parameters)
+
+
+#: What a component that is computed is given before its own parameters, and by name beside them.
+_GIVEN: Mapping[str, tuple[int, tuple[str, ...]]] = {
+    "metric": (2, ("seed",)), "evaluation": (2, ("seed",)), "simulation": (0, ("seed",)), "corruption": (3, ()),
+    "item": (1, ()),
+}  # fmt: skip
+
+
+def _computed(component: components.Component, parameters: Mapping[str, Any]) -> None:
+    """Import a component, see that it takes what it will be given, and call the function that its ``CHECK`` names."""
+    function = components.load(component.kind, component.name)
+    positional, named = _GIVEN[component.kind]
+    inspect.signature(function).bind(*[None] * positional, **dict.fromkeys(named), **parameters)
+    if "CHECK" in component.constants:
+        module, _, check = component.constants["CHECK"].partition(":")
+        getattr(importlib.import_module(module), check)(**parameters)
+
+
+def answer_all() -> None:
+    """Answer the questions on standard input; whatever they print goes to standard error."""
+    questions = json.loads(sys.stdin.read())
+    answers, sys.stdout = sys.stdout, sys.stderr
+    found = [list(tried(partial(_put, module), question)) for module, question in questions]
+    print(json.dumps(found), file=answers)
+
+
+def _put(module: str, question: str) -> None:
+    importlib.import_module(module).main(question)
 
 
 if __name__ == "__main__":
-    answer(main)
+    answer_all()

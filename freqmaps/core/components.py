@@ -80,6 +80,11 @@ def kinds() -> tuple[str, ...]:
     return tuple(_FOLDERS)
 
 
+def is_built(kind: str) -> bool:
+    """Whether a component of this kind is built with its parameters alone, before it is given anything to work on."""
+    return _FOLDERS[kind][1] == "build" and kind != "item"
+
+
 def names(kind: str) -> list[str]:
     """Return the names of all components of a kind that ship with the package."""
     return sorted(_files(kind))
@@ -197,7 +202,7 @@ def _fields(target: ast.ClassDef, read: Callable[[str, ast.expr | None], Any]) -
 
 
 #: Constants that say something about a component: one that cannot be read would be passed over without a word.
-_TELLING = ("RANGES", "NEUTRAL", "FORMER", "UNKEYED", "LIBRARIES", "COMPONENTS", "TINY")
+_TELLING = ("RANGES", "NEUTRAL", "FORMER", "UNKEYED", "LIBRARIES", "COMPONENTS", "TINY", "ASKED", "CHECK")
 
 
 def _take_literal(

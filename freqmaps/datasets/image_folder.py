@@ -16,6 +16,7 @@ from freqmaps.datasets._api import Block, Description
 
 UNKEYED = ("root", "train", "test")
 RANGES = {"test_fraction": "(0, 1)", "size": "[1, 8192]"}
+DOUBTS = "freqmaps.datasets._dark:of_folders"
 
 
 def describe(

@@ -1,4 +1,8 @@
-"""Images filtered by their frequency maps, and control maps to compare with."""
+"""Images filtered by their frequency maps, and control maps to compare with.
+
+Maps of basis ``fourier`` multiply the transform of the image, maps of ``fourier_normalised`` that of the image after the
+network's normalisation. In both cases the image is filtered about a zero point: what a removed origin leaves.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,47 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.spectra.transforms import filter_image
 
 if TYPE_CHECKING:
+    import xarray as xr
     from numpy.typing import NDArray
+
+    from freqmaps.models import Classifier
 
 #: Images filtered at once: bounds the memory of the transforms.
 BLOCK = 256
 
 
-def filtered(images: NDArray[np.float32], maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return x_F = Re F⁻¹(M ⊙ F x) (Basile et al., eq. 1) of each image.
+def zero_point(store: xr.Dataset, classifier: Classifier) -> NDArray[np.float64] | None:
+    """Return what images are filtered about, (1, c, 1, 1): the mean that a network subtracts; None for 0.
+
+    Parameters
+    ----------
+    store
+        Maps or group maps over amplitudes; its attribute ``basis`` decides.
+    classifier
+        The network that sees the filtered images.
+
+    Raises
+    ------
+    FreqmapsError
+        The maps multiply something else.
+    """
+    basis = store.attrs.get("basis", "fourier")
+    if basis not in ("fourier", "fourier_normalised"):
+        raise FreqmapsError(f"maps of basis '{basis}' filter no image by its amplitudes; name maps of basis fourier")
+    if basis == "fourier" or not classifier.normalises:
+        return None
+    mean: NDArray[np.float64] = classifier.mean.cpu().double().numpy()
+    return mean
+
+
+def filtered(
+    images: NDArray[np.float32], maps: NDArray[np.float32], about: NDArray[np.float64] | None = None
+) -> NDArray[np.float32]:
+    """Return x_F = a + Re F⁻¹(M ⊙ F (x − a)) of each image; with a = 0, Basile et al., eq. 1.
 
     Parameters
     ----------
@@ -24,11 +58,14 @@ def filtered(images: NDArray[np.float32], maps: NDArray[np.float32]) -> NDArray[
         (n, c, h, w) float32.
     maps
         (n, c, h, w), or (1, c, h, w) for one map for all; full planes, origin in the middle.
+    about
+        a, (1, c, 1, 1), from :func:`zero_point`; None for 0.
     """
     one = len(maps) == 1
-    parts = [
-        filter_image(images[i : i + BLOCK], maps if one else maps[i : i + BLOCK]) for i in range(0, len(images), BLOCK)
-    ]
+    parts = []
+    for i in range(0, len(images), BLOCK):
+        some, masks = images[i : i + BLOCK], maps if one else maps[i : i + BLOCK]
+        parts.append(filter_image(some, masks) if about is None else filter_image(some - about, masks) + about)
     return np.concatenate(parts).astype(np.float32) if parts else images
 
 

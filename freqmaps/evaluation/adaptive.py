@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NEEDS = ("group_maps",)
 BASES = ("fourier",)
 UNSEEN = True
+GROUPS = "class"
 LIBRARIES = ("foolbox", "eagerpy", "pyautoattack")
 RANGES = {
     "epsilon": {"norm": {"linf": "(0, 1)", "l2": "(0, 1000)"}},

@@ -10,9 +10,9 @@ import numpy as np
 
 from freqmaps.core.images import ESSENTIAL, TRANSFERRED
 from freqmaps.evaluation._api import Evaluated, Network, Row, accuracy
-from freqmaps.evaluation._filtered import filtered, shuffled
+from freqmaps.evaluation._filtered import filtered, shuffled, zero_point
 from freqmaps.maps.selection import select_adversarial
-from freqmaps.spectra.masks import complement_mask
+from freqmaps.spectra.masks import binary_mask, complement_mask
 from freqmaps.stores.selection import to_unit
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from freqmaps.results.reader import Inputs
 
 NEEDS = ("attacks", "maps")
-BASES = ("fourier",)
+BASES = ("fourier", "fourier_normalised")
 TINY = {"maps": "tiny"}
+NEUTRAL = {"reading": "made"}
 
 #: What is also told of each single sample: what the paper's figure 6 shows.
 _TOLD = ("none", "map", "complement")
@@ -36,6 +37,7 @@ def compute(
     maps: str,
     images: Literal["essential", "transferred"] = "essential",
     attacks: list[str] | None = None,
+    reading: Literal["made", "binary"] = "made",
 ) -> Evaluated:
     """Return the accuracy on x and x_A: unfiltered, filtered by the map of the image, by its complement, by controls.
 
@@ -58,6 +60,9 @@ def compute(
         made against another network (``against`` in a run).
     attacks
         Names of attacks; None takes all that the evaluation was given.
+    reading
+        ``made``: maps as they are. ``binary``: every entry above 1e-8 is 1, as the released code of the paper leaves
+        its stored masks when it has made their complements; see :func:`freqmaps.spectra.masks.binary_mask`.
 
     Returns
     -------
@@ -73,7 +78,7 @@ def compute(
     samples: list[Row] = []
     names = dict.fromkeys(r.names["attack"] for r in inputs.select("attacks"))
     for attack in names if attacks is None else attacks:
-        case = _read(inputs, network, maps, images, attack)
+        case = _read(inputs, network, maps, images, attack, binary=reading == "binary")
         found = _evaluate(network, case, np.random.default_rng(seed))
         rows += found.rows
         samples += found.samples
@@ -90,25 +95,29 @@ class _Case:
     labels: NDArray[np.int64]
     masks: NDArray[np.float32]
     images: dict[str, NDArray[np.float32]]
+    about: NDArray[np.float64] | None
     left_out: Row
 
 
-def _read(inputs: Inputs, network: Network, setting: str, kind: str, attack: str) -> _Case:
+def _read(inputs: Inputs, network: Network, setting: str, kind: str, attack: str, *, binary: bool) -> _Case:
     against = inputs.select("attacks", attack=attack)[0].names["training"]
     adversarial = inputs.adversarial(**(dict(network.names) | {"training": against}), attack=attack)
     taken = select_adversarial(*(adversarial[v].values for v in ("label", "prediction", "success")))
     hit = {str(s) for s in adversarial["sample"].values[taken]}
     whose = {"attack": attack} | ({"against": against} if kind == TRANSFERRED else {})
     mapped = inputs.maps(
-        **network.names, maps=setting, images=kind, **({} if kind == ESSENTIAL else whose), variables=["map", "label"]
-    )
+        **network.names, maps=setting, images=kind, **({} if kind == ESSENTIAL else whose), variables=["map", "label"],
+        basis=None,
+    )  # fmt: skip
     ids = [str(s) for s in mapped["sample"].values if str(s) in hit]
     chosen = mapped.sel(sample=ids)
     clean = inputs.dataset(network.names["dataset"], samples=ids, variables=["image"])
     images = {"x": to_unit(clean["image"].values), "x_A": adversarial.sel(sample=ids)["adversarial"].values}
     there = mapped.sizes["sample"]
     left_out = {"unmapped": len(network.samples.ids) - there, "unused": there - len(ids)}
-    return _Case(attack, against, ids, chosen["label"].values, chosen["map"].values, images, left_out)
+    masks = binary_mask(chosen["map"].values) if binary else chosen["map"].values
+    about = zero_point(mapped, network.classifier)
+    return _Case(attack, against, ids, chosen["label"].values, masks, images, about, left_out)
 
 
 def _evaluate(network: Network, case: _Case, generator: np.random.Generator) -> Evaluated:
@@ -139,15 +148,15 @@ def _seen(
     case: _Case, images: NDArray[np.float32], generator: np.random.Generator
 ) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.int64]]]:
     """Return the name of each filter, what the network sees, and of which images."""
-    every = np.arange(len(images))
+    every, about = np.arange(len(images)), case.about
     yield "none", images, every
-    yield "map", filtered(images, case.masks), every
-    yield "complement", filtered(images, complement_mask(case.masks)), every
+    yield "map", filtered(images, case.masks, about), every
+    yield "complement", filtered(images, complement_mask(case.masks), about), every
     for name, same in (("same class", True), ("other class", False)):
         partner = partners(case.labels, generator, same_class=same)
         has = np.flatnonzero(partner >= 0)
-        yield name, filtered(images[has], case.masks[partner[has]]), has
-    yield "shuffled", filtered(images, shuffled(case.masks, generator)), every
+        yield name, filtered(images[has], case.masks[partner[has]], about), has
+    yield "shuffled", filtered(images, shuffled(case.masks, generator), about), every
 
 
 def partners(labels: NDArray[np.int64], generator: np.random.Generator, *, same_class: bool) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from freqmaps.evaluation._api import Network, Row, accuracy
-from freqmaps.evaluation._filtered import filtered, shuffled
+from freqmaps.evaluation._filtered import filtered, shuffled, zero_point
 from freqmaps.spectra.masks import complement_mask
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from freqmaps.results.reader import Inputs
 
 NEEDS = ("group_maps",)
-BASES = ("fourier",)
+BASES = ("fourier", "fourier_normalised")
 TINY = {"group_maps": "tiny"}
 
 
@@ -61,13 +61,14 @@ def compute(
             "images": result.names["images"],
             "attack": result.names["attack"],
         }
-        store = inputs.group_maps(**result.names)
+        store = inputs.group_maps(**result.names, basis=None)
+        about = zero_point(store, network.classifier)
         for group, label, mask in zip(store["group"].values, store["label"].values, store["map"].values, strict=True):
             members = np.arange(len(labels)) if label < 0 else np.flatnonzero(labels == label)
             what = where | {"group": str(group)}
             rows.append(_row(plain[members], plain[members], what | {"filter": "none"}))
             for name, found in _filters(mask[None], generator):
-                right = network.predict(filtered(images[members], found)) == labels[members]
+                right = network.predict(filtered(images[members], found, about)) == labels[members]
                 rows.append(_row(plain[members], right, what | {"filter": name}))
     return rows
 

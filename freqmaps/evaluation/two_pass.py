@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NEEDS = ("attacks", "group_maps")
 UNSEEN = True
+GROUPS = "class"
 BASES = ("fourier",)
 TINY = {"group_maps": "tiny"}
 

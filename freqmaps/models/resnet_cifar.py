@@ -13,6 +13,7 @@ from freqmaps.core.errors import FreqmapsError
 
 TINY = {"depth": 8, "width": 4}
 RANGES = {"depth": "[8, 2000)", "width": "[1, 1024)"}
+ASKED = ("depth",)
 
 
 def build(*, classes: int, channels: int, size: int, depth: int = 20, width: int = 16) -> nn.Module:

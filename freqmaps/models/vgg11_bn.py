@@ -12,6 +12,7 @@ from freqmaps.core.errors import FreqmapsError
 
 TINY = {"width": 4, "hidden": 16, "grid": 1}
 RANGES = {"width": "[1, 4096)", "hidden": "[0, 65536)", "grid": "[1, 64)", "dropout": "[0, 1)"}
+ASKED = ("size",)
 
 #: Channels of each convolution in units of ``width``; 0: halve the resolution.
 _LAYERS = (1, 0, 2, 0, 4, 4, 0, 8, 8, 0, 8, 8, 0)

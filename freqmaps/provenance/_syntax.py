@@ -23,8 +23,20 @@ DECIDES_NUMBERS = False
 
 #: Constants that decide no number: they say how to test a component, what a config may set, what it takes.
 DECLARATIONS = (
-    *("TINY", "RANGES", "UNKEYED", "LIBRARIES", "COST", "ASKS_NETWORK", "NEUTRAL", "FORMER"),
-    *("DECIDES_NUMBERS", "__all__"),
+    *(
+        "TINY",
+        "RANGES",
+        "GROUPS",
+        "UNKEYED",
+        "LIBRARIES",
+        "COST",
+        "ASKS_NETWORK",
+        "ASKED",
+        "CHECK",
+        "NEUTRAL",
+        "FORMER",
+    ),
+    *("POOLED_BY", "DOUBTS", "DECIDES_NUMBERS", "__all__"),
 )
 #: Names whose use may reach any definition of the module.
 DYNAMIC = frozenset({"globals", "vars", "locals", "eval", "exec"})

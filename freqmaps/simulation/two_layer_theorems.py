@@ -33,6 +33,8 @@ RANGES = {
     "mean": "[0, 1000)", "widths": "[1, 1e5)", "rates": "(0, 2)", "steps": "[4, 1e5]", "epsilon": "(0, 1)",
     "pace": "(0, 1]", "iterations": "[4, 1e5]",
 }  # fmt: skip
+ASKED = ("dimension", "cutoff", "scales", "alphas", "widths", "rates")
+CHECK = "freqmaps.simulation._checks:two_layer_theorems"
 
 #: Tells this stream of random numbers from others of the same seed.
 _STREAM = 219

@@ -18,7 +18,7 @@ class Exceedance:
     Attributes
     ----------
     share
-        (bands,) ``(#{a > b} + #{a = b} / 2) / n``, in [0, 1]; 1/2 says that neither has more.
+        (bands,) ``(#{a > b} + tied #{a = b}) / n``, in [0, 1]; with ties of 1/2, 1/2 says that neither has more.
     low, high
         (bands,) bounds of the interval.
     ties
@@ -35,7 +35,7 @@ class Exceedance:
     n_dropped: int
 
 
-def band_exceedance(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Exceedance:
+def band_exceedance(a: ArrayLike, b: ArrayLike, confidence: float = 0.95, *, tied: float = 0.5) -> Exceedance:
     """Return the share of images whose energy in ``a`` exceeds that in ``b``, for each band.
 
     Parameters
@@ -44,20 +44,22 @@ def band_exceedance(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Exc
         (n, bands) energies of the same images' two maps, rows paired: of bands (absolute) or their shares.
     confidence
         Two-sided coverage, in (0, 1).
+    tied
+        What an image with equal energies counts, in [0, 1]; the released code of the paper has 0.
 
     Returns
     -------
     Exceedance
         With Clopper and Pearson's interval (Biometrika 26, 1934, 404), the beta quantiles of k successes in n; with
-        half successes for ties. It covers at least the confidence. All NaN if no image is left.
+        parts of successes for ties. It covers at least the confidence. All NaN if no image is left.
 
     Raises
     ------
     FreqmapsError
         Arrays of different shape, or not of two axes.
     """
-    # ASSUME: a tie speaks for neither side, so half of it counts for each. The paper does not mention ties; sparse
-    # maps have many, in bands where both are empty.
+    # ASSUME: a tie speaks for neither side, so half of it counts for each unless asked otherwise. The paper does not
+    # mention ties; sparse maps have many, in bands where both are empty.
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if first.ndim != 2 or first.shape != second.shape:
         raise FreqmapsError(
@@ -66,7 +68,7 @@ def band_exceedance(a: ArrayLike, b: ArrayLike, confidence: float = 0.95) -> Exc
     kept = ~(np.isnan(first) | np.isnan(second)).any(axis=1)
     n = int(kept.sum())
     ties = (first[kept] == second[kept]).sum(axis=0)
-    wins = (first[kept] > second[kept]).sum(axis=0) + ties / 2
+    wins = (first[kept] > second[kept]).sum(axis=0) + tied * ties
     if n == 0:
         nothing = np.full(first.shape[1], np.nan)
         return Exceedance(nothing, nothing, nothing, ties, 0, len(first))

@@ -52,6 +52,38 @@ def complement_mask(masks: Any, threshold: float = 1e-8) -> Any:
 
 
 @overload
+def binary_mask(masks: Tensor, threshold: float = 1e-8) -> Tensor: ...
+
+
+@overload
+def binary_mask(masks: ArrayLike, threshold: float = 1e-8) -> NDArray[Any]: ...
+
+
+def binary_mask(masks: Any, threshold: float = 1e-8) -> Any:
+    """Return masks whose entries above ``threshold`` are 1; the others stay as they are.
+
+    The released code of Karantzas et al. does so to the stored masks of the natural network when it makes complements,
+    as one minus the result, so that all that it computes of these masks afterwards is of binary ones.
+
+    Parameters
+    ----------
+    masks
+        Any shape, entries in [0, 1].
+    threshold
+        Entries above it become 1; above 0.
+
+    Raises
+    ------
+    FreqmapsError
+        NaN or infinity in a mask, or a threshold of 0 or less.
+    """
+    if not threshold > 0:
+        raise FreqmapsError(f"binary mask: every entry of a mask lies above {threshold:g}; give a threshold above 0")
+    values = finite(masks, "binary mask")
+    return array_module(values).where(values > threshold, array_module(values).ones_like(values), values)
+
+
+@overload
 def mask_differences(masks: Tensor, reference: Tensor, center: Center = "mean") -> Tensor: ...
 
 

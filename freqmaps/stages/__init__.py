@@ -100,7 +100,7 @@ STAGES = {
         Stage("simulation", "_simulation/{simulation}/{key}", ("simulation.csv", ARRAYS), None, ("numpy",)),
         Stage("items", "_items/{item}/{key}", minutes=30),
         Stage("atlas", "_atlas/{page}/{key}", ("atlas.html",), on_device=True, memory_mb=6000),
-        Stage("report", "_report/{page}/{key}", ("report.html", "claims.csv", "summary.txt"), minutes=30),
+        Stage("report", "_report/{page}/{key}", ("report.html", "report.md", "claims.csv", "summary.txt"), minutes=30),
     )
 }  # fmt: skip
 

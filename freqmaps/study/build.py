@@ -13,7 +13,7 @@ from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
 from freqmaps.core.paths import expanded
 from freqmaps.provenance import keys
-from freqmaps.study import atlas, budgets, config, networks, pages
+from freqmaps.study import atlas, budgets, config, doubts, networks, pages, precheck
 from freqmaps.study.comparisons import add_comparisons
 from freqmaps.study.graph import Graph, Node
 from freqmaps.study.items import Item, add_item
@@ -73,7 +73,7 @@ class Study:
     @cached_property
     def warnings(self) -> list[str]:
         """What the config asks for and may not mean: a sentence each."""
-        return list(budgets.warnings(self.config))
+        return [*budgets.warnings(self.config), *doubts.of_datasets(self.graph)]
 
     def targets(self) -> dict[str, list[str]]:
         """Return what each target of the study lays: ``all``, each paper (``b25``), each item and page."""
@@ -99,6 +99,7 @@ def study(raw: Mapping[str, Any]) -> Study:
     for run in runs:
         run.add_maps()
     _check_given(built.graph)
+    built.graph.questions.ask()  # of networks, attacks and maps: what reads them would complain of what follows
     # What compares networks comes second: by then every run's maps are known.
     for run in runs:
         add_comparisons(run)
@@ -108,6 +109,7 @@ def study(raw: Mapping[str, Any]) -> Study:
         entry = {"item": given} if isinstance(given, str) else dict(given)
         item = add_item(built.config, built.graph, built.items, entry, f"items[{number}]")
         built.items[item.name] = item
+    built.graph.questions.ask()
     built.atlas = atlas.resolve(built.config["study"], built.config["atlas"], built.graph)
     built.atlas_node = pages.add_atlas(built)
     built.report = pages.add_report(built)
@@ -134,6 +136,7 @@ def _add_simulation(built: Study, name: str, given: dict[str, Any]) -> None:
     where, kind = f"simulations.{name}", given.pop("kind")
     component = components.find("simulation", kind, where)
     parameters = components.resolve("simulation", kind, given, where=where, supplied=("seed",))
+    precheck.component(built.graph.questions, component, parameters, where)
     built.graph.add(
         "simulation", {"simulation": name}, {"simulation": {"kind": kind, "parameters": parameters}}, {},
         parts=[component], seed=keys.seed(built.config["seed"], "simulation", name),

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from freqmaps.core import components
-from freqmaps.core.errors import ConfigError
+from freqmaps.core.errors import ConfigError, nearest
 from freqmaps.core.images import ADVERSARIAL, ESSENTIAL, NO_ATTACK, NOISE, images_of
 from freqmaps.provenance import keys
+from freqmaps.study import precheck, reads
 from freqmaps.study.graph import Node, entry
 from freqmaps.study.networks import options
 from freqmaps.study.runs import Made, Place, Run
@@ -52,7 +53,8 @@ class _Comparison:
         kind, where = given.pop("kind"), f"pairings.{name}"
         component = components.find("pairing", kind, where)
         parameters = components.resolve("pairing", kind, given, where=where)
-        _check_bases(self.made.maps(setting, ESSENTIAL), component.constants.get("BASES"), where, "this pairing")
+        precheck.component(self.graph.questions, component, parameters, where)
+        reads.check_bases(self.made.maps(setting, ESSENTIAL), component.constants.get("BASES"), where, "this pairing")
         place = self.names | {"maps": setting, "attack": NO_ATTACK, "pairing": name}
         second = component.constants["SECOND"]
         if second == "other network":
@@ -97,6 +99,7 @@ class _Comparison:
             "settings": components.fill(settings, self.config["matrices"], where="matrices"),
             "pairing": {"kind": kind, "parameters": dict(parameters)},
         }
+        reads.check_pooled(spec["settings"], first, self.graph.shapes[self.made.nodes["datasets"][0].key].size)
         inputs: dict[str, Node | list[Node]] = {"first": first, "second": second}
         if any(_samples(node)["stop"] > self.made.samples["stop"] for node in [*first, *second]):
             # Another run maps more samples; this one compares its own.
@@ -112,10 +115,12 @@ class _Comparison:
         metric = place["metric"]
         given = entry(self.config["metrics"], metric, self.where, "metric")
         kind = given.pop("kind")
-        resolved = components.resolve("metric", kind, given, where=f"metrics.{metric}", supplied=("seed",))
+        component, where = components.find("metric", kind, f"metrics.{metric}"), f"metrics.{metric}"
+        resolved = components.fill(component, given, where=where, supplied=("seed",))
+        precheck.component(self.graph.questions, component, resolved, where)
         self.graph.add(
             "correlation", place, {"metric": {"kind": kind, "parameters": resolved}}, {"matrices": matrices},
-            parts=[components.find("metric", kind)],
+            parts=[component],
             seed=keys.seed(self.config["seed"], "correlation", *place.values()),
             options=options(self.config, "correlation"),
         )  # fmt: skip
@@ -136,6 +141,9 @@ class _Evaluation:
         component = components.find("evaluation", kind, where)
         parameters = components.resolve("evaluation", kind, given, where=where, supplied=("seed",))
         named = _named_components(component, parameters, where)
+        reads.check_names(component, parameters, self.run.run, where, self.run.where)
+        for part in (component, *named):
+            precheck.component(self.graph.questions, part, parameters if part is component else {}, where)
         unkeyed = {key: parameters.pop(key) for key in component.unkeyed if key in parameters}
         spec = {"kind": kind, "parameters": parameters} | _identity(component, parameters | unkeyed, where)
         told = {"unkeyed": {"evaluation": {"parameters": unkeyed}}} if unkeyed else {}
@@ -150,7 +158,8 @@ class _Evaluation:
             inputs[stage] = self._needed(stage, parameters, where)
         for stage in ("maps", "group_maps"):
             bases = component.constants.get("BASES")
-            _check_bases(inputs.get(stage, []), bases, f"{where}.{stage}", "this evaluation")
+            reads.check_bases(inputs.get(stage, []), bases, f"{where}.{stage}", "this evaluation")
+        reads.check_groups(inputs.get("group_maps", []), component.constants.get("GROUPS"), where)
         if component.constants.get("UNSEEN"):
             self._check_unseen(inputs.get("group_maps", []), where)
         self.graph.add(
@@ -167,6 +176,7 @@ class _Evaluation:
             what = stage.replace("_", " ")
             raise ConfigError(f"{where}: it needs {what}, and {self.where} makes none with the names it gives")
         if stage == "group_maps":
+            reads.check_sources(nodes, parameters, where)
             for training in parameters.get("masks_of") or []:
                 nodes += [n for n in self._masks_of(training, parameters, where) if n not in nodes]
         return nodes
@@ -190,7 +200,12 @@ class _Evaluation:
         every = [n for n in self.graph.nodes.values() if n.stage == "group_maps" and _named(n, parameters)]
         found = [n for n in every if _of_network(n, wanted)]
         if not found:
-            raise ConfigError(f"{where}.masks_of: no run makes group maps of training '{training}'; add it to a run")
+            known = {
+                n.names["training"] for n in every if _of_network(n, self.names | {"training": n.names["training"]})
+            }
+            raise ConfigError(
+                f"{where}.masks_of: no run makes group maps of training '{training}'; {nearest(training, known)}"
+            )
         return found
 
 
@@ -241,16 +256,3 @@ def _named(node: Node, parameters: Mapping[str, Any]) -> bool:
         if wanted is not None and here is not None and here not in ([wanted] if isinstance(wanted, str) else wanted):
             return False
     return True
-
-
-def _check_bases(maps: Node | list[Node], bases: tuple[str, ...] | None, where: str, reader: str) -> None:
-    """Refuse maps of a basis that their reader cannot read."""
-    if bases is None or not isinstance(maps, list):
-        return
-    for node in maps:
-        if node.basis not in bases:
-            what = f"{node.stage.replace('_', ' ')} '{node.names[node.stage]}'"
-            raise ConfigError(
-                f"{where}: {what} have basis '{node.basis}', and {reader} reads {' or '.join(bases)}; "
-                "name another map setting"
-            )

@@ -5,11 +5,14 @@ Tables, figures and the report repeat them, so that a number is not read without
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import importlib
+from collections.abc import Iterable, Iterator, Mapping
 from math import sqrt
 from typing import Any
 
+from freqmaps.core import components
 from freqmaps.study import budgets
+from freqmaps.study.graph import Graph
 
 DECIDES_NUMBERS = False
 
@@ -38,6 +41,23 @@ def of_result(
     inherited = list(dict.fromkeys(sentence for manifest in manifests for sentence in manifest.get("warnings", ())))
     own = [_given_at_chance(spec, headline, manifests), _short_of_budget(spec)]
     return [sentence for sentence in own if sentence and sentence not in inherited], inherited
+
+
+def of_datasets(graph: Graph) -> Iterator[str]:
+    """Yield a sentence for each data set of a study that may not be read as it is meant.
+
+    A kind of data set names the function that looks at it as ``DOUBTS = "module:function"``.
+    """
+    for node in graph.nodes.values():
+        if node.stage != "datasets":
+            continue
+        given = node.spec["parameters"]
+        module, _, function = components.find("dataset", given["kind"]).constants.get("DOUBTS", "").partition(":")
+        if module:
+            look = getattr(importlib.import_module(module), function)
+            sentence = look(**given["parameters"], **node.options["located"])
+            if sentence:
+                yield f"datasets.{node.names['dataset']}: {sentence}"
 
 
 def _given_at_chance(

@@ -13,6 +13,7 @@ from freqmaps.provenance import code, keys
 from freqmaps.stages import STAGES, path_of
 from freqmaps.stages.work import Shape
 from freqmaps.study.extents import Extents
+from freqmaps.study.questions import Questions
 
 DECIDES_NUMBERS = False
 
@@ -72,6 +73,8 @@ class Graph:
         #: The shape of each dataset's images, by the key of its result: how much work a result is.
         self.shapes: dict[str, Shape] = {}
         self.extents = Extents()
+        #: What another process has to try before work starts.
+        self.questions = Questions()
 
     def add(
         self,

@@ -15,6 +15,7 @@ from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, nearest
 from freqmaps.core.images import ADVERSARIAL, ESSENTIAL, NO_ATTACK
 from freqmaps.provenance import keys
+from freqmaps.study import precheck
 from freqmaps.study.graph import Graph, Node
 
 DECIDES_NUMBERS = False
@@ -65,6 +66,7 @@ def add_item(
     component = components.find("item", name, where)
     select = _selection(given.pop("select", {}), f"{where} ({name}).select", graph)
     parameters = components.resolve("item", name, given, where=f"{where} ({name})")
+    precheck.component(graph.questions, component, parameters, f"{where} ({name})")
     for attack in _attacks(parameters):
         known = {a for run in config["runs"] for a in run["attacks"]}
         if attack not in known:
@@ -74,6 +76,8 @@ def add_item(
         if not any(n.stage == stage for n in nodes):
             bases = component.constants.get("BASES", ()) if stage in ("maps", "group_maps") else ()
             kind = f" and basis {' or '.join(bases)}" if bases else ""
+            if stage == "evaluation":
+                kind = f" and kind {' or '.join(component.constants['EVALUATIONS'])}"
             raise ConfigError(f"{where}: item '{name}' needs results of stage '{stage}'{kind}, which no run asks for")
     kind = component.constants["KIND"]
     by_stage: dict[str, Node | list[Node]] = {}

@@ -123,15 +123,16 @@ class Networks:
             told["checkpoint"] = str(loaded)
         else:
             parts += self._add_training(spec, names["training"])
+            self._check_batch(spec["settings"], description, f"trainings.{names['training']}")
         weights = parameters.get("pretrained")
         if isinstance(weights, str) and Path(weights).suffix:
             parameters["pretrained"] = {
                 "sha256": precheck.digest(expanded(weights, f"{where}.pretrained: "), f"{where}.pretrained")
             }
             told["located"]["pretrained"] = weights
-        if model["checkpoint"] is None and precheck.is_open(architecture):
+        if model["checkpoint"] is None and precheck.is_open(architecture, parameters | shape):
             digest = code.stage_digest([architecture.path])
-            precheck.network(spec["model"], told["located"], shape, digest, where)
+            precheck.network(self.graph.questions, spec["model"], told["located"], shape, digest, where)
         trained = {name: value for name, value in names.items() if name != "step"}
         if "step" in names:
             # The run's own steps are known to fit; those of a training that it names beside may not.
@@ -160,8 +161,18 @@ class Networks:
         regime = components.find("regime", kind, where)
         chosen = [spec["regime"], *spec.get("regularisers", [])]
         for part, entry_of in zip([regime, *found], chosen, strict=True):
-            precheck.component(part, entry_of["parameters"], 0, code.stage_digest([part.path]), where)
+            precheck.component(self.graph.questions, part, entry_of["parameters"], where)
+        precheck.settings(self.graph.questions, loop, spec["settings"], where)
         return [regime, *found]
+
+    @staticmethod
+    def _check_batch(settings: Mapping[str, Any], description: Any, where: str) -> None:
+        images = description.splits.get("train", 0)
+        if settings.get("drop_last") and images < settings["batch"]:
+            raise ConfigError(
+                f"{where}.batch: {images} training images make no whole batch of {settings['batch']}; lower "
+                "'batch', or set 'drop_last' to false"
+            )
 
     @staticmethod
     def _check_normalise(normalise: Any, description: Any, where: str) -> None:

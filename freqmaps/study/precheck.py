@@ -1,21 +1,17 @@
-"""Checks of a study that must load a network or a user's checkpoint: run once, in a separate process, and cached."""
+"""Checks of a study that must load a network, a user's checkpoint or a user's code: in another process, and once."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from freqmaps.core import components
-from freqmaps.core.asked import NOTE, UNANSWERED
 from freqmaps.core.cache import cache_folder
 from freqmaps.core.errors import ConfigError
-from freqmaps.core.files import write_text
-from freqmaps.provenance import keys, manifest
+from freqmaps.provenance import code, keys, manifest
+from freqmaps.study.questions import Questions, ask
 
 DECIDES_NUMBERS = False
 
@@ -63,11 +59,11 @@ def checkpoint(
     question = {"sha256": sha, "model": dict(model), "shape": dict(shape), **renaming, "conversion": _CONVERSION}
     converted = cache_folder() / "checkpoints" / f"{keys.key(question)}.safetensors"
     beside = {"path": str(path), "to": str(converted)}
-    answer = _ask("freqmaps.models._verify", question, beside, f"{where}.checkpoint")
+    answer = ask("freqmaps.models._verify", question, beside, f"{where}.checkpoint")
     if answer != "converted":
         return {"sha256": sha}, path
     if not converted.is_file():  # the answer was remembered, the file is gone
-        _ask("freqmaps.models._verify", question, beside, f"{where}.checkpoint", again=True)
+        ask("freqmaps.models._verify", question, beside, f"{where}.checkpoint", again=True)
     return {"sha256": sha, **renaming, "conversion": _CONVERSION}, converted
 
 
@@ -89,68 +85,108 @@ def normalisation(model: Mapping[str, Any], shape: Mapping[str, int], code: str,
         The architecture does not say them.
     """
     question = {"model": dict(model), "shape": dict(shape), "code": code}
-    found: dict[str, list[float]] = json.loads(_ask("freqmaps.models._pretrained", question, {}, where))
+    found: dict[str, list[float]] = json.loads(ask("freqmaps.models._pretrained", question, {}, where))
     return found
 
 
 def network(
-    model: Mapping[str, Any], located: Mapping[str, Any], shape: Mapping[str, int], code: str, where: str
-) -> None:
-    """Check that an architecture can be built, and that it is a classifier of such images.
+    questions: Questions, model: Mapping[str, Any], located: Mapping[str, Any], shape: Mapping[str, int],
+    code: str, where: str,
+) -> None:  # fmt: skip
+    """Have it checked that an architecture can be built, and that it is a classifier of such images.
 
     Parameters
     ----------
+    questions
+        Of the study; they are asked together.
     model, shape, code, where
         As for :func:`basis`; ``code`` is that of the architecture.
     located
         Parameters of the model that say where something lies; a digest of it stands in ``model``.
-
-    Raises
-    ------
-    ConfigError
-        It cannot, or is none.
     """
     question = {"model": dict(model), "shape": dict(shape), "code": code}
-    _ask("freqmaps.models._verify", question, {"located": dict(located)}, where)
+    questions.add("freqmaps.models._verify", question, where, {"located": dict(located)})
 
 
-def is_open(component: components.Component) -> bool:
-    """Whether only building a component tells if its parameters are right: a user's own, or one that takes any text."""
-    if component.constants.get("ASKS_NETWORK"):
-        return False  # it is bound to the network, which builds it, too
-    texts = [p.annotation for p in component.parameters.values() if "Literal[" not in p.annotation]
-    return ":" in component.name or any(word in text for text in texts for word in ("str", "dict", "Any"))
+#: Kinds of component whose texts are names in the config, which the study looks up itself.
+_NAMES = ("pairing", "evaluation", "corruption", "item")
 
 
-def component(found: components.Component, parameters: Mapping[str, Any], classes: int, code: str, where: str) -> None:
-    """Check that a component can be built with its parameters, if only building it tells; else ask nothing.
+def is_open(component: components.Component, parameters: Mapping[str, Any]) -> bool:
+    """Whether only building a component tells if its parameters are right.
+
+    That is so for a user's own; and where a parameter that takes any text, or that the component names in ``ASKED``,
+    has not its default.
+    """
+    if ":" in component.name:
+        return True
+    asked, given = component.constants.get("ASKED", ()), components.current(component, parameters)
+    changed = [p for p in component.parameters.values() if given.get(p.name, p.default) != p.default]
+    return any(p.name in asked or (component.kind not in _NAMES and _is_any_text(p.annotation)) for p in changed)
+
+
+def _is_any_text(annotation: str) -> bool:
+    return "Literal[" not in annotation and any(word in annotation for word in ("str", "dict", "Any"))
+
+
+def component(
+    questions: Questions, found: components.Component, parameters: Mapping[str, Any], where: str, classes: int = 0
+) -> None:
+    """Have it checked that a component can be built with its parameters, if only building it tells.
 
     Parameters
     ----------
+    questions
+        Of the study; they are asked together.
     found, parameters
         The component, and its parameters as specs hold them.
-    classes
-        Of the dataset.
-    code
-        Digest of the component's code.
     where
         The place in the config, for messages.
-
-    Raises
-    ------
-    ConfigError
-        It cannot.
+    classes
+        Of the dataset, for an attack.
     """
-    if is_open(found):
-        question = {"kind": found.kind, "name": found.name, "parameters": dict(parameters), "classes": classes}
-        _ask("freqmaps.core.asked", question | {"code": code}, {}, where)
+    if found.constants.get("ASKS_NETWORK") or not is_open(found, parameters):
+        return  # what asks for the network is bound to it, which builds it, too
+    question = {"kind": found.kind, "name": found.name, "parameters": dict(parameters), "classes": classes}
+    tried = found.kind == "metric" and ":" in found.name
+    module = "freqmaps.correlation._verify" if tried else "freqmaps.core.asked"
+    questions.add(module, question | {"code": _digest(found)}, where)
 
 
-def basis(given: Mapping[str, Any], model: Mapping[str, Any], shape: Mapping[str, int], code: str, where: str) -> None:
-    """Check that a basis fits a network: that it has the layer named, say.
+def settings(questions: Questions, found: components.Component, resolved: Mapping[str, Any], where: str) -> None:
+    """Have it checked that settings fit together, which their class finds out when it is made.
 
     Parameters
     ----------
+    questions
+        Of the study; they are asked together.
+    found, resolved
+        The class, and its fields as specs hold them; it is made with those that it names in ``ASKED``.
+    where
+        The place in the config, for messages.
+    """
+    given = components.current(found, resolved)
+    asked = {name: given[name] for name in found.constants.get("ASKED", ()) if name in given}
+    if is_open(found, asked):
+        name = f"{found.module}:{found.function}"
+        question = {"kind": "settings", "name": name, "parameters": asked, "code": _digest(found)}
+        questions.add("freqmaps.core.asked", question, where)
+
+
+def _digest(found: components.Component) -> str:
+    return code.stage_digest([found.path])
+
+
+def basis(
+    questions: Questions, given: Mapping[str, Any], model: Mapping[str, Any], shape: Mapping[str, int],
+    code: str, where: str,
+) -> None:  # fmt: skip
+    """Have it checked that a basis fits a network: that it has the layer named, say.
+
+    Parameters
+    ----------
+    questions
+        Of the study; they are asked together.
     given, model
         ``kind`` and ``parameters`` of the basis; ``architecture`` and ``parameters`` of the model.
     shape
@@ -159,43 +195,6 @@ def basis(given: Mapping[str, Any], model: Mapping[str, Any], shape: Mapping[str
         Digest of the code of both: another network may have other layers.
     where
         The place in the config, for messages.
-
-    Raises
-    ------
-    ConfigError
-        It does not; with the nearest name.
     """
     question = {"basis": dict(given), "model": dict(model), "shape": dict(shape), "code": code}
-    _ask("freqmaps.maps._verify", question, {}, where)
-
-
-def _ask(
-    module: str, question: Mapping[str, Any], beside: Mapping[str, Any], where: str, *, again: bool = False
-) -> str:
-    """Have a module, run in a process of its own, answer a question that it has not answered yet."""
-    answer = cache_folder() / "checkpoints" / keys.key({"asked": module, **question})
-    if answer.exists() and not again:
-        return answer.read_text(encoding="utf-8").strip()
-    line = [sys.executable, "-m", module, json.dumps({**beside, **question})]
-    # A user's own modules are found there as they are here.
-    path = os.pathsep.join(dict.fromkeys(filter(None, [*sys.path, os.environ.get("PYTHONPATH")])))
-    done = subprocess.run(line, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": path})
-    if done.returncode == UNANSWERED:
-        return ""
-    if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it could not be loaded"
-        raise ConfigError(f"{where}: {reason}")
-    for note in done.stderr.splitlines():
-        if note.startswith(NOTE):
-            print(note, file=sys.stderr)
-    said = done.stdout.strip().splitlines()
-    _remember(answer, said[-1] if said else "")
-    return said[-1] if said else ""
-
-
-def _remember(answer: Path, said: str) -> None:
-    try:
-        answer.parent.mkdir(parents=True, exist_ok=True)
-        write_text(answer, said)
-    except OSError:
-        return  # a cache that cannot be written costs time, nothing else
+    questions.add("freqmaps.maps._verify", question, where)

@@ -141,9 +141,9 @@ class Run:
         )
         for section, setting in [(part, name) for part in ("maps", "group_maps") for name in self.run[part]]:
             basis, component = self._basis(section, setting)
-            if component.constants.get("ASKS_NETWORK"):
+            if component.constants.get("ASKS_NETWORK") or ":" in component.name:
                 digest = code.stage_digest([component.path, *(part.path for part in parts)])
-                precheck.basis(basis, model, shape, digest, f"{section}.{setting}.basis")
+                precheck.basis(self.graph.questions, basis, model, shape, digest, f"{section}.{setting}.basis")
 
     def _images(self) -> list[Place]:
         """Return the names of the images that are mapped: clean ones, and those of each attack."""
@@ -179,8 +179,7 @@ class Run:
         kind = given.pop("kind")
         component = components.find("attack", kind, f"attacks.{name}")
         parameters = components.resolve("attack", kind, given, where=f"attacks.{name}")
-        digest = code.stage_digest([component.path])
-        precheck.component(component, parameters, len(description.classes), digest, f"attacks.{name}")
+        precheck.component(self.graph.questions, component, parameters, f"attacks.{name}", len(description.classes))
         seed = keys.seed(self.config["seed"], "attacks", *names.values(), name)
         return [
             self.graph.add(
@@ -221,6 +220,12 @@ class Run:
         given = self.config["group_maps"][setting]
         split, stop = self._group_part(description, setting)
         spec, parts = self._setting("group_maps", setting, "freqmaps.group_maps.settings", "GroupMapSettings")
+        settings = spec["settings"]
+        if settings["stop"] == "k22" and ADVERSARIAL in given["images"] and not settings["alternate"]:
+            raise ConfigError(
+                f"group_maps.{setting}: 'stop: k22' needs the accuracy on clean images, which 'alternate: false' "
+                "leaves out; set stop to none, or alternate to true"
+            )
         if spec["basis"]["kind"] == "fourier":  # the field came later; specs from before it stay what they were
             del spec["basis"]
         spec["samples"] = {"split": split, "start": 0, "stop": stop}
@@ -260,7 +265,7 @@ class Run:
         basis, multiplied = self._basis(section, name)
         resolved = components.resolve("objective", kind, parameters, where=where)
         for part, chosen in ((component, resolved), (multiplied, basis["parameters"])):
-            precheck.component(part, chosen, 0, code.stage_digest([part.path]), where)
+            precheck.component(self.graph.questions, part, chosen, where)
         spec = {
             "objective": {"kind": kind, "parameters": resolved},
             "settings": components.fill(loop, given, where=where),

@@ -22,6 +22,7 @@ RANGES = {
     "robust_epsilon": "(0, 1)",
     "robust_steps": "[1, 10000)",
 }
+ASKED = ("schedule", "milestones", "keep", "robust_images")
 
 #: Settings that joined later, with the values at which every training ends in the weights that it had without them.
 NEUTRAL = {

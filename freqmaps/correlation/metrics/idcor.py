@@ -27,6 +27,8 @@ RANGES = {
     "constant": "[0, 1)",
 }
 NEUTRAL = {"cut": 0.0, "constant": 0.0}
+ASKED = ("estimator",)
+CHECK = "freqmaps.correlation._checks:idcor"
 LIBRARIES = ("numba", "scikit-dimension")
 
 _FEWEST = 4

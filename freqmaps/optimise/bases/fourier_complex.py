@@ -23,6 +23,7 @@ from freqmaps.spectra.half_planes import filtered, mirrored_
 from freqmaps.spectra.planes import multiplicity
 
 TINY: dict[str, object] = {}
+POOLED_BY = ("none", "mean")  # complex numbers have no largest one
 #: Stands for |M| = 0 where the penalty's slope just above 0 is wanted.
 SMALLEST = 1e-20
 

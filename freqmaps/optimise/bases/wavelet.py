@@ -21,6 +21,8 @@ from freqmaps.optimise.layouts import Coordinate, Grid
 TINY = {"levels": 2}
 RANGES = {"levels": "[1, 16)"}
 LIBRARIES = ("PyWavelets",)
+POOLED_BY = ("none",)  # neighbours mean nothing
+ASKS_NETWORK = True  # images must be halved ``levels`` times
 
 
 def analysis(name: str, n: int) -> NDArray[np.float64]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 TINY = {"penalty": 0.1}
 RANGES = {"penalty": "[0, 1e6)", "p": "[1, 1000)", "bound": "(0, 32]"}
+ASKED = ("penalty", "p", "bound")
 
 
 class Invariance:

@@ -49,6 +49,7 @@ _COLUMNS = (
 #: What the report calls the bases.
 LABELS = {
     "fourier": "Fourier amplitudes",
+    "fourier_normalised": "Fourier amplitudes, normalised image",
     "fourier_complex": "Fourier, complex",
     "phase": "Fourier phases",
     "dct": "cosines",

@@ -26,7 +26,7 @@ CAPTION = (
 )
 KIND = "figure"
 NEEDS = ("group_maps", "training")
-BASES = ("fourier",)
+BASES = ("fourier", "fourier_normalised")
 
 _DIFFERENCES = "RdBu_r"
 _CENTRES = {

@@ -7,8 +7,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from freqmaps.papers.k22._masks import Masks, global_masks
-from freqmaps.papers.k22._profiles import Profile, Rows, counts, profiles_of, trends
+from freqmaps.papers.k22._profiles import Profile, Profiles, Rows, counts, profiles_of, trends
 from freqmaps.publish.api import Figure
 from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, plain, quiet
 from freqmaps.results.reader import Inputs
@@ -22,48 +21,43 @@ CAPTION = (
     "direction and is in no sector."
 )
 KIND = "figure"
-NEEDS = ("group_maps", "training")
-BASES = ("fourier",)
+NEEDS = ("evaluation", "training")
+EVALUATIONS = ("group_map_energy",)
 DATA = ("published.yaml",)
-RANGES = {"bands": "[2, 10000)"}
 
 
 def build(
     inputs: Inputs,
     *,
-    bands: int = 32,
     dataset: str | None = None,
     model: str | None = None,
     group_maps: str | None = None,
 ) -> Figure:
-    """Draw energies and differences.
+    """Draw energies and differences; the evaluation says how many rings and sectors there are.
 
     Parameters
     ----------
     inputs
         The study's results.
-    bands
-        Rings, and sectors; the paper has 32. Small images have few frequencies: take fewer.
     dataset, model, group_maps
         The setting; None takes the study's first.
     """
-    masks = global_masks(inputs, dataset=dataset, model=model, group_maps=group_maps)
-    profiles = profiles_of(masks, bands)
-    names, natural = list(masks.regimes), masks.natural
+    profiles = profiles_of(inputs, dataset=dataset, model=model, group_maps=group_maps)
+    names, natural = list(profiles.regimes), profiles.natural
     compared = natural is not None and len(names) > 1
     with rc_context(STYLE):
         figure = new_figure(1.45 * len(names) + 0.8, 5.6 if compared else 3.0)
         panels = figure.subplots(4 if compared else 2, len(names), squeeze=False, sharex="row", sharey="row")
-        for number, profile in enumerate(profiles):
+        for number, profile in enumerate((profiles.radial, profiles.angular)):
             row = number * (2 if compared else 1)
             for column, name in enumerate(names):
                 _shares(panels[row, column], profile, name, natural)
-                panels[row, column].set_title(plain(masks.title(name)) if number == 0 else "", color=INK)
+                panels[row, column].set_title(plain(profiles.title(name)) if number == 0 else "", color=INK)
                 if compared and natural is not None:
-                    _difference(panels[row + 1, column], profile, name, natural, masks)
+                    _difference(panels[row + 1, column], profile, name, natural, profiles)
             _labels(panels[row : row + (2 if compared else 1)], profile)
-    notes = [*masks.notes(), *counts(profiles, masks, bands), *trends(masks, profiles)]
-    alt = f"Curves of energy by radius and by direction for {', '.join(masks.labels.values())}."
+    notes = [*profiles.notes(), *counts(profiles), *trends(profiles)]
+    alt = f"Curves of energy by radius and by direction for {', '.join(profiles.labels.values())}."
     return Figure(figure, notes, alt)
 
 
@@ -77,7 +71,7 @@ def _shares(axes: Axes, profile: Profile, name: str, natural: str | None) -> Non
     quiet(axes)
 
 
-def _difference(axes: Axes, profile: Profile, name: str, natural: str, masks: Masks) -> None:
+def _difference(axes: Axes, profile: Profile, name: str, natural: str, profiles: Profiles) -> None:
     if name == natural:
         axes.set_axis_off()
         return
@@ -87,7 +81,7 @@ def _difference(axes: Axes, profile: Profile, name: str, natural: str, masks: Ma
         several = min(len(first), len(second)) > 1
         sd = np.sqrt(first.var(axis=0, ddof=1) + second.var(axis=0, ddof=1)) if several else None
         _curve(axes, profile, first.mean(axis=0) - second.mean(axis=0), sd, VERMILION)
-    axes.set_title(plain(f"{masks.labels[name]} − {masks.labels[natural]}"), color=INK)
+    axes.set_title(plain(f"{profiles.labels[name]} − {profiles.labels[natural]}"), color=INK)
     quiet(axes)
 
 

@@ -18,6 +18,7 @@ from freqmaps.papers.k22._regimes import TRAINED
 from freqmaps.papers.k22._single import (
     Evaluation,
     Keyed,
+    as_made,
     draw_image,
     draw_map,
     drawn,
@@ -47,7 +48,7 @@ KIND = "figure"
 NEEDS = ("datasets", "maps", "group_maps", "evaluation", "training")
 EVALUATIONS = ("filtered_accuracy",)
 MAPS_OF = ("essential",)
-BASES = ("fourier",)
+BASES = ("fourier", "fourier_normalised")
 RANGES = {"masks": "[1, 100)", "classes": "[1, 100)", "draw": "[0, 2147483648)"}
 
 _KIND = "filtered_accuracy"
@@ -96,7 +97,7 @@ class _Shown:
 
 
 def _read(inputs: Inputs, masks: int, classes: int, draw: int) -> _Shown:
-    essential = [e for e in evaluations(inputs, _KIND) if e.parameters.get("images", ESSENTIAL) == ESSENTIAL]
+    essential = [e for e in as_made(evaluations(inputs, _KIND)) if e.parameters.get("images", ESSENTIAL) == ESSENTIAL]
     essential = [e for e in essential if e.rows["n"].any()]
     if not essential:
         raise FreqmapsError(
@@ -108,7 +109,9 @@ def _read(inputs: Inputs, masks: int, classes: int, draw: int) -> _Shown:
     labels = sorted({int(c) for c in told["label"]})[:classes]
     ids = {c: drawn(sorted(set(told.loc[told["label"] == c, "sample"])), masks, draw) for c in labels}
     wanted = [s for c in labels for s in ids[c]]
-    store = inputs.maps(**e.place, maps=str(e.parameters["maps"]), images=ESSENTIAL, samples=wanted, variables=["map"])
+    store = inputs.maps(
+        **e.place, maps=str(e.parameters["maps"]), images=ESSENTIAL, samples=wanted, variables=["map"], basis=None
+    )
     first = [ids[c][0] for c in labels]
     data = inputs.dataset(e.names["dataset"], samples=first)
     return _Shown(
@@ -127,7 +130,7 @@ def _read(inputs: Inputs, masks: int, classes: int, draw: int) -> _Shown:
 def _class_masks(inputs: Inputs, e: Evaluation) -> dict[int, NDArray[np.float32]]:
     """Return the masks of classes of the same network, each class's first; none if it has none."""
     for result in inputs.select("group_maps", **e.place, images=ESSENTIAL):
-        store = inputs.group_maps(**result.names)
+        store = inputs.group_maps(**result.names, basis=None)
         found: dict[int, NDArray[np.float32]] = {}
         for label, values in zip(store["label"].values.tolist(), store["map"].values, strict=True):
             if label >= 0:

@@ -17,6 +17,7 @@ from freqmaps.papers.k22._regimes import described
 from freqmaps.papers.k22._single import (
     Evaluation,
     Keyed,
+    as_made,
     draw_image,
     draw_map,
     evaluations,
@@ -47,7 +48,7 @@ KIND = "figure"
 NEEDS = ("datasets", "attacks", "maps", "evaluation", "training")
 EVALUATIONS = ("filtered_accuracy",)
 MAPS_OF = ("essential", "transferred")
-BASES = ("fourier",)
+BASES = ("fourier", "fourier_normalised")
 RANGES = {"images": "[1, 100)"}
 
 _KIND = "filtered_accuracy"
@@ -106,7 +107,7 @@ class _Row:
 def _rows(inputs: Inputs) -> list[_Row]:
     """Return the first network's masks, then those of others of its kind that were shown the same attacked images."""
     found: list[_Row] = []
-    for e in evaluations(inputs, _KIND):
+    for e in as_made(evaluations(inputs, _KIND)):
         if not e.rows["n"].any():  # the attack succeeded on no image that its network has right
             continue
         told = sample_rows(inputs, _KIND, e)
@@ -151,7 +152,7 @@ class _Pictures:
             **{**place, "training": row.against}, attack=row.attack, samples=ids, variables=["adversarial"]
         )
         setting = str(row.evaluation.parameters["maps"])
-        maps = inputs.maps(**place, maps=setting, **row.maps, samples=ids, variables=["map"])
+        maps = inputs.maps(**place, maps=setting, **row.maps, samples=ids, variables=["map"], basis=None)
         return _Pictures(to_unit(clean["image"].values), attack["adversarial"].values, maps["map"].values)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 
 import numpy as np
@@ -10,128 +9,65 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from freqmaps.core.errors import FreqmapsError
-from freqmaps.core.images import ESSENTIAL, images_of
 from freqmaps.inference.verdicts import trend
-from freqmaps.papers.k22._regimes import Regime, described, regime
-from freqmaps.papers.k22._single import PLACE, maps_of
+from freqmaps.papers.k22._exceeding import AS_MADE, READINGS, Case, Reading, case_of
+from freqmaps.papers.k22._regimes import described
 from freqmaps.publish.api import Figure
 from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, quiet
-from freqmaps.results.reader import Inputs, Result
-from freqmaps.spectra.bands import band_energy, ring_edges, rings, sector_angles, sectors, shares
-from freqmaps.spectra.exceedance import Exceedance, band_exceedance
+from freqmaps.results.reader import Inputs
+from freqmaps.spectra.exceedance import Exceedance
 
 TITLE = "Where the adversarially trained network's masks have more energy than the natural network's"
 CAPTION = (
     "Per cent of images whose mask has the larger share of its energy (the square of its entries) in a ring of radii "
-    "(left) or a sector of directions (right), with Clopper and Pearson's 95 % interval. Orange: the mask of the "
-    "adversarially trained network for the attacked image against that of the natural network for the clean one, as in "
-    "the paper. Blue, not in the paper: both masks of the clean image. Dashed: as often more as less."
+    "(top) or a sector of directions (bottom), with Clopper and Pearson's 95 % interval. Left, orange: as the paper "
+    "describes it, the mask of the adversarially trained network for the attacked image against that of the natural "
+    "network for the clean one. Right, orange: as the released code computes it, from masks of clean images for both "
+    "networks, those of the natural one with every entry above 0 set to 1, and with ties as no more. Blue, on both "
+    "sides: masks of clean images as they were made. Dashed: as often more as less."
 )
 KIND = "figure"
-NEEDS = ("maps", "training")
-MAPS_OF = ("essential", "transferred")
-BASES = ("fourier",)
-RANGES = {"bands": "[2, 10000)"}
+NEEDS = ("evaluation", "training")
+EVALUATIONS = ("map_energy",)
 
 Rows = NDArray[np.float64]
 
 
-def build(inputs: Inputs, *, bands: int = 32) -> Figure:
-    """Draw the shares of images, by radius and by direction.
+def build(inputs: Inputs) -> Figure:
+    """Draw the shares of images, by radius and by direction, in both readings.
 
     Parameters
     ----------
     inputs
         The study's results.
-    bands
-        Rings, and sectors; the paper has 32. Small images have few frequencies: take fewer.
     """
-    case = _read(inputs)
-    height, width = case.natural.shape[-2:]
-    edges = ring_edges(height, width, bands)
-    kinds = (
-        ("radius, cycles per image", (edges[1:] + edges[:-1]) / 2, rings(height, width, bands)),
-        ("direction, degrees", np.rad2deg(sector_angles(bands)), sectors(height, width, bands)),
-    )
+    case = case_of(inputs)
     with rc_context(STYLE):
-        figure = new_figure(7.0, 2.7)
-        panels = figure.subplots(1, 2, sharey=True)
-        for axes, (label, places, index) in zip(panels, kinds, strict=True):
-            used = np.isin(np.arange(bands), index)
-            _curve(axes, places, used, case.compare(case.clean, index, bands), BLUE, "$M_{A,x}$ against $M_{N,x}$")
-            _curve(
-                axes,
-                places,
-                used,
-                case.compare(case.attacked, index, bands),
-                VERMILION,
-                "$M_{A,x_A}$ against $M_{N,x}$",
-            )
-            _frame(axes, label)
-        panels[1].set_xticks([0, 45, 90, 135, 180])
-        panels[0].set_ylabel("% of images", color=MUTED)
-        panels[0].legend(frameon=False, fontsize=7, loc="best")
-    alt = "Two panels of two curves, by radius and by direction, around 50 per cent."
-    return Figure(figure, _notes(case, kinds, bands), alt)
+        figure = new_figure(7.0, 4.8)
+        panels = figure.subplots(2, 2, sharex="row", sharey=True)
+        for row, (measure, label) in enumerate(
+            (("radial", "radius, cycles per image"), ("angular", "direction, degrees"))
+        ):
+            for axes, reading in zip(panels[row], READINGS, strict=True):
+                for one, colour in ((AS_MADE, BLUE), (reading, VERMILION)):
+                    _curve(axes, case, measure, one, colour)
+                axes.set_title(reading.name if row == 0 else "", color=INK)
+                _frame(axes, label)
+            panels[row, 0].set_ylabel("% of images", color=MUTED)
+        for axes in panels[1]:
+            axes.set_xticks([0, 45, 90, 135, 180])
+        for axes in panels[0]:
+            axes.legend(frameon=False, fontsize=7, loc="best")
+    alt = "Four panels of two curves around 50 per cent: by radius and by direction, as described and as released."
+    return Figure(figure, _notes(case), alt)
 
 
-@dataclass(frozen=True)
-class _Case:
-    """Energies M², channels added, (n, ky, kx): the natural network's of x, the other's of x_A and of x."""
-
-    names: dict[str, str]
-    regimes: dict[str, Regime]
-    natural: Rows
-    attacked: Rows
-    clean: Rows
-    counts: tuple[int, int, int]
-
-    def compare(self, first: Rows, index: NDArray[np.int64], bands: int) -> Exceedance:
-        """Compare the shares of energy in each band with those of the natural network's masks."""
-        # Rounded, so that dust (an entry of 1e-8 has an energy of 1e-16) and the order of sums decide nothing.
-        ours, theirs = (shares(band_energy(energy, index, bands)).round(12) for energy in (first, self.natural))
-        return band_exceedance(ours, theirs)
-
-
-def _read(inputs: Inputs) -> _Case:
-    robust, natural, attack = _pair(inputs)
-    setting = robust.names["maps"]
-    wanted = (
-        ({k: natural[k] for k in PLACE}, images_of(ESSENTIAL)),
-        ({k: robust.names[k] for k in PLACE}, {k: robust.names[k] for k in images_of(ESSENTIAL)}),
-        ({k: robust.names[k] for k in PLACE}, images_of(ESSENTIAL)),
-    )
-    ids = [inputs.maps(**p, maps=setting, **of, variables=["label"])["sample"].values.tolist() for p, of in wanted]
-    common = [s for s in ids[0] if s in set(ids[1]) & set(ids[2])]
-    energies = []
-    for place, of in wanted:
-        maps = inputs.maps(**place, maps=setting, **of, samples=common, variables=["map"])["map"].values
-        energies.append(np.square(maps.astype(np.float64)).sum(axis=1))
-    names = {**{k: robust.names[k] for k in ("dataset", "model", "seed")}, "maps": setting, "attack": attack}
-    regimes = {p["training"]: regime(inputs, p) for p, _ in wanted[:2]}
-    return _Case(names, regimes, energies[0], energies[1], energies[2], (len(ids[0]), len(ids[1]), len(ids[2])))
-
-
-def _pair(inputs: Inputs) -> tuple[Result, dict[str, str], str]:
-    """Return the first masks of attacked images of a network trained on such, and the natural network attacked."""
-    for result in inputs.select("maps"):
-        natural = {**{k: result.names[k] for k in PLACE}, "training": result.names["against"]}
-        if maps_of(result) != "transferred" or regime(inputs, result.names).letter != "A":
-            continue
-        there = inputs.select("maps", **natural, maps=result.names["maps"], images=ESSENTIAL)
-        if there and regime(inputs, natural).letter == "N":
-            return result, natural, result.names["attack"]
-    raise FreqmapsError(
-        "no adversarially trained network has maps of images attacked on a natural one; add a run with 'against'"
-    )
-
-
-def _curve(axes: Axes, places: Rows, used: NDArray[np.bool_], found: Exceedance, colour: str, label: str) -> None:
-    x, share, low, high = (
-        100 * v[used] if v is not places else v[used] for v in (places, found.share, found.low, found.high)
-    )
-    axes.plot(x, share, color=colour, linewidth=1.2, marker="o", markersize=2.5 if len(x) < 20 else 0, label=label)
+def _curve(axes: Axes, case: Case, measure: str, reading: Reading, colour: str) -> None:
+    found, places, used = case.compare(measure, reading), case.places(measure), case.used(measure)
+    x = places[used]
+    share, low, high = (100 * v[used] for v in (found.share, found.low, found.high))
+    size = 2.5 if len(x) < 20 else 0
+    axes.plot(x, share, color=colour, linewidth=1.2, marker="o", markersize=size, label=reading.label)
     axes.fill_between(x, low, high, color=colour, alpha=0.22, linewidth=0)
 
 
@@ -142,42 +78,44 @@ def _frame(axes: Axes, label: str) -> None:
     quiet(axes)
 
 
-def _notes(case: _Case, kinds: tuple[tuple[str, Rows, NDArray[np.int64]], ...], bands: int) -> list[str]:
-    names, (natural, attacked, clean) = case.names, case.counts
-    n = len(case.natural)
-    low, also = (_low(case, energy) for energy in (case.attacked, case.clean))
+def _notes(case: Case) -> list[str]:
+    natural, attacked, clean = case.counts
+    lows = [case.low(reading) for reading in READINGS]
     notes = [
-        f"Shown: {', '.join(f'{k} {v}' for k, v in names.items())}. {described(case.regimes)}",
-        f"{n} images have all three masks, of {natural} with a natural mask, {attacked} with one of the attacked image "
-        f"and {clean} with one of the clean image.",
-        trend(
-            "the adversarially trained network's masks of attacked images have more of their energy at low frequencies",
-            [(float(low.low[0]), float(low.high[0]))],
-            f"the share below half the largest radius is the larger in {_percent(low)} of images; with both masks of "
-            f"the clean image, which the paper does not have, in {_percent(also)}",
-            region=(0.5, inf),
-            section="3.2, figure 7",
-            reported="in most images",
-            n=n,
-        ),
+        f"Shown: {', '.join(f'{k} {v}' for k, v in case.names.items())}. {described(case.regimes)}",
+        f"{case.n} images have all three masks, of {natural} with a natural mask, {attacked} with one of the attacked "
+        f"image and {clean} with one of the clean image.",
+        *(_claim(case, reading, low) for reading, low in zip(READINGS, lows, strict=True)),
+        f"From one reading to the other, the share of images with more of their energy at low frequencies goes from "
+        f"{_percent(lows[0])} to {_percent(case.low(AS_MADE))} with masks of the clean image for both networks, and to "
+        f"{_percent(lows[1])} with the natural network's masks made binary and ties as no more.",
     ]
-    for (_, _, index), what in zip(kinds, ("rings", "sectors"), strict=True):
-        empty = bands - len(set(index.ravel().tolist()) - {-1})
+    for measure, what in (("radial", "rings"), ("angular", "sectors")):
+        empty = int((~case.used(measure)).sum())
         if empty:
-            notes.append(f"{empty} of {bands} {what} hold no frequency of an image of this size and are left out.")
-    compared = case.compare(case.attacked, kinds[0][2], bands)
+            notes.append(f"{empty} of {case.bands} {what} hold no frequency of an image of this size and are left out.")
+    compared = case.compare("radial", READINGS[0])
     if compared.n_dropped:
         notes.append(f"{compared.n_dropped} images are left out of the curves: one of their masks is 0 everywhere.")
-    tied = compared.ties[np.isin(np.arange(bands), kinds[0][2])].sum()
+    tied = compared.ties[case.used("radial")].sum()
     if tied:
         notes.append(
-            f"Equal energies, as in rings that both masks leave empty, count half: {tied} of the comparisons by radius."
+            "Equal energies, as in rings that both masks leave empty, count half, as released not at all: as described "
+            f"{tied} of the comparisons by radius."
         )
     return notes
 
 
-def _low(case: _Case, energy: Rows) -> Exceedance:
-    return case.compare(energy, rings(energy.shape[-2], energy.shape[-1], 2), 2)
+def _claim(case: Case, reading: Reading, low: Exceedance) -> str:
+    return trend(
+        "the adversarially trained network's masks have more of their energy at low frequencies",
+        [(float(low.low[0]), float(low.high[0]))],
+        f"{reading.means}, the share below half the largest radius is the larger in {_percent(low)} of images",
+        region=(0.5, inf),
+        section="3.2, figure 7",
+        reported="in most images",
+        n=low.n,
+    ).at(reading.name)
 
 
 def _percent(found: Exceedance) -> str:

@@ -25,7 +25,7 @@ CAPTION = (
 )
 KIND = "table"
 NEEDS = ("evaluation", "group_maps", "training", "datasets")
-BASES = ("fourier",)
+BASES = ("fourier", "fourier_normalised")
 EVALUATIONS = ("group_accuracy",)
 DATA = ("published.yaml",)
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from freqmaps.core.images import called
 from freqmaps.inference.intervals import paired_change
-from freqmaps.inference.verdicts import trend
+from freqmaps.inference.verdicts import placed, trend
 from freqmaps.papers.k22._regimes import described
 from freqmaps.papers.k22._single import Evaluation, Keyed, Row, evaluations, keyed, map_names, naming
 from freqmaps.publish.api import Column, Table
@@ -22,7 +22,8 @@ CAPTION = (
     "map of each image. The images are those that the network has right and on which the attack succeeded, so that "
     "without a filter it is right on every x and on no x_A, by choice. Intervals are Wilson's, 95 %. Not in the paper: "
     "the complement on x_A, the map of another image (of the same or of another class, drawn at random), the own map "
-    "with its entries at random frequencies, and networks other than the natural one."
+    "with its entries at random frequencies, and networks other than the natural one. Binary maps have every entry above "
+    "0 set to 1: so the released code leaves its stored maps when it has made complements."
 )
 KIND = "table"
 NEEDS = ("evaluation", "attacks", "maps", "training", "datasets")
@@ -78,6 +79,7 @@ def _records(inputs: Inputs, e: Evaluation, attack: str, rows: pd.DataFrame) -> 
     scope = columns["scope"] if row == "N" else ""
     place = {
         **names,
+        "reading": _reading(e),
         "mapped": mapped,
         "against": against,
         "network": e.label,
@@ -87,6 +89,10 @@ def _records(inputs: Inputs, e: Evaluation, attack: str, rows: pd.DataFrame) -> 
         place | {"filter": name} | _values(by, name, columns) | {"scope": f"{e.label}: {scope}" if scope else ""}
         for name in _FILTERS
     ]
+
+
+def _reading(e: Evaluation) -> str:
+    return str(e.parameters.get("reading", "made"))
 
 
 def _values(by: Keyed, name: str, columns: dict[str, Any]) -> dict[str, Any]:
@@ -108,6 +114,7 @@ def _notes(e: Evaluation, attack: str, rows: pd.DataFrame, bounds: dict[str, flo
         f" made against {some['against']}" if some["against"] != e.place["training"] else ""
     )
     start += ", maps of x_A" if transferred else ""
+    start += ", binary maps" if _reading(e) == "binary" else ""
     without = (
         "it takes the attacked image for another class, or the attack had failed"
         if transferred
@@ -120,7 +127,7 @@ def _notes(e: Evaluation, attack: str, rows: pd.DataFrame, bounds: dict[str, flo
         f"attack failed{'' if own else ' or which its own network had wrong anyway'}."
     ]
     if n and e.regime.letter == "N" and not transferred:
-        notes += [f"{start}: {sentence}" for sentence in _trends(by, bounds)]
+        notes += placed(start, _trends(by, bounds))
     return notes
 
 
@@ -167,11 +174,12 @@ def _points(share: float) -> str:
 
 def _naming_columns(frame: pd.DataFrame, varying: list[str]) -> list[Column]:
     shown = [Column(key, key.capitalize()) for key in varying if key != "training"]
-    several = frame["maps_of"].nunique() > 1
+    several, readings = (frame[name].nunique() > 1 for name in ("maps_of", "reading"))
     return [
         *shown,
         Column("network", "Network"),
         *([Column("maps_of", "Maps of")] if several else []),
+        *([Column("reading", "Maps")] if readings else []),
         Column("filtered_by", "Filter"),
     ]
 

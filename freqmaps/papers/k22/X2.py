@@ -23,7 +23,7 @@ CAPTION = (
 )
 KIND = "table"
 NEEDS = ("group_maps", "training")
-BASES = ("fourier",)
+BASES = ("fourier", "fourier_normalised")
 RANGES = {"top": "(0, 1)", "bands": "[3, 10000)", "permutations": "[1, 1e6)"}
 
 _KINDS: dict[str, Callable[[Mask, Mask], bool]] = {

@@ -34,15 +34,10 @@ class Mask:
     start: int
     values: NDArray[np.float64]
 
-    @property
-    def energy(self) -> NDArray[np.float64]:
-        """The plane M², channels added: (ky, kx)."""
-        return np.asarray(np.square(self.values).sum(axis=0), dtype=np.float64)
-
 
 @dataclass(frozen=True)
-class Masks:
-    """The masks of all networks of one dataset, model and setting.
+class Networks:
+    """The networks of one dataset and model that have masks of one setting.
 
     Attributes
     ----------
@@ -50,13 +45,10 @@ class Masks:
         Names of ``dataset``, ``model`` and ``group_maps``.
     regimes
         By the training's name, in the paper's order.
-    every
-        All masks: by regime, seed, start.
     """
 
     setting: Mapping[str, str]
     regimes: Mapping[str, Regime]
-    every: list[Mask]
 
     @property
     def labels(self) -> dict[str, str]:
@@ -68,23 +60,39 @@ class Masks:
         """The naturally trained network's training, the first if there are several."""
         return next((name for name, found in self.regimes.items() if found.letter == "N"), None)
 
-    def of(self, training: str) -> list[Mask]:
-        """Return the masks of one training from the settings' initial value, one per seed."""
-        return [m for m in self.every if m.training == training and m.start == 0]
-
     def title(self, training: str) -> str:
         """Return a panel's title: the label, and what the letter stands for."""
         label, letter = self.labels[training], self.regimes[training].letter
         return f"{label}: {TRAINED[letter]}" if label == letter else label
 
-    def notes(self) -> list[str]:
-        """Return sentences that say which networks and masks these are."""
-        seeds = {name: len(self.of(name)) for name in self.regimes}
+    def told(self, seeds: Mapping[str, int]) -> list[str]:
+        """Return sentences that say which networks and masks these are, given how many networks each training has."""
         counts = set(seeds.values())
         told = f"{counts.pop()}" if len(counts) == 1 else ", ".join(f"{self.labels[n]} {k}" for n, k in seeds.items())
         names = {"dataset": "dataset", "model": "model", "group_maps": "mask setting"}
         shown = ", ".join(f"{names[k]} {v}" for k, v in self.setting.items())
         return [f"Shown: {shown}; networks (seeds) per regime: {told}.", described(self.regimes)]
+
+
+@dataclass(frozen=True)
+class Masks(Networks):
+    """The masks of all networks of one dataset, model and setting.
+
+    Attributes
+    ----------
+    every
+        All masks: by regime, seed, start.
+    """
+
+    every: list[Mask]
+
+    def of(self, training: str) -> list[Mask]:
+        """Return the masks of one training from the settings' initial value, one per seed."""
+        return [m for m in self.every if m.training == training and m.start == 0]
+
+    def notes(self) -> list[str]:
+        """Return sentences that say which networks and masks these are."""
+        return self.told({name: len(self.of(name)) for name in self.regimes})
 
 
 def global_masks(
@@ -127,7 +135,7 @@ def _of_all(result: Result) -> bool:
 
 
 def _read(inputs: Inputs, result: Result) -> list[Mask]:
-    store = inputs.group_maps(**result.names)
+    store = inputs.group_maps(**result.names, basis=None)
     values = store["map"].values.astype(np.float64)
     starts = store["start"].values.tolist()
     return [

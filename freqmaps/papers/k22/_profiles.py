@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
+from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.images import ESSENTIAL
 from freqmaps.inference.intervals import difference_interval
 from freqmaps.inference.verdicts import Interval, trend
-from freqmaps.papers.k22._masks import Masks
+from freqmaps.papers.k22._masks import Networks
+from freqmaps.papers.k22._regimes import regime
 from freqmaps.publish.published import published
-from freqmaps.spectra.bands import BANDS, angular_energy, radial_energy, ring_edges, rings, sector_angles, sectors
-from freqmaps.spectra.profiles import low_share, profile_ranges
+from freqmaps.results.reader import Inputs
+from freqmaps.spectra.profiles import profile_ranges
 
 Rows = NDArray[np.float64]
 
@@ -40,42 +45,123 @@ class Profile:
     shares: dict[str, Rows]
 
 
-def profiles_of(masks: Masks, bands: int = BANDS) -> tuple[Profile, Profile]:
-    """Return the radial and the angular profile of all masks."""
-    energies = {name: np.array([m.energy for m in masks.of(name)]) for name in masks.regimes}
-    height, width = next(iter(energies.values())).shape[1:]
-    edges = ring_edges(height, width, bands)
-    places = ((edges[1:] + edges[:-1]) / 2, np.rad2deg(sector_angles(bands)))
-    found = []
-    for name, place, index, shares in zip(
-        ("radius", "direction"), places, (rings, sectors), (radial_energy, angular_energy), strict=True
-    ):
-        used = np.bincount(index(height, width, bands).clip(-1).ravel() + 1, minlength=bands + 1)[1:] > 0
-        rows = {training: _known(shares(energy, bands)) for training, energy in energies.items()}
-        found.append(Profile(name, place, used, rows))
-    return found[0], found[1]
+@dataclass(frozen=True)
+class Profiles(Networks):
+    """The energies of the masks of all images, as the evaluation ``group_map_energy`` found them.
+
+    Attributes
+    ----------
+    radial, angular
+        By radius and by direction.
+    low
+        (seeds,) by training: shares of the energy below half the largest radius, NaN for a mask without energy.
+    """
+
+    radial: Profile
+    angular: Profile
+    low: dict[str, Rows]
+
+    @property
+    def bands(self) -> int:
+        """Rings, and sectors."""
+        return len(self.radial.places)
+
+    def notes(self) -> list[str]:
+        """Return sentences that say which networks and masks these are."""
+        return self.told({name: len(values) for name, values in self.low.items()})
 
 
-def trends(masks: Masks, profiles: tuple[Profile, Profile]) -> list[str]:
+def profiles_of(
+    inputs: Inputs, *, dataset: str | None = None, model: str | None = None, group_maps: str | None = None
+) -> Profiles:
+    """Read the energies of the masks of all clean images, made from the settings' initial value.
+
+    Parameters
+    ----------
+    inputs
+        Results of the stages ``evaluation`` and ``training``.
+    dataset, model, group_maps
+        The setting; None takes the study's first that fits.
+
+    Raises
+    ------
+    FreqmapsError
+        There is no such mask.
+    """
+    wanted = {"dataset": dataset, "model": model, "group_maps": group_maps}
+    asked = {k: v for k, v in wanted.items() if v is not None}
+    found = [one for one in _read(inputs) if all(one.setting[k] == v for k, v in asked.items())]
+    if not found:
+        told = ", ".join(f"{k} '{v}'" for k, v in asked.items()) or "any name"
+        raise FreqmapsError(
+            f"no energies of a mask of all clean images for {told}; add an evaluation 'group_map_energy' of a setting "
+            "with 'groups: all' to a run"
+        )
+    setting = found[0].setting
+    # Evaluations of several networks may name the same masks.
+    chosen = {(one.training, one.seed): one for one in found if one.setting == setting and one.bands == found[0].bands}
+    place = {key: setting[key] for key in ("dataset", "model")}
+    regimes = {one.training: regime(inputs, place | {"training": one.training}) for one in chosen.values()}
+    ordered = dict(sorted(regimes.items(), key=lambda entry: entry[1].rank))
+    rows = {t: [chosen[k] for k in sorted(chosen, key=lambda k: int(k[1])) if k[0] == t] for t in ordered}
+    low = {t: np.array([one.arrays["low"].item() for one in ones]) for t, ones in rows.items()}
+    return Profiles(setting, ordered, _profile("radial", rows), _profile("angular", rows), low)
+
+
+@dataclass(frozen=True)
+class _One:
+    """One mask: its setting, its network, and its energies, without the dimension ``map``."""
+
+    setting: dict[str, str]
+    training: str
+    seed: str
+    arrays: xr.Dataset
+
+    @property
+    def bands(self) -> int:
+        return self.arrays.sizes["radius"]
+
+
+def _read(inputs: Inputs) -> Iterator[_One]:
+    for result in inputs.select("evaluation"):
+        kind, parameters = result.component("evaluation") or ("", {})
+        if kind != "group_map_energy":
+            continue
+        rows = inputs.evaluations(kind, **result.names)
+        arrays = inputs.arrays(**result.names)
+        names = {key: result.names[key] for key in ("dataset", "model")} | {"group_maps": parameters["group_maps"]}
+        for position, row in enumerate(rows.to_dict("records")):
+            if row["images"] == ESSENTIAL and row["label"] < 0 and row["start"] == 0:
+                yield _One(names, str(row["masks_of"]), result.names["seed"], arrays.isel(map=position))
+
+
+def _profile(measure: str, rows: Mapping[str, Sequence[_One]]) -> Profile:
+    name, unit = {"radial": ("radius", "in_ring"), "angular": ("direction", "in_sector")}[measure]
+    some = next(iter(rows.values()))[0].arrays
+    shares = {t: _known(np.array([one.arrays[measure].values for one in ones])) for t, ones in rows.items()}
+    return Profile(name, some[name].values, some[unit].values > 0, shares)
+
+
+def trends(profiles: Profiles) -> list[str]:
     """Return the sentences on the paper's trends, for the regimes that are there beside the natural one."""
-    natural, said = masks.natural, list[str]()
+    natural, said = profiles.natural, list[str]()
     for entry in published("K22-F4")["trends"] if natural else []:
-        for name, found in masks.regimes.items():
+        for name, found in profiles.regimes.items():
             if found.letter == entry["row"]:
-                told = (
-                    _low(masks, name, natural) if entry["measure"] == "low" else _direction(profiles[1], name, natural)
+                low = entry["measure"] == "low"
+                interval, evidence = (
+                    _low(profiles, name, natural) if low else _direction(profiles.angular, name, natural)
                 )
-                interval, evidence = told
                 region = (0.0, inf) if entry["sign"] > 0 else (-inf, 0.0)
                 said.append(trend(entry["claim"], [interval], evidence, region=region, section="3.1, figure 4"))
     return said
 
 
-def _low(masks: Masks, name: str, natural: str | None) -> tuple[Interval, str]:
+def _low(profiles: Profiles, name: str, natural: str | None) -> tuple[Interval, str]:
     """Return the interval of the change in the share of low frequencies, and what it is."""
-    values = [_known(low_share(np.array([m.energy for m in masks.of(n)]))).tolist() for n in (name, str(natural))]
+    values = [_known(profiles.low[n]).tolist() for n in (name, str(natural))]
     found = difference_interval(values[0], values[1])
-    label = masks.labels[name]
+    label = profiles.labels[name]
     means = " and ".join(f"{100 * np.mean(v):.1f} % ({n})" for n, v in zip((label, "N"), values, strict=True) if v)
     bounds = f"95 % interval over seeds {_points(found.low)} to {_points(found.high)}"
     if found.low != found.low:
@@ -114,15 +200,17 @@ def _known(values: Rows) -> Rows:
     return kept
 
 
-def counts(profiles: tuple[Profile, Profile], masks: Masks, bands: int) -> list[str]:
+def counts(profiles: Profiles) -> list[str]:
     """Return sentences on bands without frequencies and masks without energy."""
     notes = []
-    for profile, what in zip(profiles, ("rings", "sectors"), strict=True):
+    for profile, what in zip((profiles.radial, profiles.angular), ("rings", "sectors"), strict=True):
         empty = int((~profile.used).sum())
         if empty:
-            notes.append(f"{empty} of {bands} {what} hold no frequency of an image of this size and are left out.")
+            notes.append(
+                f"{empty} of {profiles.bands} {what} hold no frequency of an image of this size and are left out."
+            )
         for name, rows in profile.shares.items():
-            lost = len(masks.of(name)) - len(rows)
+            lost = len(profiles.low[name]) - len(rows)
             if lost:
-                notes.append(f"{lost} of {masks.labels[name]}'s masks have no energy by {profile.name}; left out.")
+                notes.append(f"{lost} of {profiles.labels[name]}'s masks have no energy by {profile.name}; left out.")
     return notes

@@ -71,6 +71,11 @@ def evaluations(inputs: Inputs, kind: str) -> list[Evaluation]:
     return sorted(found, key=lambda e: e.regime.rank)
 
 
+def as_made(found: Sequence[Evaluation]) -> list[Evaluation]:
+    """Return the evaluations whose maps are as they were made, not binary ones: those that figures show."""
+    return [e for e in found if e.parameters.get("reading", "made") == "made"]
+
+
 def sample_rows(inputs: Inputs, kind: str, evaluation: Evaluation) -> pd.DataFrame:
     """Return an evaluation's rows about single samples."""
     return Inputs(inputs.select("evaluation", **evaluation.names)).evaluations(kind, "samples.csv")

@@ -74,7 +74,7 @@ def build_report(
         maps=map_table(inputs),
         workflow=Markup(render(workflow)),
         stages=_stages(inputs),
-        provenance=_provenance(inputs, origin or {"freqmaps": __version__}),
+        provenance=provenance(inputs, origin or {"freqmaps": __version__}),
         libraries=_libraries(inputs),
         runs=_runs(inputs),
         config=yaml.safe_dump(dict(study), sort_keys=False, allow_unicode=True, width=100),
@@ -150,7 +150,7 @@ def _stages(inputs: Inputs) -> Table:
     return Table(pd.DataFrame(rows, columns=[c.name for c in columns]), [], columns)
 
 
-def _provenance(inputs: Inputs, origin: Mapping[str, Any]) -> list[tuple[str, str]]:
+def provenance(inputs: Inputs, origin: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return label and value: what made the page, what made the results, and when."""
     made = [r.manifest.get("provenance", {}) for r in inputs.results]
     dates = sorted(str(p["date"]) for p in made if p.get("date"))

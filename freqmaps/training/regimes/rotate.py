@@ -11,6 +11,7 @@ from freqmaps.training.regimes._affine import Warped, check_ends
 from freqmaps.training.regimes._api import Regime
 
 RANGES = {"low": "(-720, 720)", "high": "(-720, 720)"}
+ASKED = ("low", "high")
 TINY = {"low": -20.0, "high": 20.0}
 
 

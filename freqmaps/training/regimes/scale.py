@@ -11,6 +11,7 @@ from freqmaps.training.regimes._affine import Warped, check_ends
 from freqmaps.training.regimes._api import Regime
 
 RANGES = {"low": "(0, 100)", "high": "(0, 100)"}
+ASKED = ("low", "high")
 TINY = {"low": 0.8, "high": 1.2}
 
 

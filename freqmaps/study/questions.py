@@ -1,0 +1,128 @@
+"""Questions that a study puts to another process, which may import torch and a user's modules; answers are kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from freqmaps.core.asked import NOTE, UNANSWERED
+from freqmaps.core.cache import cache_folder
+from freqmaps.core.errors import ConfigError
+from freqmaps.core.files import write_text
+from freqmaps.provenance import keys
+
+DECIDES_NUMBERS = False
+
+
+class Questions:
+    """Questions whose only answer is a refusal: collected, and put to one process together, each once."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Path, tuple[str, str, str]] = {}
+
+    def add(
+        self, module: str, question: Mapping[str, Any], where: str, beside: Mapping[str, Any] | None = None
+    ) -> None:
+        """Note a question that has not been answered yet.
+
+        Parameters
+        ----------
+        module
+            Its ``main`` answers: it raises, or not.
+        question
+            JSON; the answer is remembered by it.
+        where
+            The place in the config, for messages.
+        beside
+            What the module is told beside it, and decides no answer.
+        """
+        kept = _kept(module, question)
+        if not kept.exists():
+            self._waiting.setdefault(kept, (module, json.dumps({**(beside or {}), **question}), where))
+
+    def ask(self) -> None:
+        """Have all questions answered.
+
+        Raises
+        ------
+        ConfigError
+            The first one that is refused.
+        """
+        if not self._waiting:
+            return
+        asked = list(self._waiting.values())
+        done = _run(["freqmaps.core.asked"], json.dumps([[module, question] for module, question, _ in asked]))
+        if done.returncode:
+            places = ", ".join(dict.fromkeys(where for *_, where in asked))
+            raise ConfigError(f"{places}: {_reason(done)}")
+        answers = json.loads(done.stdout)
+        for kept, (status, _) in zip(self._waiting, answers, strict=True):
+            if not status:
+                _remember(kept, "")
+        for (*_, where), (status, sentence) in zip(asked, answers, strict=True):
+            if status not in (0, UNANSWERED):
+                raise ConfigError(f"{where}: {sentence}")
+        _show_notes(done)
+        self._waiting.clear()
+
+
+def ask(module: str, question: Mapping[str, Any], beside: Mapping[str, Any], where: str, *, again: bool = False) -> str:
+    """Have a module, run in a process of its own, answer a question that it has not answered yet.
+
+    Raises
+    ------
+    ConfigError
+        It is refused.
+    """
+    kept = _kept(module, question)
+    if kept.exists() and not again:
+        return kept.read_text(encoding="utf-8").strip()
+    done = _run([module, json.dumps({**beside, **question})])
+    if done.returncode == UNANSWERED:
+        return ""
+    if done.returncode:
+        raise ConfigError(f"{where}: {_reason(done)}")
+    _show_notes(done)
+    said = done.stdout.strip().splitlines()
+    _remember(kept, said[-1] if said else "")
+    return said[-1] if said else ""
+
+
+def _kept(module: str, question: Mapping[str, Any]) -> Path:
+    return cache_folder() / "checkpoints" / keys.key({"asked": module, **question})
+
+
+def _run(line: list[str], given: str | None = None) -> subprocess.CompletedProcess[str]:
+    # A user's own modules are found there as they are here.
+    path = os.pathsep.join(dict.fromkeys(filter(None, [*sys.path, os.environ.get("PYTHONPATH")])))
+    return subprocess.run(
+        [sys.executable, "-m", *line], capture_output=True, text=True, check=False, input=given,
+        env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode < 0:
+        return (
+            f"the process that was to try it ended by signal {-done.returncode}; a library that it loads may be broken"
+        )
+    return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it could not be loaded"
+
+
+def _show_notes(done: subprocess.CompletedProcess[str]) -> None:
+    for note in done.stderr.splitlines():
+        if note.startswith(NOTE):
+            print(note, file=sys.stderr)
+
+
+def _remember(kept: Path, said: str) -> None:
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_text(kept, said)
+    except OSError:
+        return  # a cache that cannot be written costs time, nothing else
