@@ -51,11 +51,11 @@ def of_datasets(graph: Graph) -> Iterator[str]:
     for node in graph.nodes.values():
         if node.stage != "datasets":
             continue
-        given = node.spec["parameters"]
-        module, _, function = components.find("dataset", given["kind"]).constants.get("DOUBTS", "").partition(":")
+        dataset = node.spec["parameters"]
+        module, _, function = components.find("dataset", dataset["kind"]).constants.get("DOUBTS", "").partition(":")
         if module:
             look = getattr(importlib.import_module(module), function)
-            sentence = look(**given["parameters"], **node.options["located"])
+            sentence = look(**dataset["parameters"], **node.options["located"])
             if sentence:
                 yield f"datasets.{node.names['dataset']}: {sentence}"
 
