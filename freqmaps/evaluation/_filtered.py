@@ -1,7 +1,7 @@
 """Images filtered by their frequency maps, and control maps to compare with.
 
-Maps of basis ``fourier`` multiply the transform of the image, maps of ``fourier_normalised`` that of the image after the
-network's normalisation. In both cases the image is filtered about a zero point: what a removed origin leaves.
+Maps of basis ``fourier`` multiply the transform of the image, maps of ``fourier_normalised`` that of the image after
+the network's normalisation. In both cases the image is filtered about a zero point: what a removed origin leaves.
 """
 
 from __future__ import annotations

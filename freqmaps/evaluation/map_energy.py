@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import nan, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -61,7 +61,7 @@ def compute(inputs: Inputs, network: Network, *, seed: int, maps: str, bands: in
         store = inputs.maps(**network.names, maps=maps, **names, variables=["map"], basis=None)
         samples += [{"sample": str(s)} | names for s in store["sample"].values]
         planes.append(_planes(store["map"].values))
-    along = {"map": np.arange(len(samples)), "reading": list(READINGS)}
+    along: dict[str, Any] = {"map": np.arange(len(samples)), "reading": list(READINGS)}
     arrays = energies(np.concatenate(planes), bands, along)
     made_of = np.array([tuple(row[field] for field in IMAGES) for row in samples])
     rows = []

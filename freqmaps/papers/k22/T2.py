@@ -22,8 +22,8 @@ CAPTION = (
     "map of each image. The images are those that the network has right and on which the attack succeeded, so that "
     "without a filter it is right on every x and on no x_A, by choice. Intervals are Wilson's, 95 %. Not in the paper: "
     "the complement on x_A, the map of another image (of the same or of another class, drawn at random), the own map "
-    "with its entries at random frequencies, and networks other than the natural one. Binary maps have every entry above "
-    "0 set to 1: so the released code leaves its stored maps when it has made complements."
+    "with its entries at random frequencies, and networks other than the natural one. Binary maps have every entry "
+    "above 0 set to 1: so the released code leaves its stored maps when it has made complements."
 )
 KIND = "table"
 NEEDS = ("evaluation", "attacks", "maps", "training", "datasets")
