@@ -114,7 +114,7 @@ MISTAKES = {
             runs=[base()["runs"][2] | {"group_maps": ["waves"], "evaluations": [], "maps": [], "attacks": []}],
             group_maps={"waves": {"objective": "invariance", "basis": "dct"}}, items=[{"item": "K22-F3"}],
         ),
-        "items[0]: item 'K22-F3' needs results of stage 'group_maps' and basis fourier, which no run asks for",
+        "items[0]: item 'K22-F3' needs results of stage 'group_maps' and basis fourier or fourier_normalised, which no",
     ),
     "maps tested on what they were made from": (
         changed(group_maps={"b25-class": {"samples": {"split": "test"}}}),

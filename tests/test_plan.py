@@ -113,11 +113,11 @@ def test_a_metric_grows_with_the_square_of_its_samples():
 def test_matrices_are_as_wide_as_they_are_pooled():
     def wide(**pooling):
         given = read_files([REPOSITORY / "config.yaml"])
-        merge(given, {"items": [], "matrices": pooling})
+        merge(given, {"items": [], "matrices": pooling, "runs": given["runs"][:1]})  # no bases that cannot be pooled
         node = next(n for n in study(given).graph.nodes.values() if n.stage == "matrices")
         return features(node.spec, Shape(3, 224, 10, {}))
 
-    assert wide(pool="mean", size=32) == 3 * 32**2
+    assert wide(pool="mean", size=4) == 3 * 4**2
     assert wide(pool="none") == features(None, Shape(3, 224, 10, {})) == 3 * 224**2
 
 
