@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from freqmaps.core import files, jsons
-from freqmaps.core.errors import FreqmapsError, StoreError, own_line, storage_problem, told
+from freqmaps.core.errors import FreqmapsError, StoreError, one_sentence, own_line, storage_problem
 from freqmaps.provenance import manifest as manifests
 from freqmaps.provenance import shared_root, unfinished
 from freqmaps.provenance.unfinished import Place
@@ -114,9 +114,9 @@ class Job:
         return {"spec": json.dumps(self.spec, sort_keys=True), **manifests.origin()}
 
 
-def _with(given: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+def _with(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     """Return a mapping with the entries of another one put in, at any depth."""
-    return dict(given) | {k: _with(given[k], v) if isinstance(v, Mapping) else v for k, v in more.items()}
+    return dict(base) | {k: _with(base[k], v) if isinstance(v, Mapping) else v for k, v in more.items()}
 
 
 def main(run: Callable[[Job], Mapping[str, Any]]) -> None:
@@ -142,15 +142,15 @@ def _make_all(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Names
     """Make the results that are missing, each with a log of its own."""
     folders = {Path(path).name: arguments.root / path for path in arguments.inputs or _all_below(arguments.root)}
     logs = [*arguments.logs, *[None] * len(arguments.results)]
-    together = [(given["spec"], arguments.root / given["path"]) for given in arguments.results]
+    together = [(entry["spec"], arguments.root / entry["path"]) for entry in arguments.results]
     failed: dict[str, Exception] = {}
-    for given, path in zip(arguments.results, logs, strict=False):
-        folder = arguments.root / given["path"]
+    for entry, path in zip(arguments.results, logs, strict=False):
+        folder = arguments.root / entry["path"]
         try:
             with _log_file(path, logs[0]):
-                _refuse_lost(given["spec"], failed)
-                job = Job(given["spec"], {}, folder, dict(given.get("options", {})), together)
-                _make(_of_stage(given["spec"]["stage"], run), job, folders)
+                _refuse_lost(entry["spec"], failed)
+                job = Job(entry["spec"], {}, folder, dict(entry.get("options", {})), together)
+                _make(_of_stage(entry["spec"]["stage"], run), job, folders)
         except Exception as error:
             if len(arguments.results) == 1 or _ends_all(error):
                 raise
@@ -158,7 +158,7 @@ def _make_all(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Names
         folders[folder.name] = folder
     errors = [error for error in failed.values() if not isinstance(error, _LostInputError)]
     for further in errors[1:]:
-        log.error("%s", _sentence(further) or told(further))
+        log.error("%s", _sentence(further) or one_sentence(further))
     if errors:
         raise errors[0]
 
@@ -219,7 +219,8 @@ def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
     except Exception as error:
         sentence = _sentence(error)
         if sentence is None and arguments.logs and own_line(error):  # the log has the traceback
-            sentence = f"{told(error)}; the traceback is in {arguments.logs[0]} or in the log beside another result"
+            traceback_log = arguments.logs[0]
+            sentence = f"{one_sentence(error)}; the traceback is in {traceback_log} or in the log beside another result"
         if sentence is None:
             raise
         log.error("%s", sentence)
@@ -327,10 +328,10 @@ def _roles(spec: Mapping[str, Any], folders: Mapping[str, Path]) -> dict[str, An
     """Find each input's folder by its key, and check that it is what its manifest says."""
     roles: dict[str, Any] = {}
     for role, keys in spec.get("inputs", {}).items():
-        for one in [keys] if isinstance(keys, str) else keys:
-            if one not in folders:
-                raise FreqmapsError(f"--inputs lacks the result of key {one} (role '{role}')")
-            manifests.check(folders[one])
+        for key in [keys] if isinstance(keys, str) else keys:
+            if key not in folders:
+                raise FreqmapsError(f"--inputs lacks the result of key {key} (role '{role}')")
+            manifests.check(folders[key])
         roles[role] = folders[keys] if isinstance(keys, str) else [folders[k] for k in keys]
     return roles
 
@@ -372,12 +373,12 @@ def _log_file(path: Path | None, first: Path | None = None) -> Iterator[None]:
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = _LogFile(path, encoding="utf-8")
-    kept.setFormatter(logging.Formatter(_FORM))
-    logging.getLogger().addHandler(kept)
+    handler = _LogFile(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter(_FORM))
+    logging.getLogger().addHandler(handler)
     try:
-        whole = shlex.join(sys.argv) if first in (None, path) else f"{sys.argv[0]} ... (all of it in {first})"
-        log.info("command: python %s", whole)
+        command = shlex.join(sys.argv) if first in (None, path) else f"{sys.argv[0]} ... (all of it in {first})"
+        log.info("command: python %s", command)
         yield
     except BaseException as error:
         # The terminal hears of it once, when the job ends.
@@ -385,8 +386,8 @@ def _log_file(path: Path | None, first: Path | None = None) -> Iterator[None]:
         log.info("%s", sentence or f"{type(error).__name__}: {error}", exc_info=sentence is None)
         raise
     finally:
-        logging.getLogger().removeHandler(kept)
-        kept.close()
+        logging.getLogger().removeHandler(handler)
+        handler.close()
 
 
 def _limit_threads(threads: int) -> None:

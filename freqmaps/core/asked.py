@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from freqmaps.core import components
-from freqmaps.core.errors import FreqmapsError, told
+from freqmaps.core.errors import FreqmapsError, one_sentence
 
 DECIDES_NUMBERS = False
 
@@ -35,10 +35,10 @@ class Answer(NamedTuple):
 
 def answer(main: Callable[[str], None]) -> None:
     """Run a module's ``main`` on the question of the command line; one sentence and status 1 if it raises."""
-    found = tried(main, sys.argv[1])
-    if found.status:
-        print(found.sentence, file=sys.stderr)
-        sys.exit(found.status)
+    reply = tried(main, sys.argv[1])
+    if reply.status:
+        print(reply.sentence, file=sys.stderr)
+        sys.exit(reply.status)
 
 
 def tried(main: Callable[[str], None], question: str) -> Answer:
@@ -48,7 +48,7 @@ def tried(main: Callable[[str], None], question: str) -> Answer:
     except FreqmapsError as error:
         return Answer(1, str(error))
     except (Exception, SystemExit) as error:  # a script of the user's own may end the process when it is imported
-        return Answer(UNANSWERED if _is_this_machines(error) else 1, told(error))
+        return Answer(UNANSWERED if _is_this_machines(error) else 1, one_sentence(error))
     return Answer(0)
 
 
@@ -109,8 +109,8 @@ def answer_all() -> None:
     """Answer the questions on standard input; whatever they print goes to standard error."""
     questions = json.loads(sys.stdin.read())
     answers, sys.stdout = sys.stdout, sys.stderr
-    found = [list(tried(partial(_put, module), question)) for module, question in questions]
-    print(json.dumps(found), file=answers)
+    replies = [list(tried(partial(_put, module), question)) for module, question in questions]
+    print(json.dumps(replies), file=answers)
 
 
 def _put(module: str, question: str) -> None:

@@ -36,7 +36,7 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     return f"{hint}Valid: {', '.join(names) if names else '(none)'}"
 
 
-def told(error: BaseException, longest: int = 300) -> str:
+def one_sentence(error: BaseException, longest: int = 300) -> str:
     """Return an exception in one sentence: its type, what it says, and, where it is the user's own, file and line."""
     text = " ".join(str(error).split())
     text = text if len(text) <= longest else f"{text[:longest]}..."

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from freqmaps.core.device import is_out_of_memory
-from freqmaps.core.errors import FreqmapsError, told
+from freqmaps.core.errors import FreqmapsError, one_sentence
 from freqmaps.models._classifier import Classifier
 
 DECIDES_NUMBERS = False
@@ -69,7 +69,7 @@ def _ask(classifier: Classifier, batch: Tensor, where: str) -> Tensor:
     except Exception as error:  # a network may assert, index or unpack: whatever it raises, it takes no such images
         if is_out_of_memory(error):
             raise
-        reason = told(error, 160)
+        reason = one_sentence(error, 160)
         raise FreqmapsError(f"{where}: the network does not take images {tuple(batch.shape)} ({reason})") from error
     if not torch.equal(given, batch):
         raise FreqmapsError(f"{where}: the network writes into its images; take a copy before an in-place operation")

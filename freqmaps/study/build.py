@@ -63,8 +63,8 @@ class Study:
     @property
     def published(self) -> dict[str, Node]:
         """What is laid at plain names: the result of each item by its id, ``atlas`` and ``report``."""
-        found = {name: item.node for name, item in self.items.items()}
-        return found | {name: node for name, node in (("atlas", self.atlas_node), ("report", self.report)) if node}
+        nodes = {name: item.node for name, item in self.items.items()}
+        return nodes | {name: node for name, node in (("atlas", self.atlas_node), ("report", self.report)) if node}
 
     def laid(self, name: str) -> dict[str, str]:
         """Return where the files of an item or a page are laid, below ``results/``, by name in their keyed folder."""
@@ -77,10 +77,10 @@ class Study:
 
     def targets(self) -> dict[str, list[str]]:
         """Return what each target of the study lays: ``all``, each paper (``b25``), each item and page."""
-        found = {"all": list(self.published), **{name: [name] for name in self.published}}
+        targets = {"all": list(self.published), **{name: [name] for name in self.published}}
         for name in self.items:
-            found.setdefault(name.split("-")[0].lower(), []).append(name)
-        return found
+            targets.setdefault(name.split("-")[0].lower(), []).append(name)
+        return targets
 
 
 def study(raw: Mapping[str, Any]) -> Study:
@@ -103,10 +103,10 @@ def study(raw: Mapping[str, Any]) -> Study:
     # What compares networks comes second: by then every run's maps are known.
     for run in runs:
         add_comparisons(run)
-    for name, given in built.config["simulations"].items():
-        _add_simulation(built, name, dict(given))
-    for number, given in enumerate(built.config["items"]):
-        entry = {"item": given} if isinstance(given, str) else dict(given)
+    for name, description in built.config["simulations"].items():
+        _add_simulation(built, name, dict(description))
+    for number, description in enumerate(built.config["items"]):
+        entry = {"item": description} if isinstance(description, str) else dict(description)
         item = add_item(built.config, built.graph, built.items, entry, f"items[{number}]")
         built.items[item.name] = item
     built.graph.questions.ask()
@@ -122,20 +122,20 @@ def _check_given(graph: Graph) -> None:
     for node in graph.nodes.values():
         if node.stage == "training" and "checkpoint" in node.spec["parameters"]:
             seeds.setdefault((node.names["dataset"], node.names["model"]), set()).add(node.names["seed"])
-    for (dataset, model), found in seeds.items():
-        if len(found) > 1:
+    for (dataset, model), names in seeds.items():
+        if len(names) > 1:
             raise ConfigError(
                 f"models.{model}: its checkpoint is one network, but runs on '{dataset}' take it with the seeds "
-                f"{', '.join(sorted(found, key=int))} and would count it as {len(found)}; give one seed, and a model "
+                f"{', '.join(sorted(names, key=int))} and would count it as {len(names)}; give one seed, and a model "
                 "for each checkpoint"
             )
 
 
-def _add_simulation(built: Study, name: str, given: dict[str, Any]) -> None:
+def _add_simulation(built: Study, name: str, configured: dict[str, Any]) -> None:
     """Add a simulation: a result that rests on no other."""
-    where, kind = f"simulations.{name}", given.pop("kind")
+    where, kind = f"simulations.{name}", configured.pop("kind")
     component = components.find("simulation", kind, where)
-    parameters = components.resolve("simulation", kind, given, where=where, supplied=("seed",))
+    parameters = components.resolve("simulation", kind, configured, where=where, supplied=("seed",))
     precheck.component(built.graph.questions, component, parameters, where)
     built.graph.add(
         "simulation", {"simulation": name}, {"simulation": {"kind": kind, "parameters": parameters}}, {},

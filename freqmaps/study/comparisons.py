@@ -13,55 +13,57 @@ from freqmaps.provenance import keys
 from freqmaps.study import precheck, reads
 from freqmaps.study.graph import Node, entry
 from freqmaps.study.networks import options
-from freqmaps.study.runs import Made, Place, Run
+from freqmaps.study.runs import NetworkResults, Place, Run
 
 DECIDES_NUMBERS = False
 
 
 def add_comparisons(run: Run) -> None:
     """Add a run's matrices, correlations and evaluations; they may read the maps of other runs."""
-    for made in run.made:
+    for results in run.results:
         for setting in run.run["maps"]:
             for pairing in run.run["pairings"]:
-                _Comparison(run, made).pairing(setting, pairing)
+                _Comparison(run, results).pairing(setting, pairing)
     for evaluation in run.run["evaluations"]:
         kind = run.config["evaluations"][evaluation]["kind"]
         along = components.find("evaluation", kind, f"evaluations.{evaluation}").constants.get("SNAPSHOTS", False)
         # One result for all snapshots of a training, or one for each network.
-        for networks in _trainings(run.made) if along else [[made] for made in run.made]:
+        for networks in _trainings(run.results) if along else [[results] for results in run.results]:
             _Evaluation(run, networks).add(evaluation)
 
 
-def _trainings(made: list[Made]) -> Iterable[list[Made]]:
+def _trainings(networks: list[NetworkResults]) -> Iterable[list[NetworkResults]]:
     """Return the networks that a run looks at by the training that they are of: one, or its snapshots."""
-    groups: dict[tuple[str, ...], list[Made]] = {}
-    for one in made:
-        groups.setdefault(tuple(value for name, value in one.names.items() if name != "step"), []).append(one)
+    groups: dict[tuple[str, ...], list[NetworkResults]] = {}
+    for network in networks:
+        groups.setdefault(tuple(value for name, value in network.names.items() if name != "step"), []).append(network)
     return groups.values()
 
 
 class _Comparison:
     """The comparisons of one network of a run."""
 
-    def __init__(self, run: Run, made: Made) -> None:
-        self.run, self.made, self.names = run, made, made.names
+    def __init__(self, run: Run, results: NetworkResults) -> None:
+        self.run, self.results, self.names = run, results, results.names
         self.graph, self.config, self.where = run.graph, run.config, run.where
 
     def pairing(self, setting: str, name: str) -> None:
         """Add the matrices and correlations of one map setting and one pairing."""
-        given = dict(self.config["pairings"][name])
-        kind, where = given.pop("kind"), f"pairings.{name}"
+        configured = dict(self.config["pairings"][name])
+        kind, where = configured.pop("kind"), f"pairings.{name}"
         component = components.find("pairing", kind, where)
-        parameters = components.resolve("pairing", kind, given, where=where)
+        parameters = components.resolve("pairing", kind, configured, where=where)
         precheck.component(self.graph.questions, component, parameters, where)
-        reads.check_bases(self.made.maps(setting, ESSENTIAL), component.constants.get("BASES"), where, "this pairing")
+        reads.check_bases(
+            self.results.maps(setting, ESSENTIAL), component.constants.get("BASES"), where, "this pairing"
+        )
         place = self.names | {"maps": setting, "attack": NO_ATTACK, "pairing": name}
         second = component.constants["SECOND"]
         if second == "other network":
             self._matrices(place, kind, parameters, self._other_maps(setting, parameters, where))
             return
         for attack in self.run.run["attacks"]:
-            maps = self.made.maps(setting, {ADVERSARIAL: self.run.adversarial, NOISE: NOISE}[second], attack)
+            maps = self.results.maps(setting, {ADVERSARIAL: self.run.adversarial, NOISE: NOISE}[second], attack)
             if not maps and second == NOISE:
                 raise ConfigError(f"{self.where}.images: pairing '{name}' needs maps of 'noise'; add it to the list")
             self._matrices(place | {"attack": attack}, kind, parameters, maps)
@@ -77,12 +79,12 @@ class _Comparison:
         if other == self.names:
             return []
         wanted = other | {"maps": setting} | images_of(ESSENTIAL)
-        found = [n for n in self.graph.nodes.values() if n.stage == "maps" and _of_network(n, wanted)]
+        maps = [n for n in self.graph.nodes.values() if n.stage == "maps" and _of_network(n, wanted)]
         network = f"{other['model']}/{other['training']}, seed {other['seed']}"
-        if not found:
+        if not maps:
             raise ConfigError(f"{where}: no run makes essential maps '{setting}' of {network}; add it to a run")
-        split, stop = self.made.samples["split"], self.made.samples["stop"]
-        inside = [n for n in found if _samples(n)["split"] == split and _samples(n)["start"] < stop]
+        split, stop = self.results.samples["split"], self.results.samples["stop"]
+        inside = [n for n in maps if _samples(n)["split"] == split and _samples(n)["start"] < stop]
         if not inside or max(_samples(n)["stop"] for n in inside) < stop:
             raise ConfigError(
                 f"{where}: the essential maps '{setting}' of {network} are of other samples than those of "
@@ -91,7 +93,7 @@ class _Comparison:
         return inside
 
     def _matrices(self, place: Place, kind: str, parameters: Mapping[str, Any], second: list[Node]) -> None:
-        first = self.made.maps(place["maps"], ESSENTIAL)
+        first = self.results.maps(place["maps"], ESSENTIAL)
         if not first or not second or not self.run.run["metrics"]:
             return
         settings = components.settings("freqmaps.matrices.settings", "MatrixSettings")
@@ -99,11 +101,11 @@ class _Comparison:
             "settings": components.fill(settings, self.config["matrices"], where="matrices"),
             "pairing": {"kind": kind, "parameters": dict(parameters)},
         }
-        reads.check_pooled(spec["settings"], first, self.graph.shapes[self.made.nodes["datasets"][0].key].size)
+        reads.check_pooled(spec["settings"], first, self.graph.shapes[self.results.nodes["datasets"][0].key].size)
         inputs: dict[str, Node | list[Node]] = {"first": first, "second": second}
-        if any(_samples(node)["stop"] > self.made.samples["stop"] for node in [*first, *second]):
+        if any(_samples(node)["stop"] > self.results.samples["stop"] for node in [*first, *second]):
             # Another run maps more samples; this one compares its own.
-            spec["samples"], inputs["dataset"] = self.made.samples, self.made.nodes["datasets"][0]
+            spec["samples"], inputs["dataset"] = self.results.samples, self.results.nodes["datasets"][0]
         matrices = self.graph.add(
             "matrices", place, spec, inputs, parts=[components.find("pairing", kind)],
             seed=keys.seed(self.config["seed"], "matrices", *place.values()), options=options(self.config, "matrices"),
@@ -113,10 +115,10 @@ class _Comparison:
 
     def _correlation(self, place: Place, matrices: Node) -> None:
         metric = place["metric"]
-        given = entry(self.config["metrics"], metric, self.where, "metric")
-        kind = given.pop("kind")
+        configured = entry(self.config["metrics"], metric, self.where, "metric")
+        kind = configured.pop("kind")
         component, where = components.find("metric", kind, f"metrics.{metric}"), f"metrics.{metric}"
-        resolved = components.fill(component, given, where=where, supplied=("seed",))
+        resolved = components.fill(component, configured, where=where, supplied=("seed",))
         precheck.component(self.graph.questions, component, resolved, where)
         self.graph.add(
             "correlation", place, {"metric": {"kind": kind, "parameters": resolved}}, {"matrices": matrices},
@@ -129,30 +131,30 @@ class _Comparison:
 class _Evaluation:
     """The evaluations of one network of a run, or of all snapshots of one training."""
 
-    def __init__(self, run: Run, networks: list[Made]) -> None:
-        self.run, self.networks, self.made = run, networks, networks[0]
-        self.names = self.made.names
+    def __init__(self, run: Run, networks: list[NetworkResults]) -> None:
+        self.run, self.networks, self.results = run, networks, networks[0]
+        self.names = self.results.names
         self.graph, self.config, self.where = run.graph, run.config, run.where
 
     def add(self, name: str) -> None:
         """Add an evaluation: it reads what this run made for the network, and other networks' group maps."""
-        given = dict(self.config["evaluations"][name])
-        kind, where = given.pop("kind"), f"evaluations.{name}"
+        configured = dict(self.config["evaluations"][name])
+        kind, where = configured.pop("kind"), f"evaluations.{name}"
         component = components.find("evaluation", kind, where)
-        parameters = components.resolve("evaluation", kind, given, where=where, supplied=("seed",))
+        parameters = components.resolve("evaluation", kind, configured, where=where, supplied=("seed",))
         named = _named_components(component, parameters, where)
         reads.check_names(component, parameters, self.run.run, where, self.run.where)
         for part in (component, *named):
             precheck.component(self.graph.questions, part, parameters if part is component else {}, where)
         unkeyed = {key: parameters.pop(key) for key in component.unkeyed if key in parameters}
         spec = {"kind": kind, "parameters": parameters} | _identity(component, parameters | unkeyed, where)
-        told = {"unkeyed": {"evaluation": {"parameters": unkeyed}}} if unkeyed else {}
+        unkeyed_options = {"unkeyed": {"evaluation": {"parameters": unkeyed}}} if unkeyed else {}
         along = component.constants.get("SNAPSHOTS", False)
         names = {key: value for key, value in self.names.items() if key != "step"} if along else self.names
-        networks = [one.nodes["training"][0] for one in self.networks]
+        networks = [network.nodes["training"][0] for network in self.networks]
         inputs: dict[str, Node | list[Node]] = {
-            "dataset": self.made.nodes["datasets"][0],
-            **({"snapshots": networks} if along and "step" in self.made.names else {"checkpoint": networks[0]}),
+            "dataset": self.results.nodes["datasets"][0],
+            **({"snapshots": networks} if along and "step" in self.results.names else {"checkpoint": networks[0]}),
         }
         for stage in component.constants["NEEDS"]:
             inputs[stage] = self._needed(stage, parameters, where)
@@ -164,14 +166,14 @@ class _Evaluation:
             self._check_unseen(inputs.get("group_maps", []), where)
         self.graph.add(
             "evaluation", names | {"evaluation": name},
-            {"evaluation": spec, "samples": self.made.samples}, inputs,
+            {"evaluation": spec, "samples": self.results.samples}, inputs,
             parts=[component, *named, *self.run.networks.model_parts(self.names["model"])],
             seed=keys.seed(self.config["seed"], "evaluation", *names.values(), name),
-            options=options(self.config, "evaluation") | told,
+            options=options(self.config, "evaluation") | unkeyed_options,
         )  # fmt: skip
 
     def _needed(self, stage: str, parameters: Mapping[str, Any], where: str) -> list[Node]:
-        nodes = [n for made in self.networks for n in made.nodes.get(stage, []) if _named(n, parameters)]
+        nodes = [n for network in self.networks for n in network.nodes.get(stage, []) if _named(n, parameters)]
         if not nodes:
             what = stage.replace("_", " ")
             raise ConfigError(f"{where}: it needs {what}, and {self.where} makes none with the names it gives")
@@ -183,7 +185,7 @@ class _Evaluation:
 
     def _check_unseen(self, maps: Node | list[Node], where: str) -> None:
         """Refuse to evaluate group maps on the samples that they were made from."""
-        own = self.made.samples
+        own = self.results.samples
         for node in maps if isinstance(maps, list) else [maps]:
             other = node.spec["parameters"]["samples"]
             splits = {own["split"], other["split"]}
@@ -197,16 +199,18 @@ class _Evaluation:
     def _masks_of(self, training: str, parameters: Mapping[str, Any], where: str) -> list[Node]:
         """Return the group maps of another training's network, the rest being equal."""
         wanted = self.names | {"training": training}
-        every = [n for n in self.graph.nodes.values() if n.stage == "group_maps" and _named(n, parameters)]
-        found = [n for n in every if _of_network(n, wanted)]
-        if not found:
+        candidates = [n for n in self.graph.nodes.values() if n.stage == "group_maps" and _named(n, parameters)]
+        group_maps = [n for n in candidates if _of_network(n, wanted)]
+        if not group_maps:
             known = {
-                n.names["training"] for n in every if _of_network(n, self.names | {"training": n.names["training"]})
+                n.names["training"]
+                for n in candidates
+                if _of_network(n, self.names | {"training": n.names["training"]})
             }
             raise ConfigError(
                 f"{where}.masks_of: no run makes group maps of training '{training}'; {nearest(training, known)}"
             )
-        return found
+        return group_maps
 
 
 def _named_components(
@@ -216,13 +220,13 @@ def _named_components(
 
     Their code enters the key.
     """
-    found = []
+    named = []
     for parameter, kind in component.constants.get("COMPONENTS", {}).items():
         chosen = components.names(kind) if parameters[parameter] is None else parameters[parameter]
         if not chosen or len(set(chosen)) < len(chosen):
             raise ConfigError(f"{where}.{parameter}: {chosen}; name at least one {kind}, each once")
-        found += [components.find(kind, name, f"{where}.{parameter}") for name in chosen]
-    return found
+        named += [components.find(kind, name, f"{where}.{parameter}") for name in chosen]
+    return named
 
 
 def _identity(component: components.Component, parameters: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -231,10 +235,10 @@ def _identity(component: components.Component, parameters: Mapping[str, Any], wh
         return {}
     module, _, function = component.constants["IDENTITY"].partition(":")
     try:
-        found = getattr(importlib.import_module(module), function)(**parameters)
+        identity = getattr(importlib.import_module(module), function)(**parameters)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
-    return {} if found is None else {"identity": found}
+    return {} if identity is None else {"identity": identity}
 
 
 def _of_network(node: Node, wanted: Mapping[str, str]) -> bool:
@@ -252,7 +256,11 @@ def _named(node: Node, parameters: Mapping[str, Any]) -> bool:
     if node.stage == "maps" and node.names["images"] != parameters.get("images", node.names["images"]):
         return False
     for parameter, name in (("attacks", "attack"), ("maps", "maps"), ("group_maps", "group_maps")):
-        wanted, here = parameters.get(parameter), node.names.get(name) if parameter == node.stage else None
-        if wanted is not None and here is not None and here not in ([wanted] if isinstance(wanted, str) else wanted):
+        wanted, name_of_result = parameters.get(parameter), node.names.get(name) if parameter == node.stage else None
+        if (
+            wanted is not None
+            and name_of_result is not None
+            and name_of_result not in ([wanted] if isinstance(wanted, str) else wanted)
+        ):
             return False
     return True

@@ -57,12 +57,12 @@ def of_datasets(graph: Graph) -> Iterator[str]:
     for node in graph.nodes.values():
         if node.stage != "datasets":
             continue
-        given = node.spec["parameters"]
-        module, _, function = components.find("dataset", given["kind"]).constants.get("DOUBTS", "").partition(":")
+        dataset = node.spec["parameters"]
+        module, _, function = components.find("dataset", dataset["kind"]).constants.get("DOUBTS", "").partition(":")
         if module:
             look = getattr(importlib.import_module(module), function)
             try:
-                sentence = look(**given["parameters"], **node.options["located"])
+                sentence = look(**dataset["parameters"], **node.options["located"])
             except ConfigError as error:
                 raise ConfigError(f"datasets.{node.names['dataset']}: {error}") from error
             if sentence:

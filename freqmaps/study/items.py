@@ -51,7 +51,7 @@ ENDINGS = {"table": ("csv", "tex", "json"), "figure": ("svg", "png", "pdf", "jso
 
 
 def add_item(
-    config: Mapping[str, Any], graph: Graph, there: Mapping[str, Item], given: dict[str, Any], where: str
+    config: Mapping[str, Any], graph: Graph, items: Mapping[str, Item], entry: dict[str, Any], where: str
 ) -> Item:
     """Resolve one entry of ``items``.
 
@@ -60,12 +60,12 @@ def add_item(
     ConfigError
         No such item, one listed twice, parameters that do not fit, or results that no run asks for.
     """
-    name = given.pop("item")
-    if name in there:
+    name = entry.pop("item")
+    if name in items:
         raise ConfigError(f"{where}: item '{name}' is listed twice")
     component = components.find("item", name, where)
-    select = _selection(given.pop("select", {}), f"{where} ({name}).select", graph)
-    parameters = components.resolve("item", name, given, where=f"{where} ({name})")
+    select = _selection(entry.pop("select", {}), f"{where} ({name}).select", graph)
+    parameters = components.resolve("item", name, entry, where=f"{where} ({name})")
     precheck.component(graph.questions, component, parameters, f"{where} ({name})")
     for attack in _attacks(parameters):
         known = {a for run in config["runs"] for a in run["attacks"]}
@@ -110,19 +110,19 @@ def _selection(select: Any, where: str, graph: Graph) -> dict[str, list[str]]:
     """Check an item's ``select``: names of results by kind of name, one or a list of each."""
     if not isinstance(select, Mapping):
         raise ConfigError(f"{where}: expected a mapping such as 'training: standard', found {select!r}")
-    there: dict[str, set[str]] = {}
+    known: dict[str, set[str]] = {}
     for node in graph.nodes.values():
         for kind, name in node.names.items():
-            there.setdefault(kind, set()).add(name)
-    found = {}
+            known.setdefault(kind, set()).add(name)
+    selection = {}
     for kind, value in select.items():
-        if kind not in there:
-            raise ConfigError(f"{where}: results have no '{kind}'; {nearest(str(kind), there)}")
-        found[kind] = [str(v) for v in (value if isinstance(value, list) else [value])]
-        for name in found[kind]:
-            if name not in there[kind]:
-                raise ConfigError(f"{where}.{kind}: no result of '{name}'; {nearest(name, there[kind])}")
-    return found
+        if kind not in known:
+            raise ConfigError(f"{where}: results have no '{kind}'; {nearest(str(kind), known)}")
+        selection[kind] = [str(v) for v in (value if isinstance(value, list) else [value])]
+        for name in selection[kind]:
+            if name not in known[kind]:
+                raise ConfigError(f"{where}.{kind}: no result of '{name}'; {nearest(name, known[kind])}")
+    return selection
 
 
 def _wanted(
@@ -171,14 +171,14 @@ def _used(nodes: list[Node]) -> list[Node]:
 
 
 def _ancestors(node: Node) -> set[Node]:
-    found: set[Node] = set()
+    ancestors: set[Node] = set()
     for source in node.inputs:
-        if source not in found:
-            found |= {source} | _ancestors(source)
-    return found
+        if source not in ancestors:
+            ancestors |= {source} | _ancestors(source)
+    return ancestors
 
 
 def _attacks(parameters: Mapping[str, Any]) -> list[str]:
     """The attacks that an item names: as ``attacks`` or, if it shows one, as ``attack``."""
-    one = parameters.get("attack")
-    return list(parameters.get("attacks") or []) + ([one] if one else [])
+    attack = parameters.get("attack")
+    return list(parameters.get("attacks") or []) + ([attack] if attack else [])

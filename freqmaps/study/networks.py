@@ -26,12 +26,12 @@ _MODEL_KEYS = ("architecture", "normalise", "checkpoint", "rename")
 
 def options(config: Mapping[str, Any], stage: str) -> dict[str, Any]:
     """Return what a stage is told that decides no number."""
-    found: dict[str, Any] = {"threads": config["threads"].get(stage, 1)}
+    chosen: dict[str, Any] = {"threads": config["threads"].get(stage, 1)}
     if STAGES[stage].on_device:
-        found["device"] = config["device"]
+        chosen["device"] = config["device"]
     if stage in _COMPILES:
-        found["compile"] = config["compile"]
-    return found
+        chosen["compile"] = config["compile"]
+    return chosen
 
 
 def split_kind(value: Any) -> tuple[str, dict[str, Any]]:
@@ -58,10 +58,10 @@ class Networks:
 
     def dataset(self, name: str) -> tuple[Node, Any]:
         """Add a dataset; return its node and its description."""
-        given = entry(self.config["datasets"], name, self.where, "dataset")
-        where, kind = f"datasets.{name}", given.pop("kind")
+        configured = entry(self.config["datasets"], name, self.where, "dataset")
+        where, kind = f"datasets.{name}", configured.pop("kind")
         component = components.find("dataset", kind, where)
-        parameters = components.resolve("dataset", kind, given, where=where)
+        parameters = components.resolve("dataset", kind, configured, where=where)
         try:
             description = components.load("dataset", kind)(**parameters)
         except ConfigError as error:
@@ -77,7 +77,7 @@ class Networks:
         )
         return node, description
 
-    def steps(self, description: Any, training: str, given: Any, of: str = "") -> list[int]:
+    def steps(self, description: Any, training: str, requested: Any, of: str = "") -> list[int]:
         """Return the steps of a training that a run looks at: see :func:`freqmaps.study.snapshots.resolve`."""
         where = f"{self.where}.snapshots{of}"
         if training == GIVEN:
@@ -87,16 +87,16 @@ class Networks:
             raise ConfigError(f"{where}: the dataset has no 'train' samples, so nothing is trained; name another one")
         spec: dict[str, Any] = {}
         self._add_training(spec, training)
-        return snapshots.resolve(given, spec["settings"], images, where)
+        return snapshots.resolve(requested, spec["settings"], images, where)
 
     def training(self, dataset: Node, description: Any, names: Mapping[str, str]) -> Node:
         """Add a trained network (``dataset, model, training, seed``), or its snapshot after a ``step``."""
         where = f"models.{names['model']}"
         model = entry(self.config["models"], names["model"], self.where, "model")
         architecture = components.find("model", model["architecture"], where)
-        given = {k: v for k, v in model.items() if k not in _MODEL_KEYS}
+        configured = {k: v for k, v in model.items() if k not in _MODEL_KEYS}
         parameters = components.resolve(
-            "model", model["architecture"], given, where=where, supplied=_SUPPLIED, beside=_MODEL_KEYS
+            "model", model["architecture"], configured, where=where, supplied=_SUPPLIED, beside=_MODEL_KEYS
         )
         unkeyed = {k: parameters.pop(k) for k in architecture.unkeyed if k in parameters}
         shape = {"classes": len(description.classes), "channels": description.channels, "size": description.size}
@@ -106,7 +106,7 @@ class Networks:
         }
         if model["normalise"] == "pretrained":
             spec["model"]["normalise"] = self._pretrained_normalisation(architecture, parameters, shape, where)
-        told = options(self.config, "training") | {"located": unkeyed}
+        unkeyed_options = options(self.config, "training") | {"located": unkeyed}
         parts = [architecture]
         if (names["training"] == GIVEN) != (model["checkpoint"] is not None):
             raise ConfigError(
@@ -120,7 +120,7 @@ class Networks:
             # As pairs: rules are applied in the order given, which a mapping in a spec does not keep.
             renaming = {"rename": [list(rule) for rule in model["rename"].items()]} if model["rename"] else {}
             spec["checkpoint"], loaded = precheck.checkpoint(path, spec["model"], shape, where, renaming)
-            told["checkpoint"] = str(loaded)
+            unkeyed_options["checkpoint"] = str(loaded)
         else:
             parts += self._add_training(spec, names["training"])
             self._check_batch(spec["settings"], description, f"trainings.{names['training']}")
@@ -129,10 +129,10 @@ class Networks:
             parameters["pretrained"] = {
                 "sha256": precheck.digest(expanded(weights, f"{where}.pretrained: "), f"{where}.pretrained")
             }
-            told["located"]["pretrained"] = weights
+            unkeyed_options["located"]["pretrained"] = weights
         if model["checkpoint"] is None and precheck.is_open(architecture, parameters | shape):
             digest = code.stage_digest([architecture.path])
-            precheck.network(self.graph.questions, spec["model"], told["located"], shape, digest, where)
+            precheck.network(self.graph.questions, spec["model"], unkeyed_options["located"], shape, digest, where)
         trained = {name: value for name, value in names.items() if name != "step"}
         if "step" in names:
             # The run's own steps are known to fit; those of a training that it names beside may not.
@@ -140,30 +140,30 @@ class Networks:
             (spec["step"],) = self.steps(description, names["training"], [int(names["step"])], of)
         return self.graph.add(
             "snapshots" if "step" in names else "training", names, spec, {"dataset": dataset}, parts=parts,
-            options=told, seed=keys.seed(self.config["seed"], "training", *trained.values()),
+            options=unkeyed_options, seed=keys.seed(self.config["seed"], "training", *trained.values()),
         )  # fmt: skip
 
     def _add_training(self, spec: dict[str, Any], name: str) -> list[components.Component]:
         where = f"trainings.{name}"
-        given = entry(self.config.get("trainings", {}), name, f"{self.where}.trainings", "training")
-        kind, parameters = split_kind(given.pop("regime"))
-        regularisers = [split_kind(regulariser) for regulariser in given.pop("regularisers", [])]
+        settings = entry(self.config.get("trainings", {}), name, f"{self.where}.trainings", "training")
+        kind, parameters = split_kind(settings.pop("regime"))
+        regularisers = [split_kind(regulariser) for regulariser in settings.pop("regularisers", [])]
         loop = components.settings("freqmaps.training.settings", "TrainingSettings")
         spec["regime"] = {"kind": kind, "parameters": components.resolve("regime", kind, parameters, where=where)}
-        spec["settings"] = components.fill(loop, given, where=where, beside=("regime", "regularisers"))
+        spec["settings"] = components.fill(loop, settings, where=where, beside=("regime", "regularisers"))
         if regularisers:  # A training without any has the spec that it had before there were any.
             place = f"{where}.regularisers"
             spec["regularisers"] = [
                 {"kind": name, "parameters": components.resolve("regulariser", name, chosen, where=place)}
                 for name, chosen in regularisers
             ]
-        found = [components.find("regulariser", name, where) for name, _ in regularisers]
+        regulariser_components = [components.find("regulariser", name, where) for name, _ in regularisers]
         regime = components.find("regime", kind, where)
         chosen = [spec["regime"], *spec.get("regularisers", [])]
-        for part, entry_of in zip([regime, *found], chosen, strict=True):
+        for part, entry_of in zip([regime, *regulariser_components], chosen, strict=True):
             precheck.component(self.graph.questions, part, entry_of["parameters"], where)
         precheck.settings(self.graph.questions, loop, spec["settings"], where)
-        return [regime, *found]
+        return [regime, *regulariser_components]
 
     @staticmethod
     def _check_batch(settings: Mapping[str, Any], description: Any, where: str) -> None:

@@ -85,8 +85,8 @@ def normalisation(model: Mapping[str, Any], shape: Mapping[str, int], code: str,
         The architecture does not say them.
     """
     question = {"model": dict(model), "shape": dict(shape), "code": code}
-    found: dict[str, list[float]] = json.loads(ask("freqmaps.models._pretrained", question, {}, where))
-    return found
+    normalise: dict[str, list[float]] = json.loads(ask("freqmaps.models._pretrained", question, {}, where))
+    return normalise
 
 
 def network(
@@ -120,8 +120,8 @@ def is_open(component: components.Component, parameters: Mapping[str, Any]) -> b
     """
     if ":" in component.name:
         return True
-    asked, given = component.constants.get("ASKED", ()), components.current(component, parameters)
-    changed = [p for p in component.parameters.values() if given.get(p.name, p.default) != p.default]
+    asked, values = component.constants.get("ASKED", ()), components.current(component, parameters)
+    changed = [p for p in component.parameters.values() if values.get(p.name, p.default) != p.default]
     return any(p.name in asked or (component.kind not in _NAMES and _is_any_text(p.annotation)) for p in changed)
 
 
@@ -130,7 +130,7 @@ def _is_any_text(annotation: str) -> bool:
 
 
 def component(
-    questions: Questions, found: components.Component, parameters: Mapping[str, Any], where: str, classes: int = 0
+    questions: Questions, tested: components.Component, parameters: Mapping[str, Any], where: str, classes: int = 0
 ) -> None:
     """Have it checked that a component can be built with its parameters, if only building it tells.
 
@@ -138,47 +138,47 @@ def component(
     ----------
     questions
         Of the study; they are asked together.
-    found, parameters
+    tested, parameters
         The component, and its parameters as specs hold them.
     where
         The place in the config, for messages.
     classes
         Of the dataset, for an attack.
     """
-    if found.constants.get("ASKS_NETWORK") or not is_open(found, parameters):
+    if tested.constants.get("ASKS_NETWORK") or not is_open(tested, parameters):
         return  # what asks for the network is bound to it, which builds it, too
-    question = {"kind": found.kind, "name": found.name, "parameters": dict(parameters), "classes": classes}
-    tried = found.kind == "metric" and ":" in found.name
+    question = {"kind": tested.kind, "name": tested.name, "parameters": dict(parameters), "classes": classes}
+    tried = tested.kind == "metric" and ":" in tested.name
     module = "freqmaps.correlation._verify" if tried else "freqmaps.core.asked"
-    questions.add(module, question | {"code": _digest(found)}, where)
+    questions.add(module, question | {"code": _digest(tested)}, where)
 
 
-def settings(questions: Questions, found: components.Component, resolved: Mapping[str, Any], where: str) -> None:
+def settings(questions: Questions, component: components.Component, resolved: Mapping[str, Any], where: str) -> None:
     """Have it checked that settings fit together, which their class finds out when it is made.
 
     Parameters
     ----------
     questions
         Of the study; they are asked together.
-    found, resolved
+    component, resolved
         The class, and its fields as specs hold them; it is made with those that it names in ``ASKED``.
     where
         The place in the config, for messages.
     """
-    given = components.current(found, resolved)
-    asked = {name: given[name] for name in found.constants.get("ASKED", ()) if name in given}
-    if is_open(found, asked):
-        name = f"{found.module}:{found.function}"
-        question = {"kind": "settings", "name": name, "parameters": asked, "code": _digest(found)}
+    values = components.current(component, resolved)
+    asked = {name: values[name] for name in component.constants.get("ASKED", ()) if name in values}
+    if is_open(component, asked):
+        name = f"{component.module}:{component.function}"
+        question = {"kind": "settings", "name": name, "parameters": asked, "code": _digest(component)}
         questions.add("freqmaps.core.asked", question, where)
 
 
-def _digest(found: components.Component) -> str:
-    return code.stage_digest([found.path])
+def _digest(component: components.Component) -> str:
+    return code.stage_digest([component.path])
 
 
 def basis(
-    questions: Questions, given: Mapping[str, Any], model: Mapping[str, Any], shape: Mapping[str, int],
+    questions: Questions, description: Mapping[str, Any], model: Mapping[str, Any], shape: Mapping[str, int],
     code: str, where: str,
 ) -> None:  # fmt: skip
     """Have it checked that a basis fits a network: that it has the layer named, say.
@@ -187,7 +187,7 @@ def basis(
     ----------
     questions
         Of the study; they are asked together.
-    given, model
+    description, model
         ``kind`` and ``parameters`` of the basis; ``architecture`` and ``parameters`` of the model.
     shape
         Its ``classes``, ``channels`` and ``size``.
@@ -196,5 +196,5 @@ def basis(
     where
         The place in the config, for messages.
     """
-    question = {"basis": dict(given), "model": dict(model), "shape": dict(shape), "code": code}
+    question = {"basis": dict(description), "model": dict(model), "shape": dict(shape), "code": code}
     questions.add("freqmaps.maps._verify", question, where)

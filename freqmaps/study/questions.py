@@ -41,9 +41,9 @@ class Questions:
         beside
             What the module is told beside it, and decides no answer.
         """
-        kept = _kept(module, question)
-        if not kept.exists():
-            self._waiting.setdefault(kept, (module, json.dumps({**(beside or {}), **question}), where))
+        cached = _kept(module, question)
+        if not cached.exists():
+            self._waiting.setdefault(cached, (module, json.dumps({**(beside or {}), **question}), where))
 
     def ask(self) -> None:
         """Have all questions answered.
@@ -56,18 +56,18 @@ class Questions:
         if not self._waiting:
             return
         asked = list(self._waiting.values())
-        done = _run(["freqmaps.core.asked"], json.dumps([[module, question] for module, question, _ in asked]))
-        if done.returncode:
+        process = _run(["freqmaps.core.asked"], json.dumps([[module, question] for module, question, _ in asked]))
+        if process.returncode:
             places = ", ".join(dict.fromkeys(where for *_, where in asked))
-            raise ConfigError(f"{places}: {_reason(done)}")
-        answers = json.loads(done.stdout)
-        for kept, (status, _) in zip(self._waiting, answers, strict=True):
+            raise ConfigError(f"{places}: {_reason(process)}")
+        answers = json.loads(process.stdout)
+        for cached, (status, _) in zip(self._waiting, answers, strict=True):
             if not status:
-                _remember(kept, "")
+                _remember(cached, "")
         for (*_, where), (status, sentence) in zip(asked, answers, strict=True):
             if status not in (0, UNANSWERED):
                 raise ConfigError(f"{where}: {sentence}")
-        _show_notes(done)
+        _show_notes(process)
         self._waiting.clear()
 
 
@@ -79,29 +79,29 @@ def ask(module: str, question: Mapping[str, Any], beside: Mapping[str, Any], whe
     ConfigError
         It is refused.
     """
-    kept = _kept(module, question)
-    if kept.exists() and not again:
-        return kept.read_text(encoding="utf-8").strip()
-    done = _run([module, json.dumps({**beside, **question})])
-    if done.returncode == UNANSWERED:
+    cached = _kept(module, question)
+    if cached.exists() and not again:
+        return cached.read_text(encoding="utf-8").strip()
+    process = _run([module, json.dumps({**beside, **question})])
+    if process.returncode == UNANSWERED:
         return ""
-    if done.returncode:
-        raise ConfigError(f"{where}: {_reason(done)}")
-    _show_notes(done)
-    said = done.stdout.strip().splitlines()
-    _remember(kept, said[-1] if said else "")
-    return said[-1] if said else ""
+    if process.returncode:
+        raise ConfigError(f"{where}: {_reason(process)}")
+    _show_notes(process)
+    printed = process.stdout.strip().splitlines()
+    _remember(cached, printed[-1] if printed else "")
+    return printed[-1] if printed else ""
 
 
 def _kept(module: str, question: Mapping[str, Any]) -> Path:
     return cache_folder() / "checkpoints" / keys.key({"asked": module, **question})
 
 
-def _run(line: list[str], given: str | None = None) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], standard_input: str | None = None) -> subprocess.CompletedProcess[str]:
     # A user's own modules are found there as they are here.
     path = os.pathsep.join(dict.fromkeys(filter(None, [*sys.path, os.environ.get("PYTHONPATH")])))
     return subprocess.run(
-        [sys.executable, "-m", *line], capture_output=True, text=True, check=False, input=given,
+        [sys.executable, "-m", *command], capture_output=True, text=True, check=False, input=standard_input,
         env=os.environ | {"PYTHONPATH": path},
     )  # fmt: skip
 
@@ -120,9 +120,9 @@ def _show_notes(done: subprocess.CompletedProcess[str]) -> None:
             print(note, file=sys.stderr)
 
 
-def _remember(kept: Path, said: str) -> None:
+def _remember(cached: Path, text: str) -> None:
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_text(kept, said)
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        write_text(cached, text)
     except OSError:
         return  # a cache that cannot be written costs time, nothing else

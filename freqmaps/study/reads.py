@@ -54,19 +54,19 @@ def check_sources(maps: Iterable[Node], parameters: Mapping[str, Any], where: st
 def check_each(wanted: Any, known: Iterable[str], where: str, what: str) -> None:
     """Refuse a name, or any of a list of them, that is not known."""
     names = list(known)
-    for one in [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else []:
-        if isinstance(one, str) and one not in names:
-            raise ConfigError(f"{where}: {what} '{one}'; {nearest(one, names)}")
+    for name in [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else []:
+        if isinstance(name, str) and name not in names:
+            raise ConfigError(f"{where}: {what} '{name}'; {nearest(name, names)}")
 
 
 def check_groups(maps: Node | list[Node], groups: str | None, where: str) -> None:
     """Refuse group maps of all images where an evaluation reads one of each class."""
     for node in maps if isinstance(maps, list) and groups is not None else []:
-        found = node.spec["parameters"]["settings"]["groups"]
-        if found != groups:
+        current = node.spec["parameters"]["settings"]["groups"]
+        if current != groups:
             name = node.names["group_maps"]
             raise ConfigError(
-                f"{where}.group_maps: it reads a map of each {groups}, and group_maps.{name} has 'groups: {found}'; "
+                f"{where}.group_maps: it reads a map of each {groups}, and group_maps.{name} has 'groups: {current}'; "
                 f"set it to {groups}, or name other group maps"
             )
 

@@ -25,8 +25,8 @@ Place = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Made:
-    """What a run makes for one network: the network's names, its results by stage, the samples that they cover."""
+class NetworkResults:
+    """The results of a run for one network: the names of the network, results by stage, the samples that they cover."""
 
     names: Place
     nodes: dict[str, list[Node]]
@@ -56,7 +56,7 @@ class Run:
     def __init__(self, config: Mapping[str, Any], graph: Graph, run: Mapping[str, Any], where: str) -> None:
         self.config, self.graph, self.run, self.where = config, graph, run, where
         self.networks = Networks(config, graph, where)
-        self.made: list[Made] = []
+        self.results: list[NetworkResults] = []
         for section in _SECTIONS:
             for name in run[section]:
                 if (section, name) != ("trainings", GIVEN):
@@ -112,32 +112,32 @@ class Run:
 
     def _network(self, dataset: Node, description: Any, names: Place) -> None:
         checkpoint = self.networks.training(dataset, description, names)
-        made = Made(names, {"datasets": [dataset], "training": [checkpoint]})
-        self.made.append(made)
+        results = NetworkResults(names, {"datasets": [dataset], "training": [checkpoint]})
+        self.results.append(results)
         if self._looks:
             split, stop = self._part(description, self.run["samples"], f"{self.where}.samples")
-            made.samples.update({"split": split, "start": 0, "stop": stop})
-            self._attacks_and_maps(made, description, (split, stop))
-        self._ask_networks(made, description)
+            results.samples.update({"split": split, "start": 0, "stop": stop})
+            self._attacks_and_maps(results, description, (split, stop))
+        self._ask_networks(results, description)
         for setting in self.run["group_maps"]:
-            made.add("group_maps", self._group_maps(made, description, setting))
+            results.add("group_maps", self._group_maps(results, description, setting))
 
-    def _attacks_and_maps(self, made: Made, description: Any, part: Part) -> None:
+    def _attacks_and_maps(self, results: NetworkResults, description: Any, part: Part) -> None:
         attacked: dict[str, list[Node]] = {}
-        target = self._target(made.names)
+        target = self._target(results.names)
         for attack in self.run["attacks"]:
-            attacked[attack] = self._attack(made.nodes["datasets"][0], description, target, attack, part)
-            made.add("attacks", attacked[attack])
+            attacked[attack] = self._attack(results.nodes["datasets"][0], description, target, attack, part)
+            results.add("attacks", attacked[attack])
         for setting in self.run["maps"]:
             for images in self._images():
-                made.add("maps", self._maps(made, setting, images, part, attacked.get(images["attack"])))
+                results.add("maps", self._maps(results, setting, images, part, attacked.get(images["attack"])))
 
-    def _ask_networks(self, made: Made, description: Any) -> None:
+    def _ask_networks(self, results: NetworkResults, description: Any) -> None:
         """Check each basis that looks into the network, once the network is known."""
         shape = {"classes": len(description.classes), "channels": description.channels, "size": description.size}
         model, parts = (
-            made.nodes["training"][0].spec["parameters"]["model"],
-            self.networks.model_parts(made.names["model"]),
+            results.nodes["training"][0].spec["parameters"]["model"],
+            self.networks.model_parts(results.names["model"]),
         )
         for section, setting in [(part, name) for part in ("maps", "group_maps") for name in self.run[part]]:
             basis, component = self._basis(section, setting)
@@ -147,10 +147,10 @@ class Run:
 
     def _images(self) -> list[Place]:
         """Return the names of the images that are mapped: clean ones, and those of each attack."""
-        found = [images_of(ESSENTIAL)] if ESSENTIAL in self.run["images"] else []
+        clean = [images_of(ESSENTIAL)] if ESSENTIAL in self.run["images"] else []
         kinds = {ADVERSARIAL: self.adversarial, NOISE: NOISE}
         wanted = [kind for name, kind in kinds.items() if name in self.run["images"]]
-        return [*found, *(images_of(k, attack, self.run["against"]) for attack in self.run["attacks"] for k in wanted)]
+        return [*clean, *(images_of(k, attack, self.run["against"]) for attack in self.run["attacks"] for k in wanted)]
 
     @property
     def adversarial(self) -> str:
@@ -175,10 +175,10 @@ class Run:
     def _attack(self, dataset: Node, description: Any, names: Place, name: str, part: Part) -> list[Node]:
         """Add an attack on a network, which may be another than the run's own (``against``)."""
         checkpoint = self.networks.training(dataset, description, names)
-        given = entry(self.config["attacks"], name, self.where, "attack")
-        kind = given.pop("kind")
+        configured = entry(self.config["attacks"], name, self.where, "attack")
+        kind = configured.pop("kind")
         component = components.find("attack", kind, f"attacks.{name}")
-        parameters = components.resolve("attack", kind, given, where=f"attacks.{name}")
+        parameters = components.resolve("attack", kind, configured, where=f"attacks.{name}")
         precheck.component(self.graph.questions, component, parameters, f"attacks.{name}", len(description.classes))
         seed = keys.seed(self.config["seed"], "attacks", *names.values(), name)
         return [
@@ -192,36 +192,38 @@ class Run:
             for shard, start, stop in self.graph.extents.shards(_attack_of(names, name), *part, self.config["shard"])
         ]  # fmt: skip
 
-    def _maps(self, made: Made, setting: str, images: Place, part: Part, attacked: list[Node] | None) -> list[Node]:
+    def _maps(
+        self, results: NetworkResults, setting: str, images: Place, part: Part, attacked: list[Node] | None
+    ) -> list[Node]:
         spec, parts = self._setting("maps", setting, "freqmaps.maps.settings", "MapSettings")
-        drawn = [*made.names.values(), f"noise-{images['attack']}"]
+        drawn = [*results.names.values(), f"noise-{images['attack']}"]
         noise = keys.seed(self.config["seed"], "maps", *drawn) if images["images"] == NOISE else None
         nodes = []
-        shards = self.graph.extents.shards(_maps_of(made.names, setting, images), *part, self.config["shard"])
+        shards = self.graph.extents.shards(_maps_of(results.names, setting, images), *part, self.config["shard"])
         for number, (shard, start, stop) in enumerate(shards):
-            inputs = self._network_inputs(made)
+            inputs = self._network_inputs(results)
             if attacked is not None:
                 inputs["adversarial"] = attacked[number]
             nodes.append(
                 self.graph.add(
-                    "maps", made.names | {"maps": setting} | images | {"range": shard},
+                    "maps", results.names | {"maps": setting} | images | {"range": shard},
                     spec | {"images": images["images"], "samples": _samples(shard, start, stop)}, inputs,
-                    parts=[*parts, *self.networks.model_parts(made.names["model"])], seed=noise,
+                    parts=[*parts, *self.networks.model_parts(results.names["model"])], seed=noise,
                     options=options(self.config, "maps"),
                 )
             )  # fmt: skip
         return nodes
 
     @staticmethod
-    def _network_inputs(made: Made) -> dict[str, Node | list[Node]]:
-        return {"dataset": made.nodes["datasets"][0], "checkpoint": made.nodes["training"][0]}
+    def _network_inputs(results: NetworkResults) -> dict[str, Node | list[Node]]:
+        return {"dataset": results.nodes["datasets"][0], "checkpoint": results.nodes["training"][0]}
 
-    def _group_maps(self, made: Made, description: Any, setting: str) -> list[Node]:
-        given = self.config["group_maps"][setting]
+    def _group_maps(self, results: NetworkResults, description: Any, setting: str) -> list[Node]:
+        group_settings = self.config["group_maps"][setting]
         split, stop = self._group_part(description, setting)
         spec, parts = self._setting("group_maps", setting, "freqmaps.group_maps.settings", "GroupMapSettings")
         settings = spec["settings"]
-        if settings["stop"] == "k22" and ADVERSARIAL in given["images"] and not settings["alternate"]:
+        if settings["stop"] == "k22" and ADVERSARIAL in group_settings["images"] and not settings["alternate"]:
             raise ConfigError(
                 f"group_maps.{setting}: 'stop: k22' needs the accuracy on clean images, which 'alternate: false' "
                 "leaves out; set stop to none, or alternate to true"
@@ -229,18 +231,18 @@ class Run:
         if spec["basis"]["kind"] == "fourier":  # the field came later; specs from before it stay what they were
             del spec["basis"]
         spec["samples"] = {"split": split, "start": 0, "stop": stop}
-        attacked_by: dict[str, list[Node]] = {NO_ATTACK: []} if ESSENTIAL in given["images"] else {}
-        if ADVERSARIAL in given["images"]:
-            dataset = made.nodes["datasets"][0]
+        attacked_by: dict[str, list[Node]] = {NO_ATTACK: []} if ESSENTIAL in group_settings["images"] else {}
+        if ADVERSARIAL in group_settings["images"]:
+            dataset = results.nodes["datasets"][0]
             for attack in self.run["attacks"]:
-                attacked_by[attack] = self._attack(dataset, description, made.names, attack, (split, stop))
+                attacked_by[attack] = self._attack(dataset, description, results.names, attack, (split, stop))
         return [
             self.graph.add(
-                "group_maps", made.names | {"group_maps": setting, "images": _kind(attacked), "attack": attack},
+                "group_maps", results.names | {"group_maps": setting, "images": _kind(attacked), "attack": attack},
                 spec | {"images": _kind(attacked)},
-                self._network_inputs(made) | ({"adversarial": attacked} if attacked else {}),
-                parts=[*parts, *self.networks.model_parts(made.names["model"])],
-                seed=keys.seed(self.config["seed"], "group_maps", *made.names.values(), setting),
+                self._network_inputs(results) | ({"adversarial": attacked} if attacked else {}),
+                parts=[*parts, *self.networks.model_parts(results.names["model"])],
+                seed=keys.seed(self.config["seed"], "group_maps", *results.names.values(), setting),
                 options=options(self.config, "group_maps"),
             )
             for attack, attacked in attacked_by.items()
@@ -251,13 +253,13 @@ class Run:
     ) -> tuple[dict[str, Any], list[components.Component]]:
         """Resolve an entry of ``maps`` or ``group_maps``: objective, basis, and settings of the optimisation."""
         where = f"{section}.{name}"
-        given = {k: v for k, v in self.config[section][name].items() if (section, k) not in _OWN}
-        kind, parameters = split_kind(given.pop("objective"))
+        values = {k: v for k, v in self.config[section][name].items() if (section, k) not in _OWN}
+        kind, parameters = split_kind(values.pop("objective"))
         component = components.find("objective", kind, where)
         # Parameters of the objective may stand beside the settings of the optimisation.
-        parameters |= {k: given.pop(k) for k in list(given) if k in component.parameters}
+        parameters |= {k: values.pop(k) for k in list(values) if k in component.parameters}
         loop = components.settings(module, settings)
-        unknown = [k for k in given if k not in loop.parameters]
+        unknown = [k for k in values if k not in loop.parameters]
         if unknown:
             own = [key for part, key in _OWN if part == section]
             allowed = ["objective", *own, *component.parameters, *loop.parameters]
@@ -268,7 +270,7 @@ class Run:
             precheck.component(self.graph.questions, part, chosen, where)
         spec = {
             "objective": {"kind": kind, "parameters": resolved},
-            "settings": components.fill(loop, given, where=where),
+            "settings": components.fill(loop, values, where=where),
             "basis": basis,
         }
         return spec, [component, multiplied]
