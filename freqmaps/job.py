@@ -13,20 +13,18 @@ import argparse
 import importlib.util
 import json
 import logging
-import logging.handlers
 import os
-import shlex
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from freqmaps.core import files, jsons
-from freqmaps.core.errors import FreqmapsError, StoreError, one_sentence, own_line, storage_problem
+from freqmaps.core.errors import FreqmapsError, StoreError, one_sentence, own_line
+from freqmaps.core.logs import log_file, out_of_memory, sentence_of, start_logging
 from freqmaps.provenance import manifest as manifests
 from freqmaps.provenance import shared_root, unfinished
 from freqmaps.provenance.unfinished import Place
@@ -147,7 +145,7 @@ def _make_all(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Names
     for entry, path in zip(arguments.results, logs, strict=False):
         folder = arguments.root / entry["path"]
         try:
-            with _log_file(path, logs[0]):
+            with log_file(path, logs[0]):
                 _refuse_lost(entry["spec"], failed)
                 job = Job(entry["spec"], {}, folder, dict(entry.get("options", {})), together)
                 _make(_of_stage(entry["spec"]["stage"], run), job, folders)
@@ -158,7 +156,7 @@ def _make_all(run: Callable[[Job], Mapping[str, Any]], arguments: argparse.Names
         folders[folder.name] = folder
     errors = [error for error in failed.values() if not isinstance(error, _LostInputError)]
     for further in errors[1:]:
-        log.error("%s", _sentence(further) or one_sentence(further))
+        log.error("%s", sentence_of(further) or one_sentence(further))
     if errors:
         raise errors[0]
 
@@ -175,7 +173,7 @@ def _refuse_lost(spec: Mapping[str, Any], failed: Mapping[str, Exception]) -> No
 
 def _ends_all(error: Exception) -> bool:
     """Whether the job's other results would fail too: the disk or the memory does not suffice."""
-    return isinstance(error, OSError) or (isinstance(error, RuntimeError | MemoryError) and _out_of_memory(error))
+    return isinstance(error, OSError) or (isinstance(error, RuntimeError | MemoryError) and out_of_memory(error))
 
 
 def _keys(spec: Mapping[str, Any]) -> Iterator[str]:
@@ -210,14 +208,14 @@ def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
     signal.signal(signal.SIGTERM, _stop)
     try:
         shared_root.open_to_group(arguments.root)
-        _start_logging(quiet=bool(arguments.logs))
+        start_logging(quiet=bool(arguments.logs))
         run(arguments)
         log.info("worked for %.2f s", time.time() - start)
     except _Stopped:
         log.warning("told to stop (SIGTERM); what is finished is kept, and the next attempt goes on from there")
         sys.exit(128 + signal.SIGTERM)
     except Exception as error:
-        sentence = _sentence(error)
+        sentence = sentence_of(error)
         if sentence is None and arguments.logs and own_line(error):  # the log has the traceback
             traceback_log = arguments.logs[0]
             sentence = f"{one_sentence(error)}; the traceback is in {traceback_log} or in the log beside another result"
@@ -235,24 +233,6 @@ def _stop(*_: object) -> None:
     """Unwind on SIGTERM, so that finished work is written before the SIGKILL that follows; once is enough."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise _Stopped
-
-
-def _sentence(error: BaseException) -> str | None:
-    """Return what bad input, a disk or a lack of memory is told as; None for any other error."""
-    if isinstance(error, FreqmapsError):
-        return str(error)
-    if isinstance(error, RuntimeError | MemoryError) and _out_of_memory(error):
-        return f"memory does not suffice ({' '.join(str(error).split())}); use a machine or a device with more"
-    return storage_problem(error) if isinstance(error, OSError) else None
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Tell what no stage could help by taking less at once."""
-    if "torch" not in sys.modules:  # nor imported for this question
-        return isinstance(error, MemoryError)
-    from freqmaps.core.device import is_out_of_memory
-
-    return is_out_of_memory(error)
 
 
 def _make(run: Callable[[Job], Mapping[str, Any]], job: Job, folders: Mapping[str, Path]) -> None:
@@ -336,84 +316,8 @@ def _roles(spec: Mapping[str, Any], folders: Mapping[str, Path]) -> dict[str, An
     return roles
 
 
-class _LogFile(logging.handlers.WatchedFileHandler):
-    """A log that a full disk cuts short, without a traceback for each line that is lost.
-
-    Watched: Snakemake removes the log of a run of another user when it starts a job for the same result.
-    """
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a record; pass over it if the log's folder is gone."""
-        try:
-            super().emit(record)
-        except OSError:
-            return
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Pass over what could not be written if the disk is why."""
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handleError(record)
-
-
-_FORM = "%(asctime)s %(levelname)s %(message)s"
-
-
-def _start_logging(*, quiet: bool) -> None:
-    """Log to the terminal; where each result has a log of its own, only what is amiss: several jobs share it."""
-    shown = logging.StreamHandler(sys.stderr)
-    logging.basicConfig(level=logging.INFO, format=_FORM, handlers=[shown])
-    if quiet:
-        shown.setLevel(logging.WARNING)
-
-
-@contextmanager
-def _log_file(path: Path | None, first: Path | None = None) -> Iterator[None]:
-    """Also log to a file, which starts with the command, or says where it stands: the first log of the job has it."""
-    if path is None:
-        yield
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = _LogFile(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter(_FORM))
-    logging.getLogger().addHandler(handler)
-    try:
-        command = shlex.join(sys.argv) if first in (None, path) else f"{sys.argv[0]} ... (all of it in {first})"
-        log.info("command: python %s", command)
-        yield
-    except BaseException as error:
-        # The terminal hears of it once, when the job ends.
-        sentence = _sentence(error)
-        log.info("%s", sentence or f"{type(error).__name__}: {error}", exc_info=sentence is None)
-        raise
-    finally:
-        logging.getLogger().removeHandler(handler)
-        handler.close()
-
-
 def _limit_threads(threads: int) -> None:
     """Bound the threads of BLAS, OpenMP, numba and torch; must run before those are imported."""
     if threads > 0:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
             os.environ[name] = str(threads)
-
-
-class Progress:
-    """Say at most every ``interval`` seconds how far a loop has come, with the time that is left.
-
-    >>> progress = Progress("maps", 100)
-    >>> progress(50, "loss 0.1")
-    """
-
-    def __init__(self, what: str, total: int, interval: float = 5.0) -> None:
-        self.what, self.total, self.interval = what, total, interval
-        self.start = self.last = time.monotonic()
-
-    def __call__(self, done: int, note: str = "") -> None:
-        """Report that ``done`` of the total is finished."""
-        now = time.monotonic()
-        if now - self.last < self.interval and done < self.total:
-            return
-        self.last = now
-        left = (now - self.start) / max(done, 1) * (self.total - done)
-        share = 100.0 * done / max(self.total, 1)
-        log.info("%s %d/%d (%.0f %%), %.0f s left %s", self.what, done, self.total, share, left, note)

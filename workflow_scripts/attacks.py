@@ -3,7 +3,8 @@
 from freqmaps.attacks import attack_images, to_dataset
 from freqmaps.core import components
 from freqmaps.core.device import pick
-from freqmaps.job import Job, Progress, main
+from freqmaps.core.logs import Progress
+from freqmaps.job import Job, main
 from freqmaps.models import load_classifier
 from freqmaps.stores import ADVERSARIAL, write
 from freqmaps.stores.selection import select

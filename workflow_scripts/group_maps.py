@@ -4,6 +4,7 @@ import numpy as np
 
 from freqmaps.core import components
 from freqmaps.core.device import pick
+from freqmaps.core.logs import Progress
 from freqmaps.group_maps import (
     GroupMapSettings,
     Pictures,
@@ -13,7 +14,7 @@ from freqmaps.group_maps import (
     select_successful,
     to_dataset,
 )
-from freqmaps.job import Job, Progress, main
+from freqmaps.job import Job, main
 from freqmaps.models import Classifier, load_classifier, predict
 from freqmaps.stores import GROUP_MAPS, write
 from freqmaps.stores.selection import Samples, attacked, select

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from freqmaps.core import components
 from freqmaps.core.device import pick
 from freqmaps.core.errors import StoreError
-from freqmaps.job import Job, Progress, main
+from freqmaps.core.logs import Progress
+from freqmaps.job import Job, main
 from freqmaps.maps import MapSettings, compute_maps, mean_size, select_adversarial, select_essential, to_dataset
 from freqmaps.maps.selection import shuffle_perturbation
 from freqmaps.models import Classifier, load_classifier, predict

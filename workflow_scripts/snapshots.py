@@ -1,7 +1,8 @@
 """Write a network as it is after some steps of its training: all snapshots of a training come from one run of it."""
 
 from freqmaps.core.device import pick
-from freqmaps.job import Job, Progress, main
+from freqmaps.core.logs import Progress
+from freqmaps.job import Job, main
 from freqmaps.models import save_classifier
 from freqmaps.stores import DATASET, read
 from freqmaps.training import SnapshotFiles, Snapshots, build_planned, train_planned

@@ -4,7 +4,8 @@ from typing import Any
 
 from freqmaps.core.device import pick
 from freqmaps.core.files import write_text
-from freqmaps.job import Job, Progress, main
+from freqmaps.core.logs import Progress
+from freqmaps.job import Job, main
 from freqmaps.models import check_classifier, load_foreign, save_classifier
 from freqmaps.provenance.manifest import csv_text
 from freqmaps.stores import DATASET, read

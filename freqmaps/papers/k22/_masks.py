@@ -112,12 +112,10 @@ def global_masks(
     FreqmapsError
         There is no such mask.
     """
-    wanted = {"dataset": dataset, "model": model, "group_maps": group_maps}
-    asked = {k: v for k, v in wanted.items() if v is not None}
+    asked, words = asked_for(dataset, model, group_maps)
     found = [r for r in inputs.select("group_maps", **asked, images="essential") if _of_all(r)]
     if not found:
-        told = ", ".join(f"{k} '{v}'" for k, v in asked.items()) or "any name"
-        raise FreqmapsError(f"no group map of all clean images for {told}; add a setting with 'groups: all' to a run")
+        raise FreqmapsError(f"no group map of all clean images for {words}; add a setting with 'groups: all' to a run")
     setting = {key: found[0].names[key] for key in _SETTING}
     chosen = [r for r in found if all(r.names[k] == v for k, v in setting.items())]
     regimes = {r.names["training"]: regime(inputs, r.names) for r in chosen}
@@ -126,6 +124,13 @@ def global_masks(
     order = list(ordered)
     every.sort(key=lambda m: (order.index(m.training), int(m.seed), m.start))
     return Masks(setting, ordered, every)
+
+
+def asked_for(dataset: str | None, model: str | None, group_maps: str | None) -> tuple[dict[str, str], str]:
+    """Return the names of a setting that are given, by field, and in words."""
+    names = zip(_SETTING, (dataset, model, group_maps), strict=True)
+    asked = {field: name for field, name in names if name is not None}
+    return asked, ", ".join(f"{field} '{name}'" for field, name in asked.items()) or "any name"
 
 
 def _of_all(result: Result) -> bool:

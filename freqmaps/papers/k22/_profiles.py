@@ -14,7 +14,7 @@ from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.images import ESSENTIAL
 from freqmaps.inference.intervals import difference_interval
 from freqmaps.inference.verdicts import Interval, trend
-from freqmaps.papers.k22._masks import Networks
+from freqmaps.papers.k22._masks import Networks, asked_for
 from freqmaps.papers.k22._regimes import regime
 from freqmaps.publish.published import published
 from freqmaps.results.reader import Inputs
@@ -88,13 +88,11 @@ def profiles_of(
     FreqmapsError
         There is no such mask.
     """
-    wanted = {"dataset": dataset, "model": model, "group_maps": group_maps}
-    asked = {k: v for k, v in wanted.items() if v is not None}
+    asked, words = asked_for(dataset, model, group_maps)
     found = [one for one in _read(inputs) if all(one.setting[k] == v for k, v in asked.items())]
     if not found:
-        told = ", ".join(f"{k} '{v}'" for k, v in asked.items()) or "any name"
         raise FreqmapsError(
-            f"no energies of a mask of all clean images for {told}; add an evaluation 'group_map_energy' of a setting "
+            f"no energies of a mask of all clean images for {words}; add an evaluation 'group_map_energy' of a setting "
             "with 'groups: all' to a run"
         )
     setting = found[0].setting
