@@ -4,7 +4,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run plan test bench gpu-check report lint clean-venv env
+.PHONY: run plan test bench digits-page gpu-check report lint clean-venv env
 .DEFAULT_GOAL := run
 
 # The report covers everything, so that making it makes all. Progress bars need a terminal; a log gets lines.
@@ -27,6 +27,11 @@ lint: $(READY)
 	@$(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/mypy
 	@$(BIN)/snakemake --lint
+
+# The page of figures in docs/, from the report of the last run: run it after `make run` of the config as it stands.
+digits-page: results/report.md
+	@cp results/report.md docs/digits.md
+	@echo "docs/digits.md is the report of the last run"
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks

@@ -17,7 +17,7 @@ from freqmaps.stages.places import is_key
 #: What says when, where and how long, and no number of the study's.
 NOT_NUMBERS = {"log.txt", ".lock", "benchmark.tsv", ".output"}
 #: Pages show dates, seconds and commits beside the numbers, which the other files hold.
-_PAGES = {"report.html", "atlas.html", "catalog.html", "catalog.csv"}
+_PAGES = {"report.html", "report.md", "atlas.html", "catalog.html", "catalog.csv"}
 _ORIGIN = ("freqmaps", "commit", "dirty")
 
 

@@ -67,6 +67,23 @@ def through_features(net, mask, x):
     return net[1:](torch.fft.ifft2(mask * torch.fft.fft2(features)).real)
 
 
+#: What the network of the cases subtracts, for the basis that asks for it.
+MEAN = 0.3
+
+
+def net_with(basis):
+    """The network of the cases; for ``fourier_normalised`` one that says that it normalises."""
+    net = small_net()
+    if basis == "fourier_normalised":
+        net.normalises = True
+        net.register_buffer("mean", torch.full((1, 1, 1, 1), MEAN))
+    return net
+
+
+def through_normalised(net, mask, x):
+    return net(torch.fft.ifft2(mask * torch.fft.fft2(x - MEAN)).real + MEAN)
+
+
 def in_the_disc(mask):
     return mask / mask.abs().clamp(min=1)
 
@@ -75,6 +92,7 @@ def in_the_disc(mask):
 SLOW = {
     "fourier": {},
     "fourier_complex": {"projected": in_the_disc, "initial": np.ones((1, SIZE, SIZE), np.complex64)},
+    "fourier_normalised": {"through": through_normalised},
     "phase": {"through": through_phases},
     "dct": {"through": through_matrix("dct")},
     "wavelet": {"through": through_matrix("wavelet")},
@@ -93,7 +111,7 @@ def as_slow(layout, half):
 
 @pytest.mark.parametrize("basis", BASES)
 def test_clean_and_adversarial_steps_of_a_class_are_the_slow_loops(basis):
-    net, config = small_net(), settings(**CONFIG)
+    net, config = net_with(basis), settings(**CONFIG)
     clean, adversarial = pictures(31), misled(52)
     found = make(basis, config, net, clean, adversarial=adversarial)
     for label in (0, 2):
@@ -108,7 +126,7 @@ def test_clean_and_adversarial_steps_of_a_class_are_the_slow_loops(basis):
 
 @pytest.mark.parametrize("basis", [b for b in BASES if b != "fourier_complex"])
 def test_a_start_from_noise_is_the_slow_loops(basis):
-    net, clean, config = small_net(), pictures(23), settings(starts=2, learning_rate=0.05)
+    net, clean, config = net_with(basis), pictures(23), settings(starts=2, learning_rate=0.05)
     found = make(basis, config, net, clean, seed=4)
     noise = found.layout.draw(np.random.default_rng((4, 2, 0, 1)))
     given = SLOW[basis] | {"initial": as_slow(found.layout, noise)}

@@ -44,13 +44,9 @@ def run(job: Job) -> dict[str, object]:
         state=job.partial,
         progress=Progress("group maps, epoch", settings.epochs),
     )
-    attributes = {
-        "images": job.parameters["images"],
-        "objective": objective["kind"],
-        "parameters": job.parameters["settings"],
-        "basis": basis["kind"],
-        "basis_parameters": basis["parameters"],
-    }
+    attributes = {"images": job.parameters["images"], "objective": objective["kind"]}
+    attributes |= {"parameters": job.parameters["settings"]}
+    attributes |= {"basis": basis["kind"], "basis_parameters": basis["parameters"]}
     write(job.folder / "store.zarr.zip", to_dataset(result, attributes | job.attributes()), GROUP_MAPS)
     return headline(result)
 
