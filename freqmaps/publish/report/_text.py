@@ -54,7 +54,7 @@ def build_markdown(
 
 def _spent(inputs: Inputs) -> str:
     seconds = sum(float(r.manifest.get("provenance", {}).get("wall_s") or 0) for r in inputs.results)
-    return f"{len(inputs.results)} results, made in {seconds:.0f} seconds of work"
+    return f"{len(inputs.results)} results, tables and figures not counted, made in {seconds:.0f} seconds of work"
 
 
 def _ledger(items: Sequence[ReportItem]) -> list[str]:
