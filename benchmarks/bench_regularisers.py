@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from benchmarks.bench_maps import seconds
+from freqmaps.core.allocator import keep_freed_memory
 from freqmaps.models import build_classifier
 from freqmaps.training import Batch, Regime, Regulariser, TrainingSettings
 from freqmaps.training._data import Images
@@ -59,6 +60,7 @@ def run(device: str = "auto") -> dict[str, float]:
     """Return the time of a step relative to a standard one's: medians of interleaved pairs, a minute on two cores."""
     on_gpu = torch.cuda.is_available() and device in ("auto", "cuda")
     where, images = torch.device("cuda" if on_gpu else "cpu"), 128 if on_gpu else 64
+    keep_freed_memory()  # as jobs do
     plain = Stepping(standard(), {}, images, where)
     found = {}
     for name, (regime, regularisers) in CASES.items():

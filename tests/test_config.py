@@ -1,6 +1,7 @@
 """Configs: closed, checked before any work, one sentence that names key, value and nearest name."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -146,6 +147,37 @@ def test_mistakes_are_one_sentence(mistake):
         study(given)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+#: Entries that no run uses: a section, an entry, and what is said of it.
+UNUSED = {
+    "datasets": ({"kind": "imagenetta", "root": "data"}, "datasets.new: no dataset named 'imagenetta'; did you mean"),
+    "models": ({"architecture": "resnet_cifar", "deepth": 20}, "models.new: model 'resnet_cifar' has no parameter"),
+    "trainings": ({"regime": "standart"}, "trainings.new: no regime named 'standart'; did you mean 'standard'?"),
+    "attacks": ({"kind": "pgd", "norm": "linf", "epsilon": 3.0}, "attacks.new.epsilon: 3.0 lies outside"),
+    "maps": ({"objective": "cross_entropy", "penalti": 0.5}, "maps.new: unknown key 'penalti'; did you mean 'penalty'"),
+    "group_maps": ({"objective": "cross_entropy", "basis": "dtc"}, "group_maps.new.basis: no basis named 'dtc'"),
+    "metrics": ({"kind": "idcor", "permutation": 5}, "metrics.new: metric 'idcor' has no parameter 'permutation'"),
+    "pairings": ({"kind": "same_klass"}, "pairings.new: no pairing named 'same_klass'; did you mean 'same_class'?"),
+    "evaluations": ({"kind": "robustnes"}, "evaluations.new: no evaluation named 'robustnes'; did you mean"),
+    "simulations": ({"kind": "theorem"}, "simulations.new: no simulation named 'theorem'"),
+}
+
+
+@pytest.mark.parametrize("section", UNUSED)
+def test_an_entry_that_no_run_uses_is_checked_too(section):
+    written, sentence = UNUSED[section]
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        study(changed(**{section: {"new": written}}))
+
+
+def test_every_section_of_named_entries_is_checked():
+    sections = {
+        name
+        for name, part in config.schema()["properties"].items()
+        if isinstance(part.get("additionalProperties"), dict)
+    }
+    assert sections - {"threads", "resources"} == set(UNUSED)
 
 
 def test_snakemake_shows_the_sentence_and_starts_nothing(tmp_path):

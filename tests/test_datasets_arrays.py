@@ -79,8 +79,11 @@ NAN[7, 1, 1] = np.nan
         ({"images": np.zeros((0, 8, 8), np.uint8)}, "expected"),
         ({"images": None}, "holds no 'images'; found: labels.npy"),
         ({"images": np.array([object()] * 12, dtype=object)}, "is not a whole array of plain numbers"),
-        ({"labels": np.arange(11) % 3}, r"'labels' is int64 \(11,\); expected integers of shape \(12,\)"),
-        ({"labels": np.zeros(12)}, "expected integers"),
+        ({"labels": np.arange(11) % 3}, r"'labels' is int64 \(11,\); expected .* integers of shape \(12,\)"),
+        ({"labels": np.full(12, 0.5)}, "expected one class per image: integers"),
+        ({"labels": np.full((12, 2), 0.5)}, "has 2 columns, and row 0 is not one 1 beside zeros"),
+        ({"labels": np.eye(3)[np.arange(12) % 3] + np.eye(12, 3, -5)}, "and row 5 is not"),
+        ({"labels": np.array(["ab", "cd"] * 6), "classes": np.array(["ab", "ce"])}, "'cd' .image 1., .* mean 'ce'"),
         ({"labels": np.arange(12) % 2 * 2}, r"0\.\.1 without gaps; found 0\.\.2, but no 1"),
         ({"labels": np.arange(12) % 3 - 1}, "without gaps; found -1"),
         ({"labels": np.zeros(12, int)}, "all images are of one class"),
@@ -98,6 +101,33 @@ def test_bad_arrays_are_one_sentence(changes, message, tmp_path):
     with pytest.raises(ConfigError, match=message) as caught:
         arrays.describe(path=path)
     assert "\n" not in str(caught.value)
+
+
+NUMBERS = np.arange(12) % 3
+AS_SAVED = {
+    "a column": {"labels": NUMBERS[:, None]},
+    "floats": {"labels": NUMBERS.astype(np.float32)},
+    "one-hot rows": {"labels": np.eye(3)[NUMBERS]},
+    "one-hot bytes": {"labels": np.eye(3, dtype=np.uint8)[NUMBERS]},
+}
+
+
+@pytest.mark.parametrize("saved", AS_SAVED)
+def test_labels_may_be_saved_as_columns_floats_or_one_hot_rows(saved, tmp_path):
+    plain = arrays.describe(path=array_file(tmp_path / "a.npz", labels=NUMBERS))
+    given = arrays.describe(path=array_file(tmp_path / "b.npz", **AS_SAVED[saved]))
+    assert given.identity == plain.identity and given.classes == plain.classes
+
+
+@pytest.mark.parametrize("order", [None, ["tea", "café", "mate"]])
+def test_labels_may_be_names_of_classes(order, tmp_path):
+    names = np.array(["tea", "mate", "café"] * 4)
+    path = array_file(tmp_path / "a.npz", labels=names, **({} if order is None else {"classes": np.array(order)}))
+    described = arrays.describe(path=path)
+    assert described.classes == tuple(order or sorted(set(names)))
+    blocks = list(arrays.read(path=path))
+    read = {str(s): described.classes[int(n)] for b in blocks for s, n in zip(b.sample, b.label, strict=True)}
+    assert read == {f"{i:06d}": name for i, name in enumerate(names)}
 
 
 def test_array_file_that_is_missing_or_cut(tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _files, _order, _white
+from freqmaps.datasets import _files, _labels, _order, _white
 from freqmaps.datasets._api import Block, Description, in_blocks, rows_per_block
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ def describe(
     ----------
     path
         A ``.npz`` file with ``images``: (n, h, w), (n, c, h, w) or (n, h, w, c), h = w, c 1 or 3, uint8 or
-        floats in [0, 1]; ``labels``: (n,) integers 0..k-1; optionally ``split``: (n,) ``train`` or ``test``; and
-        ``classes``: (k,) names. Or a ``.npy`` file with the images only.
+        floats in [0, 1]; ``labels``: (n,) or (n, 1) integers 0..k-1, (n, k) one-hot rows, or (n,) names;
+        optionally ``split``: (n,) ``train`` or ``test``; and ``classes``: (k,) names. Or a ``.npy`` file with the
+        images only.
     labels
         With a ``.npy`` file: the one that holds the labels.
     test_fraction
@@ -126,7 +127,8 @@ def _classes(arrays: Mapping[str, NDArray[Any]], n: int, path: str) -> list[str]
     labels = arrays["labels"]
     if labels.dtype.kind not in "iu" or labels.shape != (n,):
         raise ConfigError(
-            f"'{path}': 'labels' is {labels.dtype} {labels.shape}; expected integers of shape ({n},), one per image"
+            f"'{path}': 'labels' is {labels.dtype} {labels.shape}; expected one class per image: integers "
+            f"of shape ({n},), one-hot rows, or names"
         )
     if "split" in arrays and (arrays["split"].shape != (n,) or arrays["split"].dtype.kind != "U"):
         raise ConfigError(f"'{path}': 'split' must hold 'train' or 'test' for each of the {n} images")
@@ -201,12 +203,12 @@ def _opened(path: str, labels: str | None) -> Iterator[dict[str, NDArray[Any]]]:
     file = _files.expanded(path)
     with ExitStack() as stack:
         if labels is not None:
-            yield {"images": _load(file), "labels": _load(_files.expanded(labels))}
+            yield _labels.as_numbers({"images": _load(file), "labels": _load(_files.expanded(labels))}, labels)
             return
         if not zipfile.is_zipfile(file):
             raise ConfigError(f"'{file}' is not a .npz file; give one, or set 'labels' to the .npy file of the labels")
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        yield _members(file, folder)
+        yield _labels.as_numbers(_members(file, folder), path)
 
 
 def _members(file: Path, folder: Path) -> dict[str, NDArray[Any]]:

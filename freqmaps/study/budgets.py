@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from freqmaps.core import components
-from freqmaps.study.networks import split_kind
+from freqmaps.study.entries import split_kind
 
 DECIDES_NUMBERS = False
 

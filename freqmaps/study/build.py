@@ -13,7 +13,7 @@ from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
 from freqmaps.core.paths import expanded
 from freqmaps.provenance import keys
-from freqmaps.study import atlas, budgets, config, doubts, networks, pages, precheck
+from freqmaps.study import atlas, budgets, config, doubts, entries, networks, pages, precheck
 from freqmaps.study.comparisons import add_comparisons
 from freqmaps.study.graph import Graph, Node
 from freqmaps.study.items import Item, add_item
@@ -98,6 +98,7 @@ def study(raw: Mapping[str, Any]) -> Study:
     runs = [Run(built.config, built.graph, run, f"runs[{i}]") for i, run in enumerate(built.config["runs"])]
     for run in runs:
         run.add_maps()
+    entries.check(built.config)
     _check_given(built.graph)
     built.graph.questions.ask()  # of networks, attacks and maps: what reads them would complain of what follows
     # What compares networks comes second: by then every run's maps are known.

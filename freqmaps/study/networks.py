@@ -12,16 +12,15 @@ from freqmaps.core.paths import expanded
 from freqmaps.provenance import code, keys
 from freqmaps.stages import STAGES
 from freqmaps.stages.work import Shape
-from freqmaps.study import precheck, snapshots
+from freqmaps.study import entries, precheck, snapshots
+from freqmaps.study.entries import MODEL_KEYS, SUPPLIED
 from freqmaps.study.graph import Graph, Node, entry
 
 DECIDES_NUMBERS = False
 
 GIVEN = "given"
-_SUPPLIED = ("classes", "channels", "size")
 #: Stages whose jobs may compile the network.
 _COMPILES = ("maps", "group_maps")
-_MODEL_KEYS = ("architecture", "normalise", "checkpoint", "rename")
 
 
 def options(config: Mapping[str, Any], stage: str) -> dict[str, Any]:
@@ -32,14 +31,6 @@ def options(config: Mapping[str, Any], stage: str) -> dict[str, Any]:
     if stage in _COMPILES:
         chosen["compile"] = config["compile"]
     return chosen
-
-
-def split_kind(value: Any) -> tuple[str, dict[str, Any]]:
-    """Read a component that is named alone, or as a mapping of ``kind`` and its parameters."""
-    if isinstance(value, str):
-        return value, {}
-    rest = dict(value)
-    return rest.pop("kind"), rest
 
 
 class Networks:
@@ -94,9 +85,9 @@ class Networks:
         where = f"models.{names['model']}"
         model = entry(self.config["models"], names["model"], self.where, "model")
         architecture = components.find("model", model["architecture"], where)
-        configured = {k: v for k, v in model.items() if k not in _MODEL_KEYS}
+        configured = {k: v for k, v in model.items() if k not in MODEL_KEYS}
         parameters = components.resolve(
-            "model", model["architecture"], configured, where=where, supplied=_SUPPLIED, beside=_MODEL_KEYS
+            "model", model["architecture"], configured, where=where, supplied=SUPPLIED, beside=MODEL_KEYS
         )
         unkeyed = {k: parameters.pop(k) for k in architecture.unkeyed if k in parameters}
         shape = {"classes": len(description.classes), "channels": description.channels, "size": description.size}
@@ -145,25 +136,13 @@ class Networks:
 
     def _add_training(self, spec: dict[str, Any], name: str) -> list[components.Component]:
         where = f"trainings.{name}"
-        settings = entry(self.config.get("trainings", {}), name, f"{self.where}.trainings", "training")
-        kind, parameters = split_kind(settings.pop("regime"))
-        regularisers = [split_kind(regulariser) for regulariser in settings.pop("regularisers", [])]
-        loop = components.settings("freqmaps.training.settings", "TrainingSettings")
-        spec["regime"] = {"kind": kind, "parameters": components.resolve("regime", kind, parameters, where=where)}
-        spec["settings"] = components.fill(loop, settings, where=where, beside=("regime", "regularisers"))
-        if regularisers:  # A training without any has the spec that it had before there were any.
-            place = f"{where}.regularisers"
-            spec["regularisers"] = [
-                {"kind": name, "parameters": components.resolve("regulariser", name, chosen, where=place)}
-                for name, chosen in regularisers
-            ]
-        regulariser_components = [components.find("regulariser", name, where) for name, _ in regularisers]
-        regime = components.find("regime", kind, where)
-        chosen = [spec["regime"], *spec.get("regularisers", [])]
-        for part, entry_of in zip([regime, *regulariser_components], chosen, strict=True):
-            precheck.component(self.graph.questions, part, entry_of["parameters"], where)
-        precheck.settings(self.graph.questions, loop, spec["settings"], where)
-        return [regime, *regulariser_components]
+        entry(self.config.get("trainings", {}), name, f"{self.where}.trainings", "training")
+        resolved, parts = entries.training(self.config, name)
+        spec |= resolved
+        for part, chosen in zip(parts, [spec["regime"], *spec.get("regularisers", [])], strict=True):
+            precheck.component(self.graph.questions, part, chosen["parameters"], where)
+        precheck.settings(self.graph.questions, entries.training_settings(), spec["settings"], where)
+        return parts
 
     @staticmethod
     def _check_batch(settings: Mapping[str, Any], description: Any, where: str) -> None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from freqmaps.core import components
-from freqmaps.core.errors import ConfigError, nearest
+from freqmaps.core.errors import ConfigError
 from freqmaps.core.images import ADVERSARIAL, ESSENTIAL, NO_ATTACK, NOISE, TRANSFERRED, images_of
 from freqmaps.provenance import code, keys
-from freqmaps.study import precheck
+from freqmaps.study import entries, precheck
 from freqmaps.study.graph import Graph, Node, entry
-from freqmaps.study.networks import GIVEN, Networks, options, split_kind
+from freqmaps.study.networks import GIVEN, Networks, options
 
 DECIDES_NUMBERS = False
 
@@ -140,7 +140,7 @@ class Run:
             self.networks.model_parts(results.names["model"]),
         )
         for section, setting in [(part, name) for part in ("maps", "group_maps") for name in self.run[part]]:
-            basis, component = self._basis(section, setting)
+            basis, component = entries.basis(self.config, section, setting)
             if component.constants.get("ASKS_NETWORK") or ":" in component.name:
                 digest = code.stage_digest([component.path, *(part.path for part in parts)])
                 precheck.basis(self.graph.questions, basis, model, shape, digest, f"{section}.{setting}.basis")
@@ -195,7 +195,7 @@ class Run:
     def _maps(
         self, results: NetworkResults, setting: str, images: Place, part: Part, attacked: list[Node] | None
     ) -> list[Node]:
-        spec, parts = self._setting("maps", setting, "freqmaps.maps.settings", "MapSettings")
+        spec, parts = self._setting("maps", setting)
         drawn = [*results.names.values(), f"noise-{images['attack']}"]
         noise = keys.seed(self.config["seed"], "maps", *drawn) if images["images"] == NOISE else None
         nodes = []
@@ -221,7 +221,7 @@ class Run:
     def _group_maps(self, results: NetworkResults, description: Any, setting: str) -> list[Node]:
         group_settings = self.config["group_maps"][setting]
         split, stop = self._group_part(description, setting)
-        spec, parts = self._setting("group_maps", setting, "freqmaps.group_maps.settings", "GroupMapSettings")
+        spec, parts = self._setting("group_maps", setting)
         settings = spec["settings"]
         if settings["stop"] == "k22" and ADVERSARIAL in group_settings["images"] and not settings["alternate"]:
             raise ConfigError(
@@ -248,43 +248,12 @@ class Run:
             for attack, attacked in attacked_by.items()
         ]  # fmt: skip
 
-    def _setting(
-        self, section: str, name: str, module: str, settings: str
-    ) -> tuple[dict[str, Any], list[components.Component]]:
-        """Resolve an entry of ``maps`` or ``group_maps``: objective, basis, and settings of the optimisation."""
-        where = f"{section}.{name}"
-        values = {k: v for k, v in self.config[section][name].items() if (section, k) not in _OWN}
-        kind, parameters = split_kind(values.pop("objective"))
-        component = components.find("objective", kind, where)
-        # Parameters of the objective may stand beside the settings of the optimisation.
-        parameters |= {k: values.pop(k) for k in list(values) if k in component.parameters}
-        loop = components.settings(module, settings)
-        unknown = [k for k in values if k not in loop.parameters]
-        if unknown:
-            own = [key for part, key in _OWN if part == section]
-            allowed = ["objective", *own, *component.parameters, *loop.parameters]
-            raise ConfigError(f"{where}: unknown key '{unknown[0]}'; {nearest(unknown[0], allowed)}")
-        basis, multiplied = self._basis(section, name)
-        resolved = components.resolve("objective", kind, parameters, where=where)
-        for part, chosen in ((component, resolved), (multiplied, basis["parameters"])):
-            precheck.component(self.graph.questions, part, chosen, where)
-        spec = {
-            "objective": {"kind": kind, "parameters": resolved},
-            "settings": components.fill(loop, values, where=where),
-            "basis": basis,
-        }
-        return spec, [component, multiplied]
-
-    def _basis(self, section: str, setting: str) -> tuple[dict[str, Any], components.Component]:
-        """Resolve what the maps of a setting multiply."""
-        where = f"{section}.{setting}.basis"
-        kind, parameters = split_kind(self.config[section][setting]["basis"])
-        component = components.find("basis", kind, where)
-        return {"kind": kind, "parameters": components.fill(component, parameters, where=where)}, component
-
-
-#: Keys of a section that are not the optimisation's.
-_OWN = (("maps", "basis"), ("group_maps", "basis"), ("group_maps", "images"), ("group_maps", "samples"))
+    def _setting(self, section: str, name: str) -> tuple[dict[str, Any], list[components.Component]]:
+        """Resolve an entry of ``maps`` or ``group_maps``, and have its components tried."""
+        spec, parts = entries.optimisation(self.config, section, name)
+        for part, chosen in zip(parts, (spec["objective"], spec["basis"]), strict=True):
+            precheck.component(self.graph.questions, part, chosen["parameters"], f"{section}.{name}")
+        return spec, parts
 
 
 def _attack_of(names: Place, attack: str) -> tuple[str, ...]:
