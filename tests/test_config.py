@@ -188,6 +188,15 @@ def test_snakemake_shows_the_sentence_and_starts_nothing(tmp_path):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("dry", [["-n"], ["-c1"]])
+def test_an_item_that_the_config_does_not_list_is_told_before_anything_is_planned(dry):
+    line = [sys.executable, "-m", "snakemake", *dry, "K22-T1", "--config", 'items=["B25-T1"]']
+    done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "the config lists no item 'K22-T1': add it to 'items'" in done.stdout + done.stderr
+    assert "Building DAG" not in done.stdout + done.stderr
+
+
 #: Files that change another study, which must be given before them.
 UNDER = {"b25-224-small.yaml": ["b25-imagenette.yaml"]}
 
