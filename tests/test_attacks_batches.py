@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from freqmaps.attacks import attack_images
+from freqmaps.attacks import AttackPlan, attack_images
 from freqmaps.attacks._noise import KeyedNoise, keyed_noise
 from freqmaps.core.components import load
 from tests.attack_cases import N, Times, answers, attack, digit_images, trained_net  # noqa: F401
+
+# ---- what an attack differentiates
+
+
+@dataclass(frozen=True)
+class Remembering:
+    """An attack that does nothing, and keeps the network that it was given."""
+
+    seen: list = field(default_factory=list)
+
+    def __call__(self, model, images, labels):
+        assert not model.training and not any(p.requires_grad for p in model.parameters())
+        self.seen.append((model, model(images).detach().numpy()))
+        return images
+
+
+@pytest.mark.parametrize("epsilon", [0.1, None])
+def test_attacks_with_a_budget_see_the_network_with_batch_norm_folded(net, digits, epsilon):
+    noticed = Remembering()
+    attack(net, digits, AttackPlan("none", noticed, "linf", epsilon))
+    (model, logits), *_ = noticed.seen
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert bool(norms) == (epsilon is None)
+    assert (model is net) == (epsilon is None)
+    with torch.no_grad():
+        plain = net(torch.from_numpy(digits[0][:N][: len(logits)])).numpy()
+    np.testing.assert_allclose(logits, plain, atol=1e-4)
+
 
 # ---- random numbers belong to the sample
 

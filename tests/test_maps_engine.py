@@ -10,9 +10,9 @@ from torch import nn
 from freqmaps.core import components
 from freqmaps.core.device import is_out_of_memory
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.frozen import freeze
 from freqmaps.core.memory import bytes_per_image, fitting_batch, saved_bytes
 from freqmaps.maps import MapSettings
-from freqmaps.optimise.frozen import freeze
 from freqmaps.optimise.problem import Problem
 from tests.map_cases import converging_maps, run, small_net, some_images, some_targets  # noqa: F401
 

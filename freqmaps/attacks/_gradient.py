@@ -130,8 +130,8 @@ def perturbations(
     size = max(1, _BATCH_NUMBERS.get(device.type, 1 << 21) // max(1, images[:1].size))
     built = attack.build()
     start = 0
-    with frozen(model, device):
-        wrapped = foolbox.PyTorchModel(model, bounds=bounds, device=device)
+    with frozen(model, device, images) as net:
+        wrapped = foolbox.PyTorchModel(net, bounds=bounds, device=device)
         while start < len(images):
             part = slice(start, start + size)
             given = (torch.from_numpy(images[part]).to(device), torch.from_numpy(labels[part]).to(device))

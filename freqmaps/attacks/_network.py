@@ -9,26 +9,43 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.fx import GraphModule
 
 from freqmaps.core.device import is_out_of_memory
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.frozen import freeze
 from freqmaps.models._predict import predict
 
 
 @contextmanager
-def frozen(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Put a model on the device, in eval mode, without gradients for parameters; put modes back afterwards."""
+def frozen(model: nn.Module, device: torch.device, images: NDArray[np.float32] | None = None) -> Iterator[nn.Module]:
+    """Put a model on the device, in eval mode, without gradients for parameters; put modes back afterwards.
+
+    Parameters
+    ----------
+    model, device
+        Any network from images to logits, and where it is to run.
+    images
+        (n, c, h, w) that it takes: what the block gets is then a copy with batch norm folded away, whose gradients
+        differ from the model's by rounding (:func:`freqmaps.core.frozen.freeze`). None, no image, or nothing that
+        can be folded: the model itself.
+    """
     modes = [(m, m.training) for m in model.modules()]
     wanted = [(p, p.requires_grad) for p in model.parameters()]
     model.to(device).eval().requires_grad_(False)
     try:
         with _same_kernels():
-            yield
+            yield model if images is None or not len(images) else _folded(model, images[:2], device)
     finally:
         for module, mode in modes:
             module.training = mode
         for parameter, want in wanted:
             parameter.requires_grad_(want)
+
+
+def _folded(model: nn.Module, images: NDArray[np.float32], device: torch.device) -> nn.Module:
+    net = freeze(model, torch.from_numpy(images.copy()).to(device))
+    return net if isinstance(net, GraphModule) else model
 
 
 def classify(model: nn.Module, images: NDArray[np.float32], device: torch.device) -> NDArray[np.int64]:

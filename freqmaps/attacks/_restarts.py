@@ -115,14 +115,14 @@ def unbroken(
     """
     right = np.ones(len(images), bool)
     size = max(1, _BATCH_NUMBERS.get(device.type, 1 << 21) // max(1, images[:1].size))
-    with frozen(model, device):
+    with frozen(model, device, images) as net:
         for restart in range(attack.first, attack.first + attack.restarts):
             rows = np.flatnonzero(right) if leave else np.arange(len(images))
             while len(rows):
                 part = rows[:size]
                 starts = _starts(images[part], attack, (seed, restart), positions[part])
                 given = [torch.from_numpy(a).to(device) for a in (images[part], starts, labels[part])]
-                kept = _restart_or_none(model, given, attack, leave)
+                kept = _restart_or_none(net, given, attack, leave)
                 if kept is None:
                     size = _halved(size, device)
                     continue

@@ -1,1 +1,1 @@
-"""What the optimisation of maps and of group maps shares: bases, objectives, the Adam step, frozen networks."""
+"""What the optimisation of maps and of group maps shares: bases, objectives, the Adam step, compiled networks."""

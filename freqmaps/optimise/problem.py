@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from freqmaps.core.device import release
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.frozen import freeze, plain_copy
 from freqmaps.core.memory import fitting_batch, keep_freed_memory
 from freqmaps.optimise.bases._api import Basis, Coefficients, Plan
 from freqmaps.optimise.compiled import Mode, compiled
-from freqmaps.optimise.frozen import freeze, plain_copy
 from freqmaps.optimise.objectives._api import Objective
 
 
