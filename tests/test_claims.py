@@ -2,6 +2,7 @@
 
 import json
 from math import inf, isnan, nan
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -14,8 +15,9 @@ from freqmaps.papers.b25._claims import correlated, nonlinear
 from freqmaps.publish import ledger as ledgers
 from freqmaps.publish import write_figure, write_table
 from freqmaps.publish.api import Figure, Table
+from freqmaps.publish.networks import with_networks
 from freqmaps.publish.report import read_item
-from freqmaps.publish.report._chapters import chapters, claims_by_paper, in_words
+from freqmaps.publish.report._chapters import chapters, claims_by_paper, in_words, scope_in_words
 from tests import keyed_results
 from tests.test_archive import command
 
@@ -43,11 +45,12 @@ def test_a_claim_keeps_its_parts_where_its_place_is_put_before_it():
     assert isnan(trend("a", [(0.0, 1.0), (1.0, 2.0)], "b").low)  # no one number decides it
 
 
-def row(values, p_values, spread=0.1, svcca=0.2):
+def row(values, p_values, error=0.1, svcca=0.2, networks=1, sd=nan):
     names = ("idcor", "idcor_cleaned", "idcor_released")
-    found = {"svcca": svcca, "svcca_spread": 0.02, "n": 60.0, "p_value": p_values[0]}
+    found = {"svcca": svcca, "svcca_error": 0.02, "svcca_networks_sd": 0.01, "n": 60.0, "p_value": p_values[0]}
+    found |= {"networks": networks} | {f"{name}_networks_sd": sd for name in names}
     found |= {f"{name}_p_value": p for name, p in zip(names, p_values, strict=True)}
-    found |= dict(zip(names, values, strict=True)) | {f"{name}_spread": spread for name in names}
+    found |= dict(zip(names, values, strict=True)) | {f"{name}_error": error for name in names}
     return found | {"published_idcor": 0.66, "published_p_value": 0.01, "published_svcca": 0.25}
 
 
@@ -65,6 +68,13 @@ def test_the_correlation_of_b25_is_there_if_it_is_in_every_reading(values, p_val
     (found,) = correlated([("fmn", row(values, p_values))], "IV-E, table I")
     assert found.verdict == verdict
     assert (found.place, found.n, found.reported) == ("fmn", 60, "IdCor 0.66, p 0.01")
+
+
+@pytest.mark.parametrize(("networks", "verdict"), [(1, "holds"), (2, "cannot be told here"), (4, "holds")])
+def test_the_correlation_of_several_networks_counts_how_they_differ(networks, verdict):
+    seen = row((0.6, 0.5, 0.7), (0.01,) * 3, networks=networks, sd=0.2)
+    (found,) = correlated([("pgd", seen)], "IV-E, table I")
+    assert (found.verdict, found.networks) == (verdict, networks)
 
 
 def test_idcor_exceeds_svcca_beyond_the_errors_of_both():
@@ -172,3 +182,43 @@ def test_the_command_shows_the_newest_report_of_each_study(tmp_path):
     for root, said in (("c", "no study has a report"), ("d", "d")):
         done = command("claims", tmp_path / root, check=False)
         assert done.returncode == 1 and done.stderr.count("\n") == 1 and said in done.stderr
+
+
+# --- on how many networks a claim rests
+
+
+def seeds(**of):
+    """Results of networks, as readers give them: the seeds of each training."""
+    of_networks = [
+        SimpleNamespace(names={"dataset": "d", "model": "m", "training": training, "seed": str(seed)})
+        for training, several in of.items()
+        for seed in several
+    ]
+    return SimpleNamespace(results=[*of_networks, SimpleNamespace(names={"dataset": "d"})])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "networks"),
+    [(seeds(a=[0, 1, 2]), 3), (seeds(a=[0, 1], b=[0]), 1), (seeds(), None)],
+)
+def test_an_item_rests_on_the_training_with_the_fewest_seeds(inputs, networks):
+    notes = [claim(0.1, 0.2), claim(0.1, 0.2, networks=5), "n = 3."]
+    table = Table(pd.DataFrame({"a": [1]}), notes, claims=[claim(1, 2)])
+    found = with_networks(table, inputs)
+    assert [found.notes[0].networks, found.notes[1].networks, found.claims[0].networks] == [networks, 5, networks]
+    assert found.notes[2] == "n = 3." and found.notes[0] == table.notes[0]
+    figure = with_networks(Figure(Canvas(), [claim(0.1, 0.2)], "nothing"), inputs)
+    assert figure.notes[0].networks == networks
+
+
+def test_the_page_says_which_verdicts_are_of_one_network(tmp_path):
+    made(tmp_path / "a", [claim(0.1, 0.2, networks=1), claim(0.1, 0.2, text="N", networks=4), claim(0, 1, text="O")])
+    item = read_item(tmp_path / "a")
+    assert [case["on"] for paper in claims_by_paper([item]) for c in paper["claims"] for case in c["cases"]] == [
+        "n = 7, 1 network", "n = 7, 4 networks", "n = 7",
+    ]  # fmt: skip
+    assert scope_in_words([item]).startswith("1 of 2 tests rest on one network of each training")
+    frame = ledgers.ledger({"B25-T9": item.claims})
+    assert frame["networks"].tolist()[:2] == [1, 4] and isnan(frame["networks"][2])
+    made(tmp_path / "b", [claim(0.1, 0.2, networks=4)])
+    assert scope_in_words([read_item(tmp_path / "b")]) == ""

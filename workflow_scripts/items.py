@@ -4,6 +4,7 @@ from freqmaps.core import components
 from freqmaps.job import Job, main
 from freqmaps.publish import NothingToShow, Table, blank, write_figure, write_table
 from freqmaps.publish.doubts import warnings
+from freqmaps.publish.networks import with_networks
 from freqmaps.results.reader import Inputs
 
 
@@ -17,6 +18,7 @@ def run(job: Job) -> dict[str, object]:
     except NothingToShow as nothing:
         reason = str(nothing)
         output = blank(components.find("item", item).constants["KIND"], reason)
+    output = with_networks(output, inputs)
     output.notes.extend(f"Warning: {sentence}." for sentence in warnings(inputs))
     if isinstance(output, Table):
         write_table(output, job.folder / f"{item}.csv", job.folder / f"{item}.tex", inputs.provenance())

@@ -61,6 +61,9 @@ class Claim(str):
         What it was measured on (images, networks, draws); None where the evidence says it.
     place
         Which of a study's networks, attacks or data it speaks of; empty where there is only one.
+    networks
+        How many networks whose trainings differ by the seed alone it rests on; None where it rests on none, or where
+        that has not been said yet. Intervals of one network's images say nothing of how networks differ.
     """
 
     claim: str
@@ -72,6 +75,7 @@ class Claim(str):
     high: float
     n: int | None
     place: str
+    networks: int | None
 
     def __new__(
         cls,
@@ -85,12 +89,14 @@ class Claim(str):
         high: float = nan,
         n: int | None = None,
         place: str = "",
+        networks: int | None = None,
     ) -> Self:
         """Write the sentence."""
         sentence = f"The published trend ({claim}) {verdict}: {evidence}."
         instance = super().__new__(cls, f"{place}: {sentence}" if place else sentence)
         instance.claim, instance.verdict, instance.evidence, instance.place = claim, verdict, evidence, place
         instance.section, instance.reported, instance.low, instance.high, instance.n = section, reported, low, high, n
+        instance.networks = networks
         return instance
 
     def at(self, place: str) -> Self:
@@ -100,6 +106,10 @@ class Claim(str):
         'digits: The published trend (M rises) holds: by 0.02.'
         """
         return type(self)(**(self.parts() | {"place": place})) if place else self
+
+    def resting_on(self, networks: int | None) -> Self:
+        """Return the same claim with the number of networks that it rests on, if it does not say so itself."""
+        return self if self.networks is not None else type(self)(**(self.parts() | {"networks": networks}))
 
     def parts(self) -> dict[str, Any]:
         """Return everything but the sentence: the parameters of the class."""
@@ -115,7 +125,7 @@ def placed(place: str, sentences: Iterable[str]) -> list[str]:
     return [s.at(place) if isinstance(s, Claim) else f"{place}: {s}" if place else s for s in sentences]
 
 
-_PARTS = ("claim", "verdict", "evidence", "section", "reported", "low", "high", "n", "place")
+_PARTS = ("claim", "verdict", "evidence", "section", "reported", "low", "high", "n", "place", "networks")
 
 
 def trend(
@@ -127,6 +137,7 @@ def trend(
     section: str = "",
     reported: str = "",
     n: int | None = None,
+    networks: int | None = None,
 ) -> Claim:
     """Hold what a study measured against what a paper claims.
 
@@ -138,7 +149,7 @@ def trend(
         See :func:`finding`.
     evidence
         The numbers that decide it, without a full stop.
-    section, reported, n
+    section, reported, n, networks
         See :class:`Claim`.
 
     Examples
@@ -150,4 +161,5 @@ def trend(
     low, high = bounds[0] if len(bounds) == 1 else (nan, nan)
     return Claim(
         claim, finding(bounds, region), evidence, section=section, reported=reported, low=low, high=high, n=n,
+        networks=networks,
     )  # fmt: skip

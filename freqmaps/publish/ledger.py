@@ -31,10 +31,11 @@ COLUMNS = {
     "low": "interval of the number that decides it, where it is one",
     "high": "interval of the number that decides it, where it is one",
     "n": "images, networks or draws that it was measured on",
+    "networks": "networks that it rests on, whose trainings differ by the seed alone; 1: a verdict on that one",
     "verdict": "holds, does not hold, or cannot be told here",
 }
 VERDICTS: tuple[str, ...] = get_args(Finding)
-_NUMBERS = ("low", "high", "n")
+_NUMBERS = ("low", "high", "n", "networks")
 
 
 def paper_of(item: str) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
-from freqmaps.publish.api import Column
+from freqmaps.inference.verdicts import Claim
+from freqmaps.publish.api import Column, Figure, Table
 from freqmaps.publish.tables import NAMES, NAN, names_of
+from freqmaps.results.reader import Inputs
 
 Row = dict[str, Any]
+Shown = TypeVar("Shown", Table, Figure)
 
 #: Of several networks' figures that are no means over images, the one that promises least.
 _CAUTIOUS = {"p_value": max, "n": min, "n_dropped": max}
@@ -41,6 +45,27 @@ def over_networks(rows: Sequence[Row], metrics: Sequence[str]) -> list[Row]:
     for row in rows:
         groups.setdefault(tuple(row[key] for key in NAMES if key != "seed"), []).append(row)
     return [_merged(sorted(group, key=_seed), metrics) for group in groups.values()]
+
+
+def with_networks(output: Shown, inputs: Inputs) -> Shown:
+    """Return an item whose claims say on how many networks they rest, where they did not say so themselves.
+
+    An item whose claims speak of several trainings rests on as many networks as the training with the fewest seeds has.
+    """
+    fewest = _fewest(inputs)
+    notes = [note.resting_on(fewest) if isinstance(note, Claim) else note for note in output.notes]
+    if isinstance(output, Figure):
+        return replace(output, notes=notes)
+    return replace(output, notes=notes, claims=[claim.resting_on(fewest) for claim in output.claims])
+
+
+def _fewest(inputs: Inputs) -> int | None:
+    seeds: dict[tuple[str, ...], set[str]] = {}
+    for result in inputs.results:
+        if "seed" in result.names:
+            place = tuple(result.names.get(name, "") for name in ("dataset", "model", "training"))
+            seeds.setdefault(place, set()).add(result.names["seed"])
+    return min(map(len, seeds.values()), default=None)
 
 
 def names_of_each(row: Mapping[str, Any]) -> list[dict[str, str]]:

@@ -136,7 +136,7 @@ def _row(inputs: Inputs, row: dict[str, Any], epsilon: float, rank: int) -> dict
         | values
         | resampled(row, "idcor")
         | readings(row)
-        | {f"{m}_spread": row.get(f"{m}_spread", NAN) for m in OTHERS}
+        | {f"{m}_{field}": row.get(f"{m}_{field}", NAN) for m in OTHERS for field in ("spread", "error", "networks_sd")}
         | {"n": row.get("idcor_n", NAN), "n_dropped": row.get("idcor_n_dropped", NAN)}
         | theirs
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import hypot, nan
 from typing import Any
 
-from freqmaps.inference.estimates import Z95
+from freqmaps.inference.estimates import half_width
 from freqmaps.inference.verdicts import Claim, Interval, trend
 from freqmaps.papers.b25._readings import READINGS
 
@@ -26,7 +26,8 @@ def correlated(rows: Iterable[tuple[str, Row]], section: str, said: str = "") ->
     ----------
     rows
         What to call each, and its values: ``idcor``, ``idcor_cleaned`` and ``idcor_released``, each with its sampling
-        error in ``<reading>_spread`` and its p-value, and ``n``.
+        error in ``<reading>_error``, its standard deviation over ``networks`` in ``<reading>_networks_sd`` and its
+        p-value, and ``n``.
     section
         Of the paper.
     said
@@ -37,10 +38,10 @@ def correlated(rows: Iterable[tuple[str, Row]], section: str, said: str = "") ->
         known = [metric for metric in READINGS if row[metric] == row[metric]]
         if not known:
             continue
-        evidence = ", ".join(f"{READINGS[m]} {_signed(row[m])} ± {_error(row, m)} (p {_p(row, m):.2g})" for m in known)
+        shown = (f"{READINGS[m]} {_signed(row[m])} ± {_half(row, m):.2f} (p {_p(row, m):.2g})" for m in known)
         yield trend(
-            claim, [_interval(row, m) for m in known], f"IdCor {evidence}", section=section, n=_count(row),
-            reported=_theirs(row, "idcor", "p_value"),
+            claim, [_interval(row, m) for m in known], f"IdCor, 95 %: {', '.join(shown)}", section=section,
+            n=_count(row), networks=row["networks"], reported=_theirs(row, "idcor", "p_value"),
         ).at(name)  # fmt: skip
 
 
@@ -53,24 +54,26 @@ def nonlinear(rows: Iterable[tuple[str, Row]], section: str) -> Iterator[Claim]:
         gaps = []
         for metric in known:
             gap = row[metric] - row["svcca"]
-            half = Z95 * hypot(_spread(row, metric), _spread(row, "svcca"))
+            half = hypot(_half(row, metric), _half(row, "svcca"))
             gaps.append((gap - half, gap + half))
-        told = ", ".join(f"{READINGS[m]} {_signed(row[m])}" for m in known)
+        told = ", ".join(f"{READINGS[m]} {_signed(row[m])} ± {_half(row, m):.2f}" for m in known)
         yield trend(
             "the correlation is nonlinear in part: IdCor exceeds SVCCA", gaps,
-            f"SVCCA {_signed(row['svcca'])} ± {_error(row, 'svcca')}; IdCor {told}", section=section, n=_count(row),
-            reported=_theirs(row, "idcor", "svcca"),
+            f"SVCCA, 95 %: {_signed(row['svcca'])} ± {_half(row, 'svcca'):.2f}; IdCor {told}", section=section,
+            n=_count(row), networks=row["networks"], reported=_theirs(row, "idcor", "svcca"),
         ).at(name)  # fmt: skip
 
 
 def _interval(row: Row, metric: str) -> Interval:
-    low, high = (row[metric] + side * Z95 * _spread(row, metric) for side in (-1, 1))
+    low, high = (row[metric] + side * _half(row, metric) for side in (-1, 1))
     # An interval above 0 is no correlation yet: permuted maps may have one as large.
     return (low, high) if high < 0 or _p(row, metric) <= _LEVEL else (nan, nan)
 
 
-def _spread(row: Row, metric: str) -> float:
-    return float(row.get(f"{metric}_spread", nan))
+def _half(row: Row, metric: str) -> float:
+    """Return half the width of the 95 % interval of a value: of one network over images, of several over both."""
+    error, sd = (float(row.get(f"{metric}_{field}", nan)) for field in ("error", "networks_sd"))
+    return half_width(error, sd, row["networks"])
 
 
 def _p(row: Row, metric: str) -> float:
@@ -85,10 +88,6 @@ def _theirs(row: Row, *columns: str) -> str:
     names = {"idcor": "IdCor", "p_value": "p", "svcca": "SVCCA"}
     known = [(names[c], row.get(f"published_{c}", nan)) for c in columns]
     return ", ".join(f"{name} {value:g}" for name, value in known if value == value)
-
-
-def _error(row: Row, metric: str) -> str:
-    return f"{_spread(row, metric):.2f}"
 
 
 def _signed(value: float) -> str:

@@ -54,6 +54,29 @@ def in_words(items: Sequence[ReportItem]) -> str:
     return f"Of {len(every)} claims {', '.join(filter(None, counted))}." if every else ""
 
 
+def measured_on(claim: Claim) -> str:
+    """Return on how many images and networks a claim was tested, as text; empty where it says neither."""
+    networks = claim.networks
+    parts = [
+        "" if claim.n is None else f"n = {claim.n}",
+        "" if networks is None else f"{networks} network{'' if networks == 1 else 's'}",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def scope_in_words(items: Sequence[ReportItem]) -> str:
+    """Say how many tests rest on one network of each training, and what that means; empty where none does."""
+    tests = [claim for item in items for claim in item.claims if claim.networks is not None]
+    alone = sum(claim.networks == 1 for claim in tests)
+    if not alone:
+        return ""
+    return (
+        f"{alone} of {len(tests)} tests rest on one network of each training: they are verdicts on these networks, and "
+        "their intervals, which are over images, say nothing of another seed. Tests of several networks count how "
+        "these differ."
+    )
+
+
 def _claims(item: ReportItem) -> list[Mapping[str, Any]]:
     tests: dict[str, list[Claim]] = {}
     for one in item.claims:
@@ -74,7 +97,13 @@ def _claim(item: str, text: str, cases: Sequence[Claim]) -> Mapping[str, Any]:
         "css": _CSS.get(verdict, "open"),
         "tally": tally(one.verdict for one in cases),
         "cases": [
-            {"place": one.place, "measured": one.evidence, "verdict": one.verdict, "n": one.n, "css": _CSS[one.verdict]}
+            {
+                "place": one.place,
+                "measured": one.evidence,
+                "verdict": one.verdict,
+                "on": measured_on(one),
+                "css": _CSS[one.verdict],
+            }
             for one in cases
         ],
     }

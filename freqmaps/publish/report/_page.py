@@ -15,7 +15,7 @@ from markupsafe import Markup
 from freqmaps.core.version import __version__
 from freqmaps.publish.api import MISSING, Column, Table
 from freqmaps.publish.doubts import warnings
-from freqmaps.publish.report._chapters import chapters, claims_by_paper, in_words
+from freqmaps.publish.report._chapters import chapters, claims_by_paper, in_words, scope_in_words
 from freqmaps.publish.report._items import ReportItem
 from freqmaps.publish.report._key_figures import attack_table, cards, map_table
 from freqmaps.publish.report._markdown import render
@@ -68,6 +68,7 @@ def build_report(
         chapters=chapters(items),
         ledger=claims_by_paper(items),
         tally=in_words(items),
+        scope=scope_in_words(items),
         cards=cards(inputs),
         warnings=warnings(inputs),
         attacks=attack_table(inputs),

@@ -7,7 +7,7 @@ from typing import Any
 
 from freqmaps.core.version import __version__
 from freqmaps.publish.api import Column, Table
-from freqmaps.publish.report._chapters import chapters, claims_by_paper, in_words
+from freqmaps.publish.report._chapters import chapters, claims_by_paper, in_words, scope_in_words
 from freqmaps.publish.report._items import ReportItem
 from freqmaps.publish.report._page import provenance
 from freqmaps.results.reader import Inputs
@@ -61,7 +61,8 @@ def _ledger(items: Sequence[ReportItem]) -> list[str]:
     papers = claims_by_paper(items)
     if not papers:
         return []
-    lines = ["## What the papers claim, and what holds here", "", in_words(items), ""]
+    said = " ".join(filter(None, (in_words(items), scope_in_words(items))))
+    lines = ["## What the papers claim, and what holds here", "", said, ""]
     for paper in papers:
         lines += [f"**{_plain(paper['citation'])}**", "", "| claim | paper reports | measured here | verdict | item |",
                   "|---|---|---|---|---|"]  # fmt: skip
@@ -70,6 +71,7 @@ def _ledger(items: Sequence[ReportItem]) -> list[str]:
             reported = claim["reported"]
             for case in claim["cases"]:
                 measured = f"{case['place']}: {case['measured']}" if case["place"] else case["measured"]
+                measured += f" ({case['on']})" if case["on"] else ""
                 lines.append(_row([where, reported, measured, case["verdict"], claim["item"]]))
                 where = reported = ""
         lines.append("")
