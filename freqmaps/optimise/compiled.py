@@ -1,6 +1,6 @@
 """A frozen network compiled for one size of batch, where a job is long enough to repay it.
 
-Compiled, the input gradient of ResNet-20 takes .78 to .94 of its time on a CPU, by machine and load. Compiling takes
+Compiled, the input gradient of ResNet-20 takes .78 to 1.0 of its time on a CPU, by machine and load. Compiling takes
 half a minute the first time, and seconds where a job of the same network, batch and processor has compiled before: what
 the compiler has made is kept in the user's cache. Gradients agree to 1e-6 of the largest, as those of another batch do,
 so compilation decides no key. Whether a job compiles follows from its work, not from a clock: the same job gives the

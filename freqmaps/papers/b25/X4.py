@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import hypot
+from math import hypot, log
 from typing import Any
 
 import numpy as np
@@ -121,10 +121,25 @@ def _sizes(own: pd.DataFrame) -> list[int]:
     return [int(n) for n in _matched(own, reading="made", estimator="twonn")["size"]]
 
 
+def _labelled(sizes: Sequence[int]) -> list[int]:
+    """Return the sizes whose labels have room on a logarithmic axis: the largest, then each that is far from the next.
+
+    >>> _labelled([200, 400, 800, 896])
+    [200, 400, 896]
+    """
+    descending = sorted(sizes, reverse=True)
+    room = 0.15 * log(descending[0] / descending[-1])
+    shown: list[int] = []
+    for size in descending:
+        if not shown or log(shown[-1] / size) > room:
+            shown.append(size)
+    return shown[::-1]
+
+
 def _frame(axes: Axes, label: str, sizes: Sequence[int], *, published_range: bool = True) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_locator(FixedLocator(sorted(sizes)))
+    axes.xaxis.set_major_locator(FixedLocator(_labelled(sizes)))
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.set_xlabel("images", color=MUTED)
     axes.set_ylabel(label, color=MUTED)
