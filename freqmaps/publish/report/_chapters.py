@@ -72,8 +72,8 @@ def scope_in_words(items: Sequence[ReportItem]) -> str:
         return ""
     return (
         f"{alone} of {len(tests)} tests rest on one network of each training: they are verdicts on these networks, and "
-        "their intervals, which are over images, say nothing of another seed. Tests of several networks count how "
-        "these differ."
+        "their intervals, which are over images, say nothing of another seed. Where a test rests on several, its item "
+        "says how they enter."
     )
 
 
