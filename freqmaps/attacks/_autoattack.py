@@ -92,10 +92,10 @@ class Ensemble:
             rows = right.nonzero().flatten()
             if not len(rows):
                 break
-            found = aimed.one(part, model, images[rows], labels[rows])
+            candidates = aimed.one(part, model, images[rows], labels[rows])
             with torch.no_grad():
-                fooled = model(found).argmax(dim=1) != labels[rows]
-            best[rows[fooled]] = found[fooled]
+                fooled = model(candidates).argmax(dim=1) != labels[rows]
+            best[rows[fooled]] = candidates[fooled]
             right[rows[fooled]] = False
         return best
 
@@ -104,8 +104,8 @@ class Ensemble:
         attack = _BUILD[part](self, model, _common(self, images.device))
         devices = [images.device.index or 0] if images.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
-            found: Tensor = attack.perturb(images.clone(), labels.clone())
-        return found.detach()
+            perturbed: Tensor = attack.perturb(images.clone(), labels.clone())
+        return perturbed.detach()
 
     def _usable(self, classes: int) -> tuple[str, ...]:
         """Return the parts that are defined for so many classes."""
@@ -139,29 +139,31 @@ def _tell_left_out(part: str, classes: int) -> None:
     )
 
 
-def _common(given: Ensemble, device: torch.device) -> dict[str, Any]:
+def _common(ensemble: Ensemble, device: torch.device) -> dict[str, Any]:
     # The seed only matters outside of keyed_noise, which replaces the draws.
-    norm = {"linf": "Linf", "l2": "L2"}[given.norm]
-    return {"norm": norm, "eps": given.epsilon, "seed": 0, "device": device, "n_restarts": 1, "verbose": False}
+    norm = {"linf": "Linf", "l2": "L2"}[ensemble.norm]
+    return {"norm": norm, "eps": ensemble.epsilon, "seed": 0, "device": device, "n_restarts": 1, "verbose": False}
 
 
 def _apgd(loss: str) -> Callable[[Ensemble, nn.Module, dict[str, Any]], Any]:
-    def build(given: Ensemble, model: nn.Module, common: dict[str, Any]) -> Any:
-        return APGDAttack(model, n_iter=given.steps, loss=loss, logger=_SILENT, **common)
+    def build(ensemble: Ensemble, model: nn.Module, common: dict[str, Any]) -> Any:
+        return APGDAttack(model, n_iter=ensemble.steps, loss=loss, logger=_SILENT, **common)
 
     return build
 
 
-def _apgd_targeted(given: Ensemble, model: nn.Module, common: dict[str, Any]) -> Any:
-    return APGDAttack_targeted(model, n_iter=given.steps, n_target_classes=given.targets, logger=_SILENT, **common)
+def _apgd_targeted(ensemble: Ensemble, model: nn.Module, common: dict[str, Any]) -> Any:
+    return APGDAttack_targeted(
+        model, n_iter=ensemble.steps, n_target_classes=ensemble.targets, logger=_SILENT, **common
+    )
 
 
-def _fab_targeted(given: Ensemble, model: nn.Module, common: dict[str, Any]) -> Any:
-    return FABAttack_PT(model, n_iter=given.steps, n_target_classes=given.targets, targeted=True, **common)
+def _fab_targeted(ensemble: Ensemble, model: nn.Module, common: dict[str, Any]) -> Any:
+    return FABAttack_PT(model, n_iter=ensemble.steps, n_target_classes=ensemble.targets, targeted=True, **common)
 
 
-def _square(given: Ensemble, model: nn.Module, common: dict[str, Any]) -> Any:
-    return SquareAttack(model, n_queries=given.queries, p_init=0.8, resc_schedule=False, **common)
+def _square(ensemble: Ensemble, model: nn.Module, common: dict[str, Any]) -> Any:
+    return SquareAttack(model, n_queries=ensemble.queries, p_init=0.8, resc_schedule=False, **common)
 
 
 _BUILD: dict[str, Callable[[Ensemble, nn.Module, dict[str, Any]], Any]] = {

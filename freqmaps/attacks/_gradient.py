@@ -125,7 +125,7 @@ def perturbations(
     FreqmapsError
         Memory does not suffice for one image, or a perturbation is not finite.
     """
-    found = np.zeros_like(images)
+    deltas = np.zeros_like(images)
     bounds = (0.0, 1.0) if attack.clip else _UNBOUNDED
     size = max(1, _BATCH_NUMBERS.get(device.type, 1 << 21) // max(1, images[:1].size))
     built = attack.build()
@@ -134,30 +134,30 @@ def perturbations(
         wrapped = foolbox.PyTorchModel(net, bounds=bounds, device=device)
         while start < len(images):
             part = slice(start, start + size)
-            given = (torch.from_numpy(images[part]).to(device), torch.from_numpy(labels[part]).to(device))
-            delta = _perturb(built, wrapped, given, attack.epsilon, seed, positions[part])
+            batch = (torch.from_numpy(images[part]).to(device), torch.from_numpy(labels[part]).to(device))
+            delta = _perturb(built, wrapped, batch, attack.epsilon, seed, positions[part])
             if delta is None:
                 release(device)
                 if size == 1:
                     raise FreqmapsError("memory does not suffice for the gradient of one image; use a larger device")
                 size //= 2
                 continue
-            found[part] = delta
+            deltas[part] = delta
             start += size
-    bad = ~np.isfinite(found).all(axis=(1, 2, 3))
+    bad = ~np.isfinite(deltas).all(axis=(1, 2, 3))
     if bad.any():
         raise FreqmapsError(
-            f"the perturbations of {int(bad.sum())} of {len(found)} images are not finite, first at position "
+            f"the perturbations of {int(bad.sum())} of {len(deltas)} images are not finite, first at position "
             f"{positions[bad][0]}; the network's gradients overflow there"
         )
-    return found
+    return deltas
 
 
 def _perturb(
-    attack: Any, model: Any, given: tuple[Tensor, Tensor], epsilon: float, seed: int, positions: NDArray[np.int64]
+    attack: Any, model: Any, batch: tuple[Tensor, Tensor], epsilon: float, seed: int, positions: NDArray[np.int64]
 ) -> NDArray[np.float32] | None:
     """Perturb one batch; None if memory ran out."""
-    images, labels = given
+    images, labels = batch
     try:
         with keyed_noise(seed, positions.tolist(), images.device):
             raw = attack.run(model, images, foolbox.Misclassification(labels), epsilon=epsilon)

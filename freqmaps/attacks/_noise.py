@@ -52,15 +52,15 @@ class KeyedNoise(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run any torch function; overwrite the outcome of a draw."""
-        given = dict(kwargs or {})
-        out = func(*args, **given)  # also for a draw: its shape, dtype and device are then right
-        if func not in _DRAWS or given.get("generator") is not None:
+        keywords = dict(kwargs or {})
+        out = func(*args, **keywords)  # also for a draw: its shape, dtype and device are then right
+        if func not in _DRAWS or keywords.get("generator") is not None:
             return out
         law, places = _DRAWS[func]
         values = torch.from_numpy(self._draw(law, tuple(out.shape)))
         if places:
             first, second = (
-                args[i] if i < len(args) else given.get(name, default) for i, (name, default) in enumerate(places, 1)
+                args[i] if i < len(args) else keywords.get(name, default) for i, (name, default) in enumerate(places, 1)
             )
             values = first + (second - first if law == "uniform" else second) * values
         with torch.no_grad():

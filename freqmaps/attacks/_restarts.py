@@ -121,8 +121,8 @@ def unbroken(
             while len(rows):
                 part = rows[:size]
                 starts = _starts(images[part], attack, (seed, restart), positions[part])
-                given = [torch.from_numpy(a).to(device) for a in (images[part], starts, labels[part])]
-                kept = _restart_or_none(net, given, attack, leave)
+                batch = [torch.from_numpy(a).to(device) for a in (images[part], starts, labels[part])]
+                kept = _restart_or_none(net, batch, attack, leave)
                 if kept is None:
                     size = _halved(size, device)
                     continue
@@ -138,17 +138,17 @@ def _starts(
     if not attack.random_start:
         return images.copy()
     seed, restart = stream
-    found = np.empty_like(images)
+    starts = np.empty_like(images)
     for row, position in enumerate(positions):
         generator = np.random.default_rng([seed % 2**64, _STREAM, restart, int(position)])
         noise = generator.random(images.shape[1:], np.float32) * 2 - 1
-        found[row] = np.clip(images[row] + np.float32(attack.epsilon) * noise, 0, 1)
-    return found
+        starts[row] = np.clip(images[row] + np.float32(attack.epsilon) * noise, 0, 1)
+    return starts
 
 
-def _restart_or_none(model: nn.Module, given: list[Tensor], attack: Restarts, leave: bool) -> NDArray[np.bool_] | None:
+def _restart_or_none(model: nn.Module, batch: list[Tensor], attack: Restarts, leave: bool) -> NDArray[np.bool_] | None:
     """Run one restart of one batch; None if memory ran out."""
-    images, starts, labels = given
+    images, starts, labels = batch
     try:
         return np.asarray(_restart(model, images, starts, labels, attack, leave).cpu().numpy())
     except (RuntimeError, MemoryError) as error:

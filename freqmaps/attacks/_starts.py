@@ -51,24 +51,24 @@ class StartedAttack:
         try:
             return self.whole(model, images, labels)
         except (FreqmapsError, AssertionError) as error:  # Pointwise and Brendel & Bethge assert
-            starts, found = self._starts(model, images, labels)
-            if not bool(found.any()):
-                _tell(found)
+            starts, has_start = self._starts(model, images, labels)
+            if not bool(has_start.any()):
+                _tell(has_start)
                 return images
             try:
-                return self._begun(model, images, labels, starts, found)
+                return self._begun(model, images, labels, starts, has_start)
             except AssertionError as again:
                 reason = " ".join(str(again or error).split()) or "an assertion of its own fails"
                 raise FreqmapsError(f"Foolbox gives up {self.whole.attack!r}: {reason}") from again
 
-    def _begun(self, model: nn.Module, images: Tensor, labels: Tensor, starts: Tensor, found: Tensor) -> Tensor:
+    def _begun(self, model: nn.Module, images: Tensor, labels: Tensor, starts: Tensor, has_start: Tensor) -> Tensor:
         """Attack the images that have a start, and leave the others."""
-        _tell(found)
+        _tell(has_start)
         # A batch of the same size, so that every image keeps its own random numbers.
-        rows = torch.where(found, torch.arange(len(found), device=found.device), found.nonzero()[0])
+        rows = torch.where(has_start, torch.arange(len(has_start), device=has_start.device), has_start.nonzero()[0])
         begun = partial(self.whole.attack, starting_points=starts[rows])
         moved = FoolboxAttack(begun, self.whole.epsilon, self.whole.black_if_none)(model, images[rows], labels[rows])
-        return torch.where(found[:, None, None, None], moved, images)
+        return torch.where(has_start[:, None, None, None], moved, images)
 
     def _starts(self, model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return (n, c, h, w) candidates, and (n,) whether the network sees another class in them."""
@@ -78,10 +78,10 @@ class StartedAttack:
             return starts, model(starts).argmax(dim=1) != labels
 
 
-def _tell(found: Tensor) -> None:
-    lacking = int((~found).sum())
+def _tell(has_start: Tensor) -> None:
+    lacking = int((~has_start).sum())
     if lacking:
-        log.info("no image of another class to start from for %d of %d images; they stay", lacking, len(found))
+        log.info("no image of another class to start from for %d of %d images; they stay", lacking, len(has_start))
 
 
 def needs_start(attack: Any) -> bool:

@@ -75,23 +75,23 @@ def build(
 def _classes() -> dict[str, Any]:
     """Foolbox's attacks by name, aliases included, without those that need other images or a target class."""
     left_out = (attacks.DatasetAttack, attacks.GenAttack, attacks.BinarizationRefinementAttack)
-    found = {n: k for n, k in vars(attacks).items() if inspect.isclass(k) and issubclass(k, attacks.Attack)}
-    return {n: k for n, k in found.items() if not inspect.isabstract(k) and k not in left_out}
+    classes = {n: k for n, k in vars(attacks).items() if inspect.isclass(k) and issubclass(k, attacks.Attack)}
+    return {n: k for n, k in classes.items() if not inspect.isabstract(k) and k not in left_out}
 
 
-def _arguments(attack: str, kind: Any, given: dict[str, Any]) -> dict[str, Any]:
+def _arguments(attack: str, kind: Any, parameters: dict[str, Any]) -> dict[str, Any]:
     """Check parameters against the class's signature and bring them to its types."""
     where = f"Foolbox's '{attack}'"
     signature = inspect.signature(kind).parameters
-    for name in given:
+    for name in parameters:
         if name not in signature:
             raise FreqmapsError(f"{where} has no parameter '{name}'; {nearest(name, signature)}")
     for name, parameter in signature.items():
-        if name not in given and parameter.default is inspect.Parameter.empty:
+        if name not in parameters and parameter.default is inspect.Parameter.empty:
             raise FreqmapsError(f"{where} needs the parameter '{name}'")
-    arguments = {n: _value(v, signature[n].annotation, f"{where}.{n}") for n, v in given.items()}
+    arguments = {n: _value(v, signature[n].annotation, f"{where}.{n}") for n, v in parameters.items()}
     if "distance" in signature:
-        arguments["distance"] = _distance(given.get("distance", "l2"), where)
+        arguments["distance"] = _distance(parameters.get("distance", "l2"), where)
     return arguments
 
 

@@ -50,8 +50,8 @@ def of_folders(
 
 def _look(places: Sequence[tuple[Source, str]], classes: Sequence[str] | None) -> dict[str, Any]:
     """Return the brightest value of some images, and where it lies; white is that of their files."""
-    found = _layout.entries(places, classes)
-    chosen = found[:: max(1, len(found) // _LOOKED_AT)][:_LOOKED_AT]
+    entries = _layout.entries(places, classes)
+    chosen = entries[:: max(1, len(entries) // _LOOKED_AT)][:_LOOKED_AT]
     best: dict[str, Any] = {"value": 0.0, "white": 255, "grey": False, "where": chosen[0].where}
     for source in {id(e.source): e.source for e in chosen}.values():
         order = {name: i for i, name in enumerate(source.listing().files)}

@@ -36,26 +36,26 @@ def check(places: Sequence[tuple[Source, str]], classes: Sequence[str] | None, w
     _files.remembered("deep images", signature, lambda: _checked(_layout.entries(places, classes), white))
 
 
-def _checked(found: Sequence[Entry], white: float) -> dict[str, Any]:
-    patience = _files.Patience("checking the images", len(found))
-    for source in {id(e.source): e.source for e in found}.values():
+def _checked(entries: Sequence[Entry], white: float) -> dict[str, Any]:
+    patience = _files.Patience("checking the images", len(entries))
+    for source in {id(e.source): e.source for e in entries}.values():
         order = {name: i for i, name in enumerate(source.listing().files)}
         with source.opened(in_order=True) as read:
-            for entry in sorted((e for e in found if e.source is source), key=lambda e: order[e.member]):
+            for entry in sorted((e for e in entries if e.source is source), key=lambda e: order[e.member]):
                 _pixels(read(entry.member), entry.where, white)
                 patience.step()
-    return {"images": len(found)}
+    return {"images": len(entries)}
 
 
 def blocks(
-    found: Sequence[Entry], shape: tuple[int, int, int], *, white: float, test_fraction: float,
+    entries: Sequence[Entry], shape: tuple[int, int, int], *, white: float, test_fraction: float,
     classes: Sequence[str] | None,
 ) -> Iterator[Block]:  # fmt: skip
     """Yield the images of class folders in store order, float32 in [0, 1].
 
     Parameters
     ----------
-    found
+    entries
         As :func:`freqmaps.datasets._layout.entries` gives them.
     shape
         What each image becomes: channels, height and width.
@@ -68,16 +68,16 @@ def blocks(
     """
     import numpy as np
 
-    folders = sorted({e.folder for e in found}) if classes is None else list(classes)
-    labels, split = [folders.index(e.folder) for e in found], [e.split for e in found]
+    folders = sorted({e.folder for e in entries}) if classes is None else list(classes)
+    labels, split = [folders.index(e.folder) for e in entries], [e.split for e in entries]
     if "" in split:
-        split = _order.made_split([e.sample for e in found], labels, test_fraction)
+        split = _order.made_split([e.sample for e in entries], labels, test_fraction)
     order, rows = _order.interleave(split, labels), rows_per_block(4 * int(np.prod(shape)))
     with ExitStack() as stack:
-        sources = {id(e.source): e.source for e in found}.values()
+        sources = {id(e.source): e.source for e in entries}.values()
         readers = {id(s): stack.enter_context(s.opened(in_order=False)) for s in sources}
         for start in range(0, len(order), rows):
-            part = [found[i] for i in order[start : start + rows]]
+            part = [entries[i] for i in order[start : start + rows]]
             yield Block(
                 np.stack([decode(readers[id(e.source)](e.member), e.where, shape, white) for e in part]),
                 np.array([labels[i] for i in order[start : start + rows]], dtype=np.int64),

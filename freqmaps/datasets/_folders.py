@@ -43,12 +43,12 @@ def summary(sources: Sequence[tuple[Source, str]], classes: Sequence[str] | None
     return _files.remembered("class folders", signature, lambda: _scan(entries(sources, classes)))
 
 
-def _scan(found: list[Entry]) -> dict[str, Any]:
-    patience = _files.Patience("checking the images", len(found))
+def _scan(images: list[Entry]) -> dict[str, Any]:
+    patience = _files.Patience("checking the images", len(images))
     digests: list[tuple[str, int, str]] = []
     sides: dict[str, tuple[int, int]] = {}
     by_source: dict[int, list[Entry]] = {}
-    for entry in found:
+    for entry in images:
         by_source.setdefault(id(entry.source), []).append(entry)
     for part in by_source.values():
         place = {name: i for i, name in enumerate(part[0].source.listing().files)}
@@ -58,13 +58,13 @@ def _scan(found: list[Entry]) -> dict[str, Any]:
                 sides[entry.sample] = _decode.check(data, entry.where)
                 digests.append((entry.sample, len(data), hashlib.sha256(data).hexdigest()))
                 patience.step()
-    first = sides[found[0].sample]
-    odd = next(((e.where, *sides[e.sample]) for e in found if sides[e.sample] != first), None)
+    first = sides[images[0].sample]
+    odd = next(((e.where, *sides[e.sample]) for e in images if sides[e.sample] != first), None)
     return {
         "digest": _files.content_digest(digests),
         "bytes": sum(size for _, size, _ in digests),
-        "counts": count(found),
-        "first": found[0].where,
+        "counts": count(images),
+        "first": images[0].where,
         "side": list(first),
         "odd": list(odd) if odd else None,
     }
@@ -113,13 +113,13 @@ def split_counts(known: dict[str, Any], test_fraction: float | None) -> dict[str
 
 
 def blocks(
-    found: list[Entry], *, channels: int, size: int, test_fraction: float | None, classes: Sequence[str] | None = None
+    images: list[Entry], *, channels: int, size: int, test_fraction: float | None, classes: Sequence[str] | None = None
 ) -> Iterator[Block]:
     """Yield the images, decoded as they are asked for, dealt out class by class within each split.
 
     Parameters
     ----------
-    found
+    images
         As :func:`entries` gives them.
     channels, size
         What the images become.
@@ -128,26 +128,26 @@ def blocks(
     classes
         Class folders in the order of the labels; None: by name.
     """
-    folders = sorted({e.folder for e in found}) if classes is None else list(classes)
-    labels = [folders.index(e.folder) for e in found]
-    split = [e.split for e in found]
+    folders = sorted({e.folder for e in images}) if classes is None else list(classes)
+    labels = [folders.index(e.folder) for e in images]
+    split = [e.split for e in images]
     if test_fraction is not None and "" in split:
-        split = _order.made_split([e.sample for e in found], labels, test_fraction)
+        split = _order.made_split([e.sample for e in images], labels, test_fraction)
     order = _order.interleave(split, labels)
     rows = rows_per_block(channels * size * size)
     with ExitStack() as stack:
         readers = {
             id(s): stack.enter_context(s.opened(in_order=False))
-            for s in {id(e.source): e.source for e in found}.values()
+            for s in {id(e.source): e.source for e in images}.values()
         }
         for start in range(0, len(order), rows):
             part = order[start : start + rows]
-            data = [readers[id(found[i].source)](found[i].member) for i in part]
+            data = [readers[id(images[i].source)](images[i].member) for i in part]
             yield Block(
-                _decoded(data, [found[i].where for i in part], channels, size),
+                _decoded(data, [images[i].where for i in part], channels, size),
                 _int64([labels[i] for i in part]),
                 [split[i] for i in part],
-                [found[i].sample for i in part],
+                [images[i].sample for i in part],
             )
 
 
@@ -155,8 +155,8 @@ def _decoded(data: list[bytes], where: list[str], channels: int, size: int) -> N
     import numpy as np
 
     images = np.empty((len(data), channels, size, size), dtype=np.uint8)
-    for i, (one, name) in enumerate(zip(data, where, strict=True)):
-        images[i] = _decode.decode(one, name, channels=channels, size=size)
+    for i, (encoded, name) in enumerate(zip(data, where, strict=True)):
+        images[i] = _decode.decode(encoded, name, channels=channels, size=size)
     return images
 
 

@@ -64,14 +64,14 @@ def entries(sources: Sequence[tuple[Source, str]], classes: Sequence[str] | None
         of the splits.
     """
     _check_choice(classes)
-    found = [entry for source, split in sources for entry in _entries(source, split, classes)]
-    found.sort(key=lambda e: e.sample)
-    counts = count(found)
+    images = [entry for source, split in sources for entry in _entries(source, split, classes)]
+    images.sort(key=lambda e: e.sample)
+    counts = count(images)
     if "" not in counts:
         _order.check_classes(counts, "give both the same class folders")
     elif len(counts[""]) < 2:
-        raise ConfigError(f"'{sources[0][0].path}' has one class folder, '{found[0].folder}'; at least two are needed")
-    return found
+        raise ConfigError(f"'{sources[0][0].path}' has one class folder, '{images[0].folder}'; at least two are needed")
+    return images
 
 
 def pick(counts: dict[str, dict[str, int]], wanted: Sequence[str] | None) -> dict[str, dict[str, int]]:
@@ -97,10 +97,10 @@ def _check_choice(classes: Sequence[str] | None) -> None:
         raise ConfigError(f"classes: {list(classes)}; give at least two classes, each once")
 
 
-def count(found: Sequence[Entry]) -> dict[str, dict[str, int]]:
+def count(images: Sequence[Entry]) -> dict[str, dict[str, int]]:
     """Return the number of images by split and class folder."""
     counts: dict[str, dict[str, int]] = {}
-    for entry in found:
+    for entry in images:
         of_split = counts.setdefault(entry.split, {})
         of_split[entry.folder] = of_split.get(entry.folder, 0) + 1
     return counts

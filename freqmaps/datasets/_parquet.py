@@ -48,8 +48,8 @@ class Table:
         """Return what the library ``datasets`` has noted of each column: ``_type``, and ``names`` of classes."""
         try:
             noted = json.loads((self.file.schema_arrow.metadata or {})[b"huggingface"])
-            found: dict[str, Any] = noted["info"]["features"]
-            return {name: feature for name, feature in found.items() if isinstance(feature, dict)}
+            features: dict[str, Any] = noted["info"]["features"]
+            return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
         except (KeyError, ValueError, TypeError, AttributeError):
             return {}
 
@@ -58,10 +58,10 @@ class Table:
         if column not in self.columns:
             raise ConfigError(f"'{self.path}' has no column '{column}'; found: {', '.join(self.columns)}")
         try:
-            found: list[Any] = self.file.read(columns=[column]).column(column).to_pylist()
+            values: list[Any] = self.file.read(columns=[column]).column(column).to_pylist()
         except self.broken as error:
             raise self.damaged(error) from error
-        return found
+        return values
 
     def group(self, number: int, column: str) -> Any:
         """Return a column of one row group."""

@@ -70,8 +70,8 @@ def scan(samples: Samples) -> dict[str, Any]:
     odd = None
     for i, label in enumerate(samples.label):
         content, side = _content(samples.get(i), samples.where(i))
-        told = f"{samples.sample[i]}\0{samples.split[i]}\0{samples.classes[label]}\0"
-        digest.update(told.encode("utf-8", "surrogatepass") + hashlib.sha256(content).digest())
+        identity = f"{samples.sample[i]}\0{samples.split[i]}\0{samples.classes[label]}\0"
+        digest.update(identity.encode("utf-8", "surrogatepass") + hashlib.sha256(content).digest())
         sides = sides or [side]
         if odd is None and side != sides[0]:
             odd = [samples.where(i), *side]

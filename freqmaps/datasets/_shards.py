@@ -43,7 +43,7 @@ def chosen(path: str, ending: str, train: str, test: str | None) -> list[tuple[s
     if not there or (there == [train] and test is None):
         return [("", file) for file, name in zip(files, names, strict=True) if name or not there]
     fallback = "validation" if "validation" in there and "test" not in there else "test"
-    found = []
+    split_files = []
     for split, wanted in (("train", train), ("test", test or fallback)):
         if wanted not in there:
             raise ConfigError(
@@ -55,18 +55,18 @@ def chosen(path: str, ending: str, train: str, test: str | None) -> list[tuple[s
             raise ConfigError(
                 f"root: files of '{wanted}' lie in '{folders[0]}' and '{folders[1]}'; give the folder of one data set"
             )
-        found += [(split, file) for file in of_split]
-    return found
+        split_files += [(split, file) for file in of_split]
+    return split_files
 
 
 def _files_of(base: Path, ending: str) -> list[Path]:
     """Return the files with an ending in a folder, in order of name."""
     if not base.is_dir():
         raise ConfigError(f"root: no such file or folder: '{base}'; correct the path")
-    found = sorted(p for p in base.rglob(f"*{ending}") if not p.name.startswith(".") and p.is_file())
-    if not found:
+    files = sorted(p for p in base.rglob(f"*{ending}") if not p.name.startswith(".") and p.is_file())
+    if not files:
         raise ConfigError(f"root: '{base}' holds no {ending} files; give the folder that holds them")
-    return found
+    return files
 
 
 def _snapshot(folder: Path) -> Path:

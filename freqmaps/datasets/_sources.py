@@ -120,8 +120,8 @@ class Folder:
         real = os.path.realpath(folder)
         if real in above:
             raise ConfigError(f"'{folder}' is a link to a folder that it lies in; remove the link")
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda e: e.name)
+        with os.scandir(folder) as scanned:
+            entries = sorted(scanned, key=lambda e: e.name)
         for entry in entries:
             name = prefix + entry.name
             if _hidden(name):

@@ -132,15 +132,19 @@ def _classes(arrays: Mapping[str, NDArray[Any]], n: int, path: str) -> list[str]
         )
     if "split" in arrays and (arrays["split"].shape != (n,) or arrays["split"].dtype.kind != "U"):
         raise ConfigError(f"'{path}': 'split' must hold 'train' or 'test' for each of the {n} images")
-    found = sorted(set(labels.tolist()))
-    names = [str(c) for c in arrays["classes"].ravel()] if "classes" in arrays else [str(i) for i in range(len(found))]
+    present = sorted(set(labels.tolist()))
+    names = (
+        [str(c) for c in arrays["classes"].ravel()] if "classes" in arrays else [str(i) for i in range(len(present))]
+    )
     if len(set(names)) != len(names):
         raise ConfigError(f"'{path}': 'classes' names a class twice; give each its own name")
     k = len(names)
-    gap = next((i for i in range(k) if i not in found), None)
-    if found[0] < 0 or found[-1] >= k or gap is not None:
+    gap = next((i for i in range(k) if i not in present), None)
+    if present[0] < 0 or present[-1] >= k or gap is not None:
         lack = "" if gap is None else f", but no {gap}"
-        raise ConfigError(f"'{path}': 'labels' must be 0..{k - 1} without gaps; found {found[0]}..{found[-1]}{lack}")
+        raise ConfigError(
+            f"'{path}': 'labels' must be 0..{k - 1} without gaps; found {present[0]}..{present[-1]}{lack}"
+        )
     if k < 2:
         raise ConfigError(f"'{path}': all images are of one class; a classifier needs at least two")
     return names

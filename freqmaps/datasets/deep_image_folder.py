@@ -71,7 +71,7 @@ def read(
     """
     places = image_folder._places(root, train, test)
     side = size or _folders.common_size(_folders.summary(places, classes))
-    found = _layout.entries(places, classes)
+    entries = _layout.entries(places, classes)
     _layout.describe_scan(places, classes)
     shape = (channels, side, side)
-    yield from _deep.blocks(found, shape, white=white, test_fraction=test_fraction, classes=classes)
+    yield from _deep.blocks(entries, shape, white=white, test_fraction=test_fraction, classes=classes)

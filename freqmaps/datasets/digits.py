@@ -64,10 +64,10 @@ def _test_count(n: int, fraction: float) -> int:
 
 def _text() -> bytes:
     """Return the table of pixels and labels; the library's folder is found without importing it."""
-    found = importlib.util.find_spec("sklearn")
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec("sklearn")
+    if spec is None or spec.origin is None:
         raise ConfigError("scikit-learn, whose data file holds the digits, is not installed; install it")
-    path = Path(found.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    path = Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
     try:
         return gzip.decompress(path.read_bytes())
     except (OSError, EOFError) as error:

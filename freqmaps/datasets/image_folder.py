@@ -73,15 +73,15 @@ def read(
     """Yield the images in store order; parameters and errors as :func:`describe`."""
     places = _places(root, train, test)
     side = size or _folders.common_size(_folders.summary(places, classes))
-    found = _layout.entries(places, classes)
+    entries = _layout.entries(places, classes)
     _layout.describe_scan(places, classes)
-    yield from _folders.blocks(found, channels=channels, size=side, test_fraction=test_fraction, classes=classes)
+    yield from _folders.blocks(entries, channels=channels, size=side, test_fraction=test_fraction, classes=classes)
 
 
 def _places(root: str | None, train: str | None, test: str | None) -> list[tuple[_sources.Source, str]]:
     if root is not None and train is None and test is None:
         return [(_sources.source(_files.expanded(root), "root"), "")]
     if root is None and train is not None and test is not None:
-        given = {"train": train, "test": test}
-        return [(_sources.source(_files.expanded(path), split), split) for split, path in given.items()]
+        paths = {"train": train, "test": test}
+        return [(_sources.source(_files.expanded(path), split), split) for split, path in paths.items()]
     raise ConfigError("give either 'root', or both 'train' and 'test'")

@@ -91,10 +91,10 @@ def read(
 ) -> Iterator[Block]:
     """Yield the images (uint8) in store order; parameters and errors as :func:`describe`."""
     path = _originals.fetch(_files.expanded(root), ORIGINALS[version])
-    found = _layout.entries(_place(path))
-    wanted = _folders_of(classes, _layout.count(found))
-    found = [e for e in found if wanted is None or e.folder in wanted]
-    yield from _folders.blocks(found, channels=channels, size=size, test_fraction=None, classes=wanted)
+    entries = _layout.entries(_place(path))
+    wanted = _folders_of(classes, _layout.count(entries))
+    entries = [e for e in entries if wanted is None or e.folder in wanted]
+    yield from _folders.blocks(entries, channels=channels, size=size, test_fraction=None, classes=wanted)
 
 
 def _folders_of(classes: list[str] | None, counts: dict[str, dict[str, int]]) -> list[str] | None:

@@ -111,13 +111,13 @@ def _open(chosen: Sequence[tuple[str, Path]], root: str, image: str | None, labe
 
 
 def _column(
-    table: Table, given: str | None, parameter: str, kind: str, usual: Sequence[str], features: dict[str, Any]
+    table: Table, chosen: str | None, parameter: str, kind: str, usual: Sequence[str], features: dict[str, Any]
 ) -> str:
     """Return the column that is meant: the one given, the usual one, or the only one of a kind."""
-    if given is not None:
-        if given not in table.columns:
-            raise ConfigError(f"{parameter}: no column '{given}' in '{table.path}'; {nearest(given, table.columns)}")
-        return given
+    if chosen is not None:
+        if chosen not in table.columns:
+            raise ConfigError(f"{parameter}: no column '{chosen}' in '{table.path}'; {nearest(chosen, table.columns)}")
+        return chosen
     of_kind = [name for name in table.columns if features.get(name, {}).get("_type") == kind]
     for candidates in (of_kind, table.columns):
         named = [name for name in usual if name in candidates]

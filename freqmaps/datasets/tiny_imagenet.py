@@ -60,7 +60,7 @@ def describe(
     return Description(
         {"files": {ORIGINAL.name: md5}},
         {split: sum(chosen[split].values()) for split in ("train", "test")},
-        tuple(known["names"][one] for one in chosen["train"]), channels, size,
+        tuple(known["names"][class_id] for class_id in chosen["train"]), channels, size,
         "http://cs231n.stanford.edu", "none stated; the photographs on ImageNet's terms",
     )  # fmt: skip
 
@@ -70,10 +70,10 @@ def read(
 ) -> Iterator[Block]:
     """Yield the images (uint8) in store order; parameters and errors as :func:`describe`."""
     path = _originals.fetch(_files.expanded(root), ORIGINAL)
-    found, words = _entries(_sources.source(path, "root"))
-    wanted = _ids(classes, _names({entry.folder for entry in found}, words))
-    found = [entry for entry in found if wanted is None or entry.folder in wanted]
-    yield from _folders.blocks(found, channels=channels, size=size, test_fraction=None, classes=wanted)
+    entries, words = _entries(_sources.source(path, "root"))
+    wanted = _ids(classes, _names({entry.folder for entry in entries}, words))
+    entries = [entry for entry in entries if wanted is None or entry.folder in wanted]
+    yield from _folders.blocks(entries, channels=channels, size=size, test_fraction=None, classes=wanted)
 
 
 def _published() -> dict[str, Any]:
@@ -84,9 +84,9 @@ def _looked_at(path: Path) -> dict[str, Any]:
     """Return what an archive that is not the published one holds, after checking every image of it."""
 
     def find_out() -> dict[str, Any]:
-        found, words = _entries(_sources.source(path, "root"))
-        known = _folders._scan(found)
-        return {"counts": known["counts"], "names": _names({entry.folder for entry in found}, words)}
+        entries, words = _entries(_sources.source(path, "root"))
+        known = _folders._scan(entries)
+        return {"counts": known["counts"], "names": _names({entry.folder for entry in entries}, words)}
 
     return _files.remembered("tiny imagenet", _files.stamp(path), find_out)
 
@@ -100,17 +100,17 @@ def _entries(source: Source) -> tuple[list[Entry], dict[str, str]]:
     with source.opened(in_order=False) as read:
         class_of = dict(_rows(read(_ANNOTATIONS), f"{source.path}/{_ANNOTATIONS}"))
         words = dict(_rows(read(_WORDS), f"{source.path}/{_WORDS}"))
-    found = []
+    entries = []
     for member in files:
         folder, split, name = _place(member, class_of, source)
         if split:
-            found.append(Entry(source, member, split, folder, f"{split}/{folder}/{name}"))
-    found.sort(key=lambda entry: entry.sample)
-    missing = set(class_of) - {PurePosixPath(e.member).name for e in found if e.split == "test"}
+            entries.append(Entry(source, member, split, folder, f"{split}/{folder}/{name}"))
+    entries.sort(key=lambda entry: entry.sample)
+    missing = set(class_of) - {PurePosixPath(e.member).name for e in entries if e.split == "test"}
     if missing:
         raise ConfigError(f"'{source.path}' lacks the image '{min(missing)}' of {_ANNOTATIONS}; use the original file")
-    _order.check_classes(_layout.count(found), f"'{source.path}' is not complete; use the original file")
-    return found, words
+    _order.check_classes(_layout.count(entries), f"'{source.path}' is not complete; use the original file")
+    return entries, words
 
 
 def _place(member: str, class_of: dict[str, str], source: Source) -> tuple[str, str, str]:

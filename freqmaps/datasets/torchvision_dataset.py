@@ -81,11 +81,13 @@ def read(
 ) -> Iterator[Block]:
     """Yield the images (uint8) in store order; parameters and errors as :func:`describe`."""
     known = _known(name, root, download, options or {}, train, test)
-    told = _samples.describe(
+    description = _samples.describe(
         known, size=size, channels=channels, test_fraction=test_fraction, source=f"torchvision's {name}"
     )
     samples = _open(name, root, download, options or {}, train, test)
-    yield from _samples.blocks(samples, channels=told.channels, size=told.size, test_fraction=test_fraction)
+    yield from _samples.blocks(
+        samples, channels=description.channels, size=description.size, test_fraction=test_fraction
+    )
 
 
 def _known(
@@ -114,13 +116,13 @@ def _open(
     """Make the class's data sets; images are read when they are asked for."""
     kind = _class(name)
     arguments = _arguments(kind)
-    given = dict(options)
+    keywords = dict(options)
     if "root" in arguments:
-        given["root"] = str(_files.expanded(root))
+        keywords["root"] = str(_files.expanded(root))
     if download and "download" in arguments:
-        given["download"] = True
+        keywords["download"] = True
     parts = [
-        (split, _made(kind, given | {argument: value}, split) if argument else _made(kind, given, "all images"))
+        (split, _made(kind, keywords | {argument: value}, split) if argument else _made(kind, keywords, "all images"))
         for split, argument, value in _splits(kind, arguments, options, train, test)
     ]
     labels, split, sample = [], [], []
@@ -151,13 +153,13 @@ def _class(name: str) -> Any:
 
 def _arguments(kind: Any) -> dict[str, inspect.Parameter]:
     """Return the arguments of a class, with those that it passes on to the classes that it is derived from."""
-    found: dict[str, inspect.Parameter] = {}
-    for one in kind.__mro__:
-        own = inspect.signature(one.__init__).parameters if "__init__" in vars(one) else {}
-        found = {**own, **found}
+    arguments: dict[str, inspect.Parameter] = {}
+    for base in kind.__mro__:
+        own = inspect.signature(base.__init__).parameters if "__init__" in vars(base) else {}
+        arguments = {**own, **arguments}
         if own and not any(p.kind is p.VAR_KEYWORD for p in own.values()):
             break
-    return found
+    return arguments
 
 
 def _splits(
@@ -181,12 +183,12 @@ def _test_name(kind: Any, argument: str) -> str:
     return "test"
 
 
-def _made(kind: Any, given: Mapping[str, Any], split: str) -> Any:
+def _made(kind: Any, keywords: Mapping[str, Any], split: str) -> Any:
     try:
-        return kind(**given)
+        return kind(**keywords)
     except (RuntimeError, OSError, ValueError, TypeError, KeyError, ModuleNotFoundError) as error:
         reason = " ".join(str(error).split())[:200]
-        remedy = "set 'download: true', or correct 'root'" if "download" not in given else "correct root or options"
+        remedy = "set 'download: true', or correct 'root'" if "download" not in keywords else "correct root or options"
         if isinstance(error, ValueError):
             remedy = "name the splits with 'train' and 'test'"
         elif isinstance(error, TypeError):
@@ -197,9 +199,9 @@ def _made(kind: Any, given: Mapping[str, Any], split: str) -> Any:
 def _labels(data: Any, name: str) -> list[int]:
     """Return the labels without decoding images where the data set holds a list of them."""
     for attribute in ("targets", "labels", "_labels", "y"):
-        found = getattr(data, attribute, None)
-        if found is not None and not callable(found) and len(found) == len(data):
-            listed = list(found)
+        values = getattr(data, attribute, None)
+        if values is not None and not callable(values) and len(values) == len(data):
+            listed = list(values)
             break
     else:
         pairs = getattr(data, "samples", None) or getattr(data, "_samples", None)
@@ -227,10 +229,10 @@ def _image(data: Any, position: int, sample: str, name: str) -> Image.Image:
     from PIL import Image
 
     try:
-        found = data[position][0]
+        image = data[position][0]
     except Exception as error:  # a damaged file can make the readers raise anything
         reason = " ".join(str(error).split())[:120]
         raise ConfigError(f"torchvision's {name}: image {sample} cannot be read ({reason}); fetch it again") from error
-    if not isinstance(found, Image.Image):
-        raise ConfigError(f"torchvision's {name} gives {type(found).__name__}, no image; choose another data set")
-    return found
+    if not isinstance(image, Image.Image):
+        raise ConfigError(f"torchvision's {name} gives {type(image).__name__}, no image; choose another data set")
+    return image

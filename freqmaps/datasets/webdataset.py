@@ -64,10 +64,14 @@ def read(
 ) -> Iterator[Block]:
     """Yield the images (uint8) in store order; parameters and errors as :func:`describe`."""
     known = _known(root, train, test, classes)
-    told = _samples.describe(known, size=size, channels=channels, test_fraction=test_fraction, source="tar shards")
+    description = _samples.describe(
+        known, size=size, channels=channels, test_fraction=test_fraction, source="tar shards"
+    )
     with ExitStack() as stack:
         samples = _open(_shards.chosen(root, ".tar", train, test), root, classes, stack, in_order=False)
-        yield from _samples.blocks(samples, channels=told.channels, size=told.size, test_fraction=test_fraction)
+        yield from _samples.blocks(
+            samples, channels=description.channels, size=description.size, test_fraction=test_fraction
+        )
 
 
 def _known(root: str, train: str, test: str | None, classes: list[str] | None) -> dict[str, Any]:
@@ -100,7 +104,7 @@ def _open(
                 split.append(part)
                 sample.append(f"{part}/{key}" if part else key)
                 places.append((give, name))
-    twice = next((one for one, n in _tally(sample).items() if n > 1), None)
+    twice = next((sample_id for sample_id, n in _tally(sample).items() if n > 1), None)
     if twice is not None:
         raise ConfigError(f"root: two shards of '{root}' hold the sample '{twice}'; give each sample a key of its own")
     names = classes or [str(i) for i in range(max(label, default=0) + 1)]

@@ -27,7 +27,7 @@ CLEAN, TRANSFER, WORST = "clean", "transfer", "worst"
 
 
 def adaptive_rows(
-    attacker: Attacker, budget: Budget, plain: Target, models: Mapping[str, Target], made: Sequence[Trial] = ()
+    attacker: Attacker, budget: Budget, plain: Target, models: Mapping[str, Target], stored: Sequence[Trial] = ()
 ) -> Iterator[tuple[str, Row]]:
     """Return the accuracy under each attack, without and with each defence, and the checks.
 
@@ -37,7 +37,7 @@ def adaptive_rows(
         Whose samples, and how far and hard he tries.
     plain, models
         The network without a defence, and with each, by the defence's name.
-    made
+    stored
         What else was made against the network without a defence, within the budget.
 
     Yields
@@ -50,44 +50,46 @@ def adaptive_rows(
         ``value`` is 1 if it is passed, ``attack`` its name, ``limit`` the accuracy that the attack should reach or fall
         below, ``reached`` the one that it has, and ``lost`` and ``gained`` lead from the former to the latter.
     """
-    own = [*made, *attacker.trials(plain, budget)]
+    own = [*stored, *attacker.trials(plain, budget)]
     trials = {name: attacker.trials(model, budget) for name, model in models.items()}
-    before = _rights(attacker, plain, own[len(made) :], [*made, *(t for several in trials.values() for t in several)])
+    before = _rights(
+        attacker, plain, own[len(stored) :], [*stored, *(t for several in trials.values() for t in several)]
+    )
     yield from (("", row) for row in _accuracies(before, before))
     for name, model in models.items():
-        found = _rights(attacker, model, trials[name], own)
-        checks = _checks(found, unbounded(attacker, budget, model), next(iter(model.gradients)))
-        yield from ((name, row) for row in (*_accuracies(before, found), *checks))
+        rights = _rights(attacker, model, trials[name], own)
+        checks = _checks(rights, unbounded(attacker, budget, model), next(iter(model.gradients)))
+        yield from ((name, row) for row in (*_accuracies(before, rights), *checks))
 
 
 def _rights(attacker: Attacker, target: Target, own: Sequence[Trial], others: Sequence[Trial]) -> Rights:
     """Return which images the target has right, by attack and gradient."""
-    found: Rights = {(CLEAN, NO_GRADIENT): attacker.right(target, attacker.samples.images)}
-    found |= {(t.part, t.gradient): attacker.right(target, t.images) for t in own}
-    found[TRANSFER, NO_GRADIENT] = attacker.unbeaten(target, others)
-    found[WORST, NO_GRADIENT] = np.logical_and.reduce(list(found.values()))
-    return found
+    rights: Rights = {(CLEAN, NO_GRADIENT): attacker.right(target, attacker.samples.images)}
+    rights |= {(t.part, t.gradient): attacker.right(target, t.images) for t in own}
+    rights[TRANSFER, NO_GRADIENT] = attacker.unbeaten(target, others)
+    rights[WORST, NO_GRADIENT] = np.logical_and.reduce(list(rights.values()))
+    return rights
 
 
-def _accuracies(before: Rights, found: Rights) -> Iterator[Row]:
+def _accuracies(before: Rights, after: Rights) -> Iterator[Row]:
     plain = {part: right for (part, _), right in before.items()}
-    for (part, gradient), right in found.items():
+    for (part, gradient), right in after.items():
         yield compared(plain[part], right, attack=part, gradient=gradient) | {"limit": nan, "reached": nan}
 
 
 def unbounded(attacker: Attacker, budget: Budget, target: Target) -> NDArray[np.bool_]:
     """Return which images are right under APGD with a budget that reaches every image."""
     plan = budget.unbounded(attacker.samples.images[0].size).plan("apgd-ce")
-    found = [Trial("apgd-ce", name, attacker.images(model, plan)) for name, (model, _) in target.gradients.items()]
-    return attacker.unbeaten(target, found)
+    trials = [Trial("apgd-ce", name, attacker.images(model, plan)) for name, (model, _) in target.gradients.items()]
+    return attacker.unbeaten(target, trials)
 
 
-def _checks(found: Rights, beyond: NDArray[np.bool_], gradient: str) -> Iterator[Row]:
+def _checks(rights: Rights, beyond: NDArray[np.bool_], gradient: str) -> Iterator[Row]:
     """Say whether attacks that know more, or try harder, reach as much: each against the one that it must not trail."""
-    white = np.logical_and.reduce([right for (_, through), right in found.items() if through != NO_GRADIENT])
-    yield check("more steps", found["pgd", gradient], found["pgd-long", gradient])
-    yield check("white-box at least transfer", found[TRANSFER, NO_GRADIENT], white)
-    yield check("white-box at least black-box", found["square", NO_GRADIENT], white)
+    white = np.logical_and.reduce([right for (_, through), right in rights.items() if through != NO_GRADIENT])
+    yield check("more steps", rights["pgd", gradient], rights["pgd-long", gradient])
+    yield check("white-box at least transfer", rights[TRANSFER, NO_GRADIENT], white)
+    yield check("white-box at least black-box", rights["square", NO_GRADIENT], white)
     yield reaches_every(beyond)
 
 

@@ -120,11 +120,11 @@ class Attacker:
 
     def images(self, model: nn.Module, plan: AttackPlan) -> NDArray[np.float32]:
         """Return the images that an attack makes; within the budget and [0, 1], or there is an error."""
-        given = self.samples
-        found = attack_images(
-            model, given.images, given.labels, plan, seed=self.seed, positions=given.positions, device=self.device
+        samples = self.samples
+        attacked = attack_images(
+            model, samples.images, samples.labels, plan, seed=self.seed, positions=samples.positions, device=self.device
         )
-        return found.adversarial
+        return attacked.adversarial
 
     def right(self, target: Target, images: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which images the target has right, (n,)."""
@@ -132,7 +132,7 @@ class Attacker:
 
     def unbeaten(self, target: Target, trials: Sequence[Trial]) -> NDArray[np.bool_]:
         """Return which images the target has right without an attack and in every trial."""
-        found = self.right(target, self.samples.images)
+        right = self.right(target, self.samples.images)
         for trial in trials:
-            found = found & self.right(target, trial.images)
-        return found
+            right = right & self.right(target, trial.images)
+        return right

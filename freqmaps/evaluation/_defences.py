@@ -45,12 +45,12 @@ def defences(
     FreqmapsError
         A name that has no maps, or maps that are not of classes.
     """
-    found = {called(r.names): r for r in inputs.select("group_maps", **network.names, group_maps=setting)}
+    by_name = {called(r.names): r for r in inputs.select("group_maps", **network.names, group_maps=setting)}
     for name in names or []:
-        if name not in found:
-            raise FreqmapsError(f"no group maps '{setting}' were made from '{name}'; {nearest(name, found)}")
-    wanted = list(found) if names is None else names
-    return {name: class_maps(inputs.group_maps(**found[name].names)) for name in wanted}
+        if name not in by_name:
+            raise FreqmapsError(f"no group maps '{setting}' were made from '{name}'; {nearest(name, by_name)}")
+    wanted = list(by_name) if names is None else names
+    return {name: class_maps(inputs.group_maps(**by_name[name].names)) for name in wanted}
 
 
 def attacked(
@@ -71,12 +71,12 @@ def attacked(
         (n, c, h, w) float32 in [0, 1] each.
     """
     against = {r.names["attack"]: r.names["training"] for r in inputs.select("attacks")}
-    found = {}
+    images = {}
     for attack in list(against) if names is None else names:
         place = dict(network.names) | {"training": against[attack]}
         store = inputs.adversarial(samples=network.samples.ids, variables=["adversarial"], **place, attack=attack)
-        found[attack, against[attack]] = store["adversarial"].values
-    return found
+        images[attack, against[attack]] = store["adversarial"].values
+    return images
 
 
 def compared(before: NDArray[np.bool_], after: NDArray[np.bool_], **what: Any) -> Row:

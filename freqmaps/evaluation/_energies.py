@@ -51,10 +51,10 @@ def energies(planes: NDArray[np.float64], bands: int, along: Mapping[str, NDArra
         "in_sector": ("direction", _members(sectors(height, width, bands), bands)),
     }
     places = {"radius": (edges[1:] + edges[:-1]) / 2, "direction": np.rad2deg(sector_angles(bands))}
-    made = xr.Dataset({**shares, **counts}, {**along, **places})
+    dataset = xr.Dataset({**shares, **counts}, {**along, **places})
     for name in shares:
-        made[name].attrs["missing"] = _MISSING
-    return made
+        dataset[name].attrs["missing"] = _MISSING
+    return dataset
 
 
 def _members(index: NDArray[np.int64], bands: int) -> NDArray[np.int64]:

@@ -61,10 +61,10 @@ def filtered(
     about
         a, (1, c, 1, 1), from :func:`zero_point`; None for 0.
     """
-    one = len(maps) == 1
+    shared = len(maps) == 1
     parts = []
     for i in range(0, len(images), BLOCK):
-        some, masks = images[i : i + BLOCK], maps if one else maps[i : i + BLOCK]
+        some, masks = images[i : i + BLOCK], maps if shared else maps[i : i + BLOCK]
         parts.append(filter_image(some, masks) if about is None else filter_image(some - about, masks) + about)
     return np.concatenate(parts).astype(np.float32) if parts else images
 

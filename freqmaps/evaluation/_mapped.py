@@ -40,9 +40,9 @@ class Mapped:
 def mapped(inputs: Inputs, network: Network, setting: str, images: str) -> list[Mapped]:
     """Return the network's maps of a setting and a kind (``essential``, …), one entry for each attack behind them."""
     results = inputs.select("maps", **network.names, maps=setting)
-    made = dict.fromkeys(tuple(r.names[f] for f in IMAGES) for r in results if r.names["images"] == images)
+    sources = dict.fromkeys(tuple(r.names[f] for f in IMAGES) for r in results if r.names["images"] == images)
     sets = []
-    for values in made:
+    for values in sources:
         names = dict(zip(IMAGES, values, strict=True))
         store = inputs.maps(**network.names, maps=setting, **names, variables=["map", "label"], basis=None)
         maps = store["map"].values

@@ -112,8 +112,8 @@ def compute(
         group = str(components.find("corruption", name).constants["GROUP"])
         for j, level in enumerate(levels):
             right, ids, planes[i, j] = _under(network, origin.parts(name, level))
-            for sample, one in zip(ids, right.tolist(), strict=True):
-                hits[name][sample] = hits[name].get(sample, 0) + one
+            for sample, hit in zip(ids, right.tolist(), strict=True):
+                hits[name][sample] = hits[name].get(sample, 0) + hit
             rows.append(accuracy(right, **_place(name, group, level, named)))
     return Evaluated(rows, _by_sample(hits), _arrays(names, levels, planes))
 

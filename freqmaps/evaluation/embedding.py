@@ -74,38 +74,38 @@ def compute(
     """
     rows: list[Row] = []
     samples: list[Row] = []
-    for found in mapped(inputs, network, maps, images):
-        kept = _enough(found)
+    for map_set in mapped(inputs, network, maps, images):
+        kept = _enough(map_set)
         left_out = int((~kept).sum())
         try:
-            spaces = _spaces(found.rows[kept], found.labels[kept], folds, regularisation, seed)
+            spaces = _spaces(map_set.rows[kept], map_set.labels[kept], folds, regularisation, seed)
             planes = {
                 what: umap_embedding(points, neighbours=neighbours, min_distance=min_distance, seed=seed)
                 for what, points in spaces.items()
             }
         except FreqmapsError as error:  # too few maps: a finding, of which the study must not die
-            rows += [_row(found.names, *place, None, left_out, str(error)) for place in _PLACES]
+            rows += [_row(map_set.names, *place, None, left_out, str(error)) for place in _PLACES]
             continue
         points = {(what, "rows"): spaces[what] for what in spaces} | {(what, "plane"): planes[what] for what in planes}
         for what, space in _PLACES:
             scores = cluster_scores(
-                points[what, space], found.labels[kept], neighbours=score_neighbours, permutations=permutations,
+                points[what, space], map_set.labels[kept], neighbours=score_neighbours, permutations=permutations,
                 seed=seed,
             )  # fmt: skip
             rows += [
-                _row(found.names, what, space, (measure, scores), left_out) for measure in ("silhouette", "purity")
+                _row(map_set.names, what, space, (measure, scores), left_out) for measure in ("silhouette", "purity")
             ]
-        samples += _points(found, kept, planes)
+        samples += _points(map_set, kept, planes)
     return Evaluated(rows, samples)
 
 
 _PLACES = [(what, space) for what in ("maps", "responses") for space in ("rows", "plane")]
 
 
-def _enough(found: Mapped) -> NDArray[np.bool_]:
+def _enough(map_set: Mapped) -> NDArray[np.bool_]:
     """Whether each map has another of its class: a class of one can neither cluster nor be held out."""
-    classes, sizes = np.unique(found.labels, return_counts=True)
-    return np.isin(found.labels, classes[sizes > 1])
+    classes, sizes = np.unique(map_set.labels, return_counts=True)
+    return np.isin(map_set.labels, classes[sizes > 1])
 
 
 def _spaces(
@@ -122,11 +122,11 @@ def _row(
     names: dict[str, str],
     what: str,
     space: str,
-    found: tuple[str, ClusterScores] | None,
+    measured: tuple[str, ClusterScores] | None,
     left_out: int,
     reason: str = "",
 ) -> Row:
-    measure, scores = found or ("purity", None)
+    measure, scores = measured or ("purity", None)
     purity = scores if measure == "purity" else None
     return {
         **names, "what": what, "space": space, "measure": measure,
@@ -137,13 +137,13 @@ def _row(
     }  # fmt: skip
 
 
-def _points(found: Mapped, kept: NDArray[np.bool_], planes: dict[str, NDArray[np.float64]]) -> list[Row]:
-    ids = [s for s, keep in zip(found.ids, kept.tolist(), strict=True) if keep]
+def _points(map_set: Mapped, kept: NDArray[np.bool_], planes: dict[str, NDArray[np.float64]]) -> list[Row]:
+    ids = [s for s, keep in zip(map_set.ids, kept.tolist(), strict=True) if keep]
     columns = {f"{what}_{axis}": planes[what][:, i].round(5).tolist() for what in planes for i, axis in enumerate("xy")}
-    labels = found.labels[kept].tolist()
+    labels = map_set.labels[kept].tolist()
     points = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     points = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     return [
-        {"sample": sample, **found.names, "label": label} | point
+        {"sample": sample, **map_set.names, "label": label} | point
         for sample, label, point in zip(ids, labels, points, strict=True)
     ]

@@ -79,9 +79,9 @@ def compute(
     names = dict.fromkeys(r.names["attack"] for r in inputs.select("attacks"))
     for attack in names if attacks is None else attacks:
         case = _read(inputs, network, maps, images, attack, binary=reading == "binary")
-        found = _evaluate(network, case, np.random.default_rng(seed))
-        rows += found.rows
-        samples += found.samples
+        evaluated = _evaluate(network, case, np.random.default_rng(seed))
+        rows += evaluated.rows
+        samples += evaluated.samples
     return Evaluated(rows, samples)
 
 
@@ -136,10 +136,10 @@ def _evaluate(network: Network, case: _Case, generator: np.random.Generator) -> 
             changed = {"lost": int((own[members] & ~right).sum()), "gained": int((right & ~own[members]).sum())}
             rows.append(accuracy(right, **what) | changed | case.left_out)
             if name in _TOLD:
-                told = zip(case.ids, case.labels.tolist(), prediction.tolist(), probability.tolist(), strict=True)
+                records = zip(case.ids, case.labels.tolist(), prediction.tolist(), probability.tolist(), strict=True)
                 samples += [
                     {"sample": s, "label": label} | what | {"prediction": p, "probability": round(q, 6)}
-                    for s, label, p, q in told
+                    for s, label, p, q in records
                 ]
     return Evaluated(rows, samples)
 
@@ -161,10 +161,10 @@ def _seen(
 
 def partners(labels: NDArray[np.int64], generator: np.random.Generator, *, same_class: bool) -> NDArray[np.int64]:
     """Return for each image another one of its class, or one of another class, drawn evenly; -1 if there is none."""
-    found = np.full(len(labels), -1, dtype=np.int64)
+    drawn = np.full(len(labels), -1, dtype=np.int64)
     for i, label in enumerate(labels):
         candidates = np.flatnonzero((labels == label) == same_class)
         candidates = candidates[candidates != i]
         if len(candidates):
-            found[i] = generator.choice(candidates)
-    return found
+            drawn[i] = generator.choice(candidates)
+    return drawn

@@ -157,11 +157,11 @@ def _wrong(
     device, shape = network.device, samples.images.shape[1:]
     added = torch.from_numpy((norm * basis_vectors(half, *shape[1:])).astype(np.float32)).to(device)
     size = max(1, _BATCH_NUMBERS.get(device.type, 1 << 20) // int(np.prod(shape)))
-    found = np.zeros((len(samples.ids), len(half)), bool)
+    wrong = np.zeros((len(samples.ids), len(half)), bool)
     with frozen(network.classifier, device), torch.no_grad():
         # As many whole images as fit with all basis vectors, or one with a part of them.
         several = max(1, size // len(half))
-        for first in range(0, len(found), several):
+        for first in range(0, len(wrong), several):
             rows = slice(first, first + several)
             drawn = [signs(seed, int(at), len(half), shape[0]) for at in samples.positions[rows]]
             sign = torch.from_numpy(np.stack(drawn)).to(device)[..., None, None]
@@ -170,8 +170,8 @@ def _wrong(
                 part = slice(start, start + size)
                 perturbed = (images + sign[:, part] * added[part, None]).flatten(0, 1)
                 seen = _classes(network, perturbed.clamp(0, 1) if clip else perturbed)
-                found[rows, part] = seen.reshape(len(drawn), -1).cpu().numpy() != samples.labels[rows, None]
-    return found
+                wrong[rows, part] = seen.reshape(len(drawn), -1).cpu().numpy() != samples.labels[rows, None]
+    return wrong
 
 
 def _classes(network: Network, images: Tensor) -> Tensor:
@@ -218,8 +218,8 @@ def _normal(values: NDArray[np.float64], limits: tuple[float, float]) -> tuple[f
     return mean, low, high
 
 
-def _row(name: str, measure: str, found: tuple[float, float, float], n: int, **more: Any) -> Row:
-    value, low, high = found
+def _row(name: str, measure: str, estimate: tuple[float, float, float], n: int, **more: Any) -> Row:
+    value, low, high = estimate
     row = {"frequencies": name, "measure": measure, "value": value, "n": n, "low": low, "high": high}
     return row | {"from": nan, "to": nan, "count": 0} | more
 

@@ -67,8 +67,8 @@ def compute(
             members = np.arange(len(labels)) if label < 0 else np.flatnonzero(labels == label)
             what = where | {"group": str(group)}
             rows.append(_row(plain[members], plain[members], what | {"filter": "none"}))
-            for name, found in _filters(mask[None], generator):
-                right = network.predict(filtered(images[members], found, about)) == labels[members]
+            for name, masks in _filters(mask[None], generator):
+                right = network.predict(filtered(images[members], masks, about)) == labels[members]
                 rows.append(_row(plain[members], right, what | {"filter": name}))
     return rows
 

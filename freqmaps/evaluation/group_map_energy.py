@@ -55,11 +55,11 @@ def compute(
     planes = []
     for result in inputs.select("group_maps", group_maps=group_maps):
         store = inputs.group_maps(**result.names, basis=None)
-        made = {"masks_of": result.names["training"], "images": result.names["images"]}
-        made["attack"] = result.names["attack"]
+        origin = {"masks_of": result.names["training"], "images": result.names["images"]}
+        origin["attack"] = result.names["attack"]
         columns = (store[name].values for name in ("group", "label", "start"))
         for group, label, start in zip(*columns, strict=True):
-            about.append(made | {"group": str(group), "label": int(label), "start": int(start)})
+            about.append(origin | {"group": str(group), "label": int(label), "start": int(start)})
         planes.append(np.square(store["map"].values.astype(np.float64)).sum(axis=1))
     arrays = energies(np.concatenate(planes), bands, {"map": np.arange(len(about))})
     return Evaluated([_row(a, float(low)) for a, low in zip(about, arrays["low"].values, strict=True)], arrays=arrays)

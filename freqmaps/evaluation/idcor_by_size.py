@@ -88,8 +88,8 @@ def compute(
                 for n in _sizes(len(x), smallest):
                     order = np.random.default_rng([seed, n]).permutation(len(x))
                     parts = [np.sort(order[i * n : (i + 1) * n]) for i in range(len(x) // n)]
-                    found = [_estimates(cleaned[0][p], cleaned[1][p], seed, permutations, counts) for p in parts]
-                    rows += [names | case | {"reading": reading} | row for row in _summarised(found, n)]
+                    estimates = [_estimates(cleaned[0][p], cleaned[1][p], seed, permutations, counts) for p in parts]
+                    rows += [names | case | {"reading": reading} | row for row in _summarised(estimates, n)]
     return rows or [_NOTHING]
 
 
@@ -119,8 +119,8 @@ def _pairs_of_maps(
 ) -> Iterator[tuple[dict[str, str], tuple[Maps, Maps, Indices, NDArray[np.bool_]]]]:
     """Yield, for each attack, full planes of both maps of each image, its class, and whether both are kept."""
     results = inputs.select("maps", **network.names, maps=setting)
-    made = dict.fromkeys(tuple(r.names[f] for f in IMAGES) for r in results if r.names["images"] == "adversarial")
-    wanted = [dict(zip(IMAGES, values, strict=True)) for values in made]
+    sources = dict.fromkeys(tuple(r.names[f] for f in IMAGES) for r in results if r.names["images"] == "adversarial")
+    wanted = [dict(zip(IMAGES, values, strict=True)) for values in sources]
     wanted = [names for names in wanted if attacks is None or names["attack"] in attacks]
     if not wanted:
         return
@@ -129,9 +129,12 @@ def _pairs_of_maps(
     for names in wanted:
         second = inputs.maps(**network.names, maps=setting, **names, variables=variables)
         common = sorted(set(first["sample"].values) & set(second["sample"].values))
-        one, two = first.sel(sample=common), second.sel(sample=common)
-        kept = one["keeps_prediction"].values & two["keeps_prediction"].values
-        yield names, (one["map"].values, two["map"].values, one["label"].values.astype(np.int64), kept)
+        essential, adversarial = first.sel(sample=common), second.sel(sample=common)
+        kept = essential["keeps_prediction"].values & adversarial["keeps_prediction"].values
+        yield (
+            names,
+            (essential["map"].values, adversarial["map"].values, essential["label"].values.astype(np.int64), kept),
+        )
 
 
 def _cases(
@@ -143,14 +146,14 @@ def _cases(
     middle[:, x.shape[2] // 2, x.shape[3] // 2] = True
     origin = middle.reshape(-1)
     samples, partners = of_same_class(labels, np.random.default_rng(seed))
-    for pairs, used, entries, one, two in (
+    for pairs, used, entries, first, second in (
         ("matched", "all", "all", a, b),
         ("matched", "kept", "all", a[kept], b[kept]),
         ("same_class", "all", "all", a[samples], b[partners]),
         ("matched", "all", "origin", a[:, origin], b[:, origin]),
         ("matched", "all", "no_origin", a[:, ~origin], b[:, ~origin]),
     ):
-        yield {"pairs": pairs, "used": used, "entries": entries}, one, two
+        yield {"pairs": pairs, "used": used, "entries": entries}, first, second
 
 
 def _estimates(x: Maps, y: Maps, seed: int, permutations: int, neighbours: list[int]) -> dict[str, Row]:
@@ -158,23 +161,23 @@ def _estimates(x: Maps, y: Maps, seed: int, permutations: int, neighbours: list[
     metric = idcor.compute(x, y, seed=seed, permutations=permutations, subsamples=0, repeats=0)
     dimensions = {key: metric.extra.get(key, nan) for key in ("id_x", "id_y", "id_xy")}
     p_value = nan if metric.p_value is None else metric.p_value
-    found: dict[str, Row] = {"twonn": {"value": metric.value, "p_value": p_value} | dimensions}
+    estimates: dict[str, Row] = {"twonn": {"value": metric.value, "p_value": p_value} | dimensions}
     if len(x) < 2:
-        return found | {f"mle_{k}": dict.fromkeys(found["twonn"], nan) for k in neighbours}
+        return estimates | {f"mle_{k}": dict.fromkeys(estimates["twonn"], nan) for k in neighbours}
     a, b = (squared_distances(standardised(m), block=512, diagonal=np.inf) for m in (x, y))
     for k in neighbours:
         each = [levina_bickel(squared, k) for squared in (a, b, a + b)]
         largest = max(each[:2])
         value = (each[0] + each[1] - each[2]) / largest if largest > 0 else nan
-        found[f"mle_{k}"] = {"value": value, "p_value": nan} | dict(zip(dimensions, each, strict=True))
-    return found
+        estimates[f"mle_{k}"] = {"value": value, "p_value": nan} | dict(zip(dimensions, each, strict=True))
+    return estimates
 
 
-def _summarised(found: list[dict[str, Row]], n: int) -> Iterator[dict[str, Any]]:
-    for estimator in found[0] if found else ():
-        each = {key: np.array([part[estimator][key] for part in found]) for key in found[0][estimator]}
-        spread = float(each["value"].std(ddof=1)) if len(found) > 1 else nan
+def _summarised(estimates: list[dict[str, Row]], n: int) -> Iterator[dict[str, Any]]:
+    for estimator in estimates[0] if estimates else ():
+        each = {key: np.array([part[estimator][key] for part in estimates]) for key in estimates[0][estimator]}
+        spread = float(each["value"].std(ddof=1)) if len(estimates) > 1 else nan
         means = {key: float(values.mean()) for key, values in each.items()}
         value = means.pop("value")
-        yield {"estimator": estimator, "parts": len(found), "size": n, "measure": "idcor", "value": value,
+        yield {"estimator": estimator, "parts": len(estimates), "size": n, "measure": "idcor", "value": value,
                "n": n if isfinite(value) else 0, "low": nan, "high": nan, "sd": spread} | means  # fmt: skip

@@ -97,13 +97,13 @@ def compute(
     own = _measured(((b, samples.images[b]) for b in _blocks(samples)), samples, shown, bias)
     about_images = _rows(own, bias, seed, IMAGES)
     rows: list[Row] = []
-    found: list[Measured] = []
+    measured: list[Measured] = []
     for at, network in networks:
-        one = _measured(_jacobians(network, samples), samples, shown, bias)
+        jacobians = _measured(_jacobians(network, samples), samples, shown, bias)
         step = {"step": "" if at is None else at}
-        rows += [row | step for row in (*_rows(one, bias, seed, JACOBIANS), *about_images)]
-        found.append(one)
-    return Evaluated(rows, arrays=_arrays(list(networks.folders), found, own, samples, shown))
+        rows += [row | step for row in (*_rows(jacobians, bias, seed, JACOBIANS), *about_images)]
+        measured.append(jacobians)
+    return Evaluated(rows, arrays=_arrays(list(networks.folders), measured, own, samples, shown))
 
 
 @dataclass(frozen=True)
@@ -178,32 +178,32 @@ def _jacobians(network: Network, samples: Samples) -> Iterator[tuple[slice, NDAr
             return torch.autograd.grad(loss, asking)[0].float()
 
         with frozen(network.classifier, network.device):
-            found = in_parts(gradient, torch.arange(len(images), device=network.device)).cpu().numpy()
-        bad = ~np.isfinite(found).all(axis=(1, 2, 3))
+            gradients = in_parts(gradient, torch.arange(len(images), device=network.device)).cpu().numpy()
+        bad = ~np.isfinite(gradients).all(axis=(1, 2, 3))
         if bad.any():
             raise FreqmapsError(
                 f"jacobian_spectra: the gradient of {int(bad.sum())} images is not finite, first that of "
                 f"'{samples.ids[place.start + int(bad.argmax())]}'; the network's gradients overflow there"
             )
-        yield place, found
+        yield place, gradients
 
 
-def _rows(found: Measured, bias: Bias, seed: int, of: str) -> list[Row]:
-    n, alive = len(found.norms), found.norms > 0
-    low, high = percentiles(bias.of(_resampled(found.quadrants, seed)))
-    averaged = found.quadrants.mean(axis=0)
+def _rows(measured: Measured, bias: Bias, seed: int, of: str) -> list[Row]:
+    n, alive = len(measured.norms), measured.norms > 0
+    low, high = percentiles(bias.of(_resampled(measured.quadrants, seed)))
+    averaged = measured.quadrants.mean(axis=0)
     base = {"of": of, "measure": "log_low_bias", "dropped": 0, "sd": nan}
     rows: list[Row] = [
         base | {"averaged": MAGNITUDES, "value": float(bias.of(averaged)), "n": n, "low": low, "high": high},
-        base | {"averaged": NONE} | _average(bias.of(found.quadrants[alive])) | {"dropped": int((~alive).sum())},
+        base | {"averaged": NONE} | _average(bias.of(measured.quadrants[alive])) | {"dropped": int((~alive).sum())},
     ]
     if of == JACOBIANS:
         value = image_low_bias(
-            found.mean[None], quadrant=bias.quadrant, magnitude_epsilon=bias.magnitude_epsilon,
+            measured.mean[None], quadrant=bias.quadrant, magnitude_epsilon=bias.magnitude_epsilon,
             exponent_epsilon=bias.exponent_epsilon,
         )  # fmt: skip
         rows.insert(0, base | {"averaged": GRADIENTS, "value": float(value), "n": n, "low": nan, "high": nan})
-        rows.append(base | {"averaged": NONE} | _average(found.norms) | {"measure": "norm"})
+        rows.append(base | {"averaged": NONE} | _average(measured.norms) | {"measure": "norm"})
     return rows
 
 
@@ -239,16 +239,16 @@ def _blocks(samples: Samples) -> Iterator[slice]:
 
 
 def _arrays(
-    steps: list[int | None], found: list[Measured], own: Measured, samples: Samples, shown: NDArray[np.int64]
+    steps: list[int | None], measured: list[Measured], own: Measured, samples: Samples, shown: NDArray[np.int64]
 ) -> xr.Dataset:
     """Put the means of all networks together, and the examples of the last one; a finished network has step -1."""
     height, width = own.plane.shape
     plane = {"ky": frequencies(height), "kx": frequencies(width)}
     of_steps, few = ("step", *plane), {"missing": "no standard error, where there is one image"}
     variables: dict[str, Any] = {
-        "spectrum": (of_steps, np.stack([one.plane for one in found])),
-        "spectrum_error": (of_steps, np.stack([one.error for one in found]), few),
-        "gradient_spectrum": (of_steps, np.stack([spectrum(one.mean).mean(axis=0) for one in found])),
+        "spectrum": (of_steps, np.stack([at_step.plane for at_step in measured])),
+        "spectrum_error": (of_steps, np.stack([at_step.error for at_step in measured]), few),
+        "gradient_spectrum": (of_steps, np.stack([spectrum(at_step.mean).mean(axis=0) for at_step in measured])),
         "image_spectrum": (tuple(plane), own.plane),
     }
     if len(shown):
@@ -256,7 +256,7 @@ def _arrays(
         variables |= {
             "example": (("example",), [samples.ids[i] for i in shown]),
             "example_image": (image, samples.images[shown]),
-            "example_gradient": (image, found[-1].kept),
+            "example_gradient": (image, measured[-1].kept),
             "example_position": (("example",), samples.positions[shown]),
             "example_label": (("example",), samples.labels[shown]),
         }

@@ -69,23 +69,23 @@ def compute(
         for shuffled ones the middle 95 % of the means of the shuffles: what labels that mean nothing give.
     """
     rows: list[Row] = []
-    for found in mapped(inputs, network, maps, images):
+    for map_set in mapped(inputs, network, maps, images):
         try:
             result = separability(
-                found.rows, found.labels, splits=splits, test_share=test_fraction, shuffles=shuffles,
+                map_set.rows, map_set.labels, splits=splits, test_share=test_fraction, shuffles=shuffles,
                 regularisation=regularisation, seed=seed,
             )  # fmt: skip
         except FreqmapsError as error:  # too few maps: a finding, of which the study must not die
-            rows += [_undefined(found, labels, part, str(error)) for labels in _LABELS for part in _PARTS]
+            rows += [_undefined(map_set, labels, part, str(error)) for labels in _LABELS for part in _PARTS]
             continue
-        rows += [_row(found, result, labels, part) for labels in _LABELS for part in _PARTS]
+        rows += [_row(map_set, result, labels, part) for labels in _LABELS for part in _PARTS]
     return rows
 
 
 _LABELS, _PARTS = ("true", "shuffled"), ("train", "test")
 
 
-def _row(found: Mapped, result: Separability, labels: str, part: str) -> Row:
+def _row(map_set: Mapped, result: Separability, labels: str, part: str) -> Row:
     tested = result.tested * len(result.classes)
     values = {
         ("true", "train"): result.train, ("true", "test"): result.test,
@@ -94,7 +94,7 @@ def _row(found: Mapped, result: Separability, labels: str, part: str) -> Row:
     n = tested if part == "test" else result.n - tested
     low, high = _corrected(values, n, tested / (result.n - tested)) if labels == "true" else _middle(values)
     return {
-        **found.names, "labels": labels, "part": part, "measure": "accuracy",
+        **map_set.names, "labels": labels, "part": part, "measure": "accuracy",
         "value": float(values.mean()) if values.size else nan,
         "n": n, "low": low, "high": high,
         "sd": float(values.std(ddof=1)) if values.size > 1 else nan,
@@ -104,10 +104,10 @@ def _row(found: Mapped, result: Separability, labels: str, part: str) -> Row:
     }  # fmt: skip
 
 
-def _undefined(found: Mapped, labels: str, part: str, reason: str) -> Row:
-    empty: Row = {"sd": nan, "p_value": nan, "per_class": 0, "classes": len(np.unique(found.labels))}
+def _undefined(map_set: Mapped, labels: str, part: str, reason: str) -> Row:
+    empty: Row = {"sd": nan, "p_value": nan, "per_class": 0, "classes": len(np.unique(map_set.labels))}
     empty |= {"chance": nan, "left_out": "", "unconverged": 0, "reason": reason}
-    place = {**found.names, "labels": labels, "part": part, "measure": "accuracy"}
+    place = {**map_set.names, "labels": labels, "part": part, "measure": "accuracy"}
     return place | {"value": nan, "n": 0, "low": nan, "high": nan} | empty
 
 

@@ -131,9 +131,9 @@ def compute(
     samples = network.samples
     height, width = samples.images.shape[-2:]
     every = range(1, keeps_all(height, width, shape) + 1) if cutoffs is None else cutoffs
-    given = attacked(inputs, network, attacks)
+    attacked_images = attacked(inputs, network, attacks)
     wanted = [float(c) for c in (*every, *(adaptive or []))]
-    right = _rights(network, {(CLEAN, ""): samples.images} | given, wanted, shape)
+    right = _rights(network, {(CLEAN, ""): samples.images} | attacked_images, wanted, shape)
     rows = list(_unaware(right))
     cutting = [c for c in right if not low_pass_mask(height, width, c, shape).all()]
     known = _best(right, cutting) if adaptive is None else [float(c) for c in adaptive]
@@ -141,7 +141,9 @@ def compute(
         n = len(samples.ids) if images is None else min(images, len(samples.ids))
         attacker = Attacker(samples.at(np.arange(n)), seed, network.device)
         budget = Budget(norm, epsilon, steps, targets, queries, block)
-        rows += _aware(network, attacker, budget, given, {c: LowPassed(network.classifier, c, shape) for c in known})
+        rows += _aware(
+            network, attacker, budget, attacked_images, {c: LowPassed(network.classifier, c, shape) for c in known}
+        )
     kept = {c: float(low_pass_mask(height, width, c, shape).mean()) for c in right}
     return [{"cutoff": row["cutoff"], "kept": kept[row["cutoff"]]} | row for row in rows]
 
@@ -157,8 +159,8 @@ def _rights(network: Network, images: Images, cutoffs: list[float], shape: Shape
 
 
 def _unaware(right: Rights) -> Iterator[Row]:
-    for cutoff, found in right.items():
-        for (attack, against), hits in found.items():
+    for cutoff, by_attack in right.items():
+        for (attack, against), hits in by_attack.items():
             what = {"cutoff": cutoff, "attacker": "unaware", "against": against}
             row = compared(right[NO_FILTER][attack, against], hits, **what, attack=attack, gradient=NO_GRADIENT)
             yield row | {"limit": nan, "reached": nan}
@@ -168,27 +170,27 @@ def _best(right: Rights, cutting: list[float]) -> list[float]:
     """Return the cut-off with most images right under all attacks together; of several the one with most clean ones."""
 
     def hits(cutoff: float) -> tuple[int, int]:
-        found = right[cutoff]
-        return int(np.logical_and.reduce(list(found.values())).sum()), int(found[CLEAN, ""].sum())
+        by_attack = right[cutoff]
+        return int(np.logical_and.reduce(list(by_attack.values())).sum()), int(by_attack[CLEAN, ""].sum())
 
     return [max(cutting, key=hits)] if cutting else []
 
 
 def _aware(
-    network: Network, attacker: Attacker, budget: Budget, given: Images, models: dict[float, LowPassed]
+    network: Network, attacker: Attacker, budget: Budget, attacked_images: Images, models: dict[float, LowPassed]
 ) -> Iterator[Row]:
     classes = ask(network.classifier, attacker.samples.images[:1], device=network.device).shape[1]
-    made = [
+    stored = [
         Trial(attack, NO_GRADIENT, _within(budget, attacker.samples.images, pictures[: len(attacker.samples.ids)]))
-        for (attack, _), pictures in given.items()
+        for (attack, _), pictures in attacked_images.items()
     ]
     plain = bare(network.classifier, classes)
     named = {str(cutoff): exact(model, classes, FILTER) for cutoff, model in models.items()}
-    for name, row in adaptive_rows(attacker, budget, plain, named, made):
+    for name, row in adaptive_rows(attacker, budget, plain, named, stored):
         yield {"cutoff": float(name or NO_FILTER), "attacker": "aware", "against": ""} | row
 
 
-def _within(budget: Budget, clean: NDArray[np.float32], found: NDArray[np.float32]) -> NDArray[np.float32]:
+def _within(budget: Budget, clean: NDArray[np.float32], perturbed: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return attacked images, and the clean one where an attack went farther than the budget."""
-    beyond = norms(found - clean, budget.norm) > budget.epsilon + SLACK
-    return np.where(beyond[:, None, None, None], clean, found)
+    beyond = norms(perturbed - clean, budget.norm) > budget.epsilon + SLACK
+    return np.where(beyond[:, None, None, None], clean, perturbed)

@@ -111,7 +111,7 @@ def compute(
     ]
     limit = float(middle_cutoff(*networks.samples.images.shape[2:])) if cutoff is None else cutoff
     rows: list[Row] = []
-    found: list[_Seen] = []
+    measured: list[_Seen] = []
     for number, (at, network) in enumerate(networks):
         drawn = _drawn(network.samples, images, [seed, _STREAM, number])
         seen = _see(network, drawn, plans, seed)
@@ -119,16 +119,16 @@ def compute(
         place = {"step": "" if at is None else at, "cutoff": limit, "area": area}
         rows += [row | place for row in _rows(network, seen, limit, shape)]
         # Images are kept of the last network alone.
-        found = [*[one.without_images() for one in found], seen]
-    return Evaluated(rows, arrays=_arrays(list(networks.folders), found, examples))
+        measured = [*[earlier.without_images() for earlier in measured], seen]
+    return Evaluated(rows, arrays=_arrays(list(networks.folders), measured, examples))
 
 
-def _chosen(given: Sequence[str] | None, of: Any, parameter: str) -> tuple[Any, ...]:
+def _chosen(wanted: Sequence[str] | None, of: Any, parameter: str) -> tuple[Any, ...]:
     allowed = get_args(of)
-    for one in given or ():
-        if one not in allowed:
-            raise FreqmapsError(f"perturbation_spectra: {parameter} has '{one}'; {nearest(one, allowed)}")
-    return allowed if given is None else tuple(given)
+    for name in wanted or ():
+        if name not in allowed:
+            raise FreqmapsError(f"perturbation_spectra: {parameter} has '{name}'; {nearest(name, allowed)}")
+    return allowed if wanted is None else tuple(wanted)
 
 
 def _drawn(samples: Samples, count: int, seed: list[int]) -> Samples:
@@ -222,23 +222,25 @@ def _accuracy(right: NDArray[np.bool_]) -> Row:
     return {"measure": "accuracy", "value": hits / n, "n": n, "low": low, "high": high, "sd": nan, "dropped": 0}
 
 
-def _arrays(steps: Sequence[int | None], found: Sequence[_Seen], examples: int) -> xr.Dataset:
+def _arrays(steps: Sequence[int | None], measured: Sequence[_Seen], examples: int) -> xr.Dataset:
     """Put the means of all networks together, and some images of the last one; a finished network has step -1."""
-    height, width = next(iter(found[0].means["image_spectrum"].values()))[0].shape
-    keys = list(found[0].means["spectrum"])
+    height, width = next(iter(measured[0].means["image_spectrum"].values()))[0].shape
+    keys = list(measured[0].means["spectrum"])
     methods, norms = (list(dict.fromkeys(key[i] for key in keys)) for i in (0, 1))
     plane = {"ky": frequencies(height), "kx": frequencies(width)}
     table = {"row": np.arange(height), "column": np.arange(width)}
     coords: dict[str, Any] = (
         plane | table | {"step": [-1 if s is None else s for s in steps], "attack": methods, "norm": norms}
     )
-    variables = _examples(found[-1], examples, methods, norms)
+    variables = _examples(measured[-1], examples, methods, norms)
     for name, own in (("spectrum", plane), ("log_difference", plane), ("relative_dct", table)):
         for number, ending in enumerate(("", "_error")):
-            values: Any = [[[one.means[name][m, n][number] for n in norms] for m in methods] for one in found]
+            values: Any = [
+                [[at_step.means[name][m, n][number] for n in norms] for m in methods] for at_step in measured
+            ]
             variables[name + ending] = (("step", "attack", "norm", *own), np.array(values))
     for number, ending in enumerate(("", "_error")):
-        values = [one.means["image_spectrum"][IMAGES, ""][number] for one in found]
+        values = [at_step.means["image_spectrum"][IMAGES, ""][number] for at_step in measured]
         variables[f"image_spectrum{ending}"] = (("step", *plane), np.array(values))
     return xr.Dataset(variables, coords)
 

@@ -115,10 +115,10 @@ def compute(
     attacker = Attacker(network.samples.at(np.arange(n)), seed, network.device)
     classes = ask(network.classifier, attacker.samples.images[:1], device=network.device).shape[1]
     trial = _Trial(network, attacker, pgd, budget, classes)
-    found = _rights(trial, PARTS if parts is None else parts)
-    rows = [*_accuracies(trial, found), *(_checks(trial, found) if parts is None or "checks" in parts else ())]
+    rights = _rights(trial, PARTS if parts is None else parts)
+    rows = [*_accuracies(trial, rights), *(_checks(trial, rights) if parts is None or "checks" in parts else ())]
     samples = [
-        {"sample": sample} | {attack: int(right[row]) for attack, right in found.items()}
+        {"sample": sample} | {attack: int(right[row]) for attack, right in rights.items()}
         for row, sample in enumerate(trial.attacker.samples.ids)
     ]
     return Evaluated(rows, samples)
@@ -137,10 +137,10 @@ class _Trial:
     def unbroken(self, attack: Restarts, among: Right) -> Right:
         """Return which of some images stay right under PGD."""
         rows = np.flatnonzero(among)
-        given, right = self.attacker.samples.at(rows), np.zeros_like(among)
+        samples, right = self.attacker.samples.at(rows), np.zeros_like(among)
         right[rows] = unbroken(
-            self.network.classifier, given.images, given.labels, attack, seed=self.attacker.seed,
-            positions=given.positions, device=self.network.device,
+            self.network.classifier, samples.images, samples.labels, attack, seed=self.attacker.seed,
+            positions=samples.positions, device=self.network.device,
         )  # fmt: skip
         return right
 
@@ -170,47 +170,47 @@ def _rights(trial: _Trial, parts: Sequence[str]) -> dict[str, Right]:
         "pgd": pgd,
         "cw": replace(pgd, loss="margin"),
     }
-    found = {CLEAN: clean} | {name: trial.unbroken(plan, clean) for name, plan in plans.items() if name in parts}
+    rights = {CLEAN: clean} | {name: trial.unbroken(plan, clean) for name, plan in plans.items() if name in parts}
     if "autoattack" in parts:
-        found |= _autoattack(trial, clean)
-    found[WORST] = np.logical_and.reduce(list(found.values()))
-    return found
+        rights |= _autoattack(trial, clean)
+    rights[WORST] = np.logical_and.reduce(list(rights.values()))
+    return rights
 
 
 def _autoattack(trial: _Trial, clean: Right) -> dict[str, Right]:
     """Attack with each part what those before it left; with Square, whose strength is a check, all that is right."""
-    found: dict[str, Right] = {}
+    rights: dict[str, Right] = {}
     left = clean
     for part in STANDARD:
         if part not in trial.lacking:
-            found[part] = trial.withstands(part, clean if part == "square" else left)
-            left = left & found[part]
-    return found | {"autoattack": left}
+            rights[part] = trial.withstands(part, clean if part == "square" else left)
+            left = left & rights[part]
+    return rights | {"autoattack": left}
 
 
-def _accuracies(trial: _Trial, found: dict[str, Right]) -> Iterator[Row]:
+def _accuracies(trial: _Trial, rights: dict[str, Right]) -> Iterator[Row]:
     without = {"limit": nan, "reached": nan}
-    for attack, right in found.items():
+    for attack, right in rights.items():
         gradient = NO_GRADIENT if attack in (CLEAN, "square") else NETWORK
         lacks = ", ".join(trial.lacking) if attack == "autoattack" else ""
         reason = f"without {lacks}: the network has {trial.classes} classes" if lacks else ""
-        yield compared(found[CLEAN], right, attack=attack, gradient=gradient) | without | {"reason": reason}
-    for part in trial.lacking if "autoattack" in found else ():
+        yield compared(rights[CLEAN], right, attack=attack, gradient=gradient) | without | {"reason": reason}
+    for part in trial.lacking if "autoattack" in rights else ():
         nothing = np.zeros(0, bool)
         reason = f"{part} needs {CLASSES[part]} classes, the network has {trial.classes}"
         yield compared(nothing, nothing, attack=part, gradient=NETWORK) | without | {"reason": reason}
 
 
-def _checks(trial: _Trial, found: dict[str, Right]) -> Iterator[Row]:
+def _checks(trial: _Trial, rights: dict[str, Right]) -> Iterator[Row]:
     """Say whether attacks that know more, or try harder, reach as much: each against the one that it must not trail."""
     rows = []
-    if {"fgsm", "pgd"} <= found.keys():
-        rows.append(check("iterative at least one-step", found["fgsm"], found["pgd"]))
-    if "pgd" in found:
+    if {"fgsm", "pgd"} <= rights.keys():
+        rows.append(check("iterative at least one-step", rights["fgsm"], rights["pgd"]))
+    if "pgd" in rights:
         more = replace(trial.pgd, steps=LONGER * trial.pgd.steps, restarts=1, first=trial.pgd.restarts)
-        rows.append(check("more steps", trial.unbroken(more, found["pgd"]), found["pgd"]))
-    if "square" in found:
-        white = [right for attack, right in found.items() if attack not in (CLEAN, "square", "autoattack", WORST)]
-        rows.append(check("white-box at least black-box", found["square"], np.logical_and.reduce(white)))
+        rows.append(check("more steps", trial.unbroken(more, rights["pgd"]), rights["pgd"]))
+    if "square" in rights:
+        white = [right for attack, right in rights.items() if attack not in (CLEAN, "square", "autoattack", WORST)]
+        rows.append(check("white-box at least black-box", rights["square"], np.logical_and.reduce(white)))
     rows.append(reaches_every(unbounded(trial.attacker, trial.budget, bare(trial.network.classifier, trial.classes))))
     yield from (row | {"reason": ""} for row in rows)

@@ -154,9 +154,9 @@ def compute_group_maps(
     objective = components.load("objective", objective_name)(**objective_params)
     basis = components.load("basis", basis_name)(**basis_params)
     run = Run(model, pictures, objective, basis, settings, seed, pick(device), batch, compile)
-    found = load(state, mark)
-    if found:
-        run.state = Progressed.restored(found, run.device)
+    saved = load(state, mark)
+    if saved:
+        run.state = Progressed.restored(saved, run.device)
     while run.running().any():
         run.epoch()
         save(state, mark, run.state.arrays())
@@ -166,25 +166,25 @@ def compute_group_maps(
 
 
 def _used(clean: Pictures, adversarial: Pictures | None, settings: GroupMapSettings) -> dict[str, Pictures]:
-    given = {"clean": clean} if adversarial is None or settings.alternate else {}
+    by_kind = {"clean": clean} if adversarial is None or settings.alternate else {}
     if adversarial is not None:
-        given["adversarial"] = adversarial
-    for kind, pictures in given.items():
+        by_kind["adversarial"] = adversarial
+    for kind, pictures in by_kind.items():
         n = pictures.images.shape[:1]
         if pictures.images.ndim != 4 or pictures.targets.shape != n or pictures.category.shape != n:
             raise FreqmapsError(
                 f"group_maps: {kind} images {pictures.images.shape}, targets {pictures.targets.shape} and categories "
                 f"{pictures.category.shape} do not fit; give (n, channels, height, width), (n,) and (n,)"
             )
-    if settings.stop == "k22" and "clean" not in given:
+    if settings.stop == "k22" and "clean" not in by_kind:
         raise FreqmapsError(
             "group_maps: stop 'k22' needs the accuracy on clean images, which alternate: false leaves out; "
             "set stop: none or alternate: true"
         )
-    used = {kind: _tidy(pictures) for kind, pictures in given.items() if len(pictures)}
+    used = {kind: _tidy(pictures) for kind, pictures in by_kind.items() if len(pictures)}
     if not used:
         raise FreqmapsError(
-            f"group_maps: there are no {' and no '.join(given)} images to make maps of; "
+            f"group_maps: there are no {' and no '.join(by_kind)} images to make maps of; "
             "check the range of samples, the checkpoint's accuracy and, of adversarial images, the attack's success"
         )
     if len({p.images.shape[1:] for p in used.values()}) > 1:
@@ -192,11 +192,11 @@ def _used(clean: Pictures, adversarial: Pictures | None, settings: GroupMapSetti
     return used
 
 
-def _tidy(given: Pictures) -> Pictures:
+def _tidy(pictures: Pictures) -> Pictures:
     return Pictures(
-        np.ascontiguousarray(given.images, dtype=np.uint8 if given.images.dtype == np.uint8 else np.float32),
-        np.ascontiguousarray(given.targets, dtype=np.int64),
-        np.ascontiguousarray(given.category, dtype=np.int64),
+        np.ascontiguousarray(pictures.images, dtype=np.uint8 if pictures.images.dtype == np.uint8 else np.float32),
+        np.ascontiguousarray(pictures.targets, dtype=np.int64),
+        np.ascontiguousarray(pictures.category, dtype=np.int64),
     )
 
 

@@ -95,10 +95,10 @@ class Run:
         self.chunks = Chunks(self.problem, batch or self.problem.batch(probe[:1]), device)
         with torch.no_grad():
             classes = self.problem.plain(probe).shape[1]
-            one = self.plan.coefficients(probe[:1])
+            coefficients = self.plan.coefficients(probe[:1])
         self.labels = [-1] if settings.groups == "all" else list(range(classes))
-        self._take(pictures, sum(part.numel() * part.element_size() for part in one))
-        self.state = Progressed.start(self._initial(self.plan.initial(one)), settings.epochs)
+        self._take(pictures, sum(part.numel() * part.element_size() for part in coefficients))
+        self.state = Progressed.start(self._initial(self.plan.initial(coefficients)), settings.epochs)
         images = settings.starts * sum(len(p) for p in pictures.values())
         rows = settings.starts * sum(min(settings.batch, len(group)) for group in next(iter(self.members.values())))
         size = min(self.chunks.size, rows)
@@ -124,13 +124,13 @@ class Run:
 
     def _initial(self, unchanging: Tensor) -> Tensor:
         """Return the maps that all optimisations start from, given the one that changes nothing, (1, ...)."""
-        found = torch.cat([unchanging] * len(self.labels) * self.settings.starts)
-        for number in range(len(found)):
+        maps = torch.cat([unchanging] * len(self.labels) * self.settings.starts)
+        for number in range(len(maps)):
             group, start = divmod(number, self.settings.starts)
             if self.rounds[group] and (start or self.settings.initial == "uniform"):
                 seed = (self.seed, _SEEDS["initial"], self.labels[group] + 1, start)
-                found[number] = torch.from_numpy(self.plan.layout.draw(np.random.default_rng(seed)))
-        return found
+                maps[number] = torch.from_numpy(self.plan.layout.draw(np.random.default_rng(seed)))
+        return maps
 
     def group_of(self, number: int) -> int:
         """Return the group that a map belongs to."""
@@ -217,9 +217,9 @@ class Run:
         there, share = rows.to(self.device), batch.share[part]
         target, context = pool.targets.index_select(0, there), pool.context.index_select(0, there)
         maps = self.state.map.index_select(0, owner)
-        found = self.problem.data_term(pool.coefficients(rows), maps, target, context, share)
-        tally.add(kind, owner, found.loss * share, found.logits.argmax(dim=1) == target)
-        data.index_add_(0, owner, found.gradient)
+        term = self.problem.data_term(pool.coefficients(rows), maps, target, context, share)
+        tally.add(kind, owner, term.loss * share, term.logits.argmax(dim=1) == target)
+        data.index_add_(0, owner, term.gradient)
 
     def _end_epoch(self, tally: Tally, running: NDArray[np.bool_]) -> None:
         state, number = self.state, self.state.epoch
@@ -265,16 +265,16 @@ class Run:
         with np.errstate(invalid="ignore"):
             return right / seen
 
-    def _right(self, pool: Pool, rows: Tensor, one: Tensor) -> int:
-        found: list[Tensor] = []
+    def _right(self, pool: Pool, rows: Tensor, map_: Tensor) -> int:
+        counts: list[Tensor] = []
 
         def work(part: slice) -> None:
             there = rows[part]
-            predictions = self.problem.predictions(pool.coefficients(there), one.expand(len(there), *one.shape))
-            found.append((predictions == pool.targets[there.to(self.device)]).sum())
+            predictions = self.problem.predictions(pool.coefficients(there), map_.expand(len(there), *map_.shape))
+            counts.append((predictions == pool.targets[there.to(self.device)]).sum())
 
         self.chunks.run(len(rows), work)
-        return int(sum(int(f) for f in found))
+        return int(sum(int(f) for f in counts))
 
 
 def sparsity(plan: Plan, maps: Tensor) -> dict[str, NDArray[np.float64]]:

@@ -68,14 +68,14 @@ class Pool:
         self.images = torch.from_numpy(pictures.images)
         self.targets = torch.from_numpy(pictures.targets).to(self.device)
         self._coefficients = self._all_coefficients() if cache else None
-        found: list[tuple[Tensor, Tensor]] = []
+        remembered: list[tuple[Tensor, Tensor]] = []
 
         def work(part: slice) -> None:
             context, predictions = self.problem.remember(self._unit(self.images[part]), self.targets[part])
-            found.append((context, predictions == self.targets[part]))
+            remembered.append((context, predictions == self.targets[part]))
 
         chunks.run(len(self), work)
-        self.context, self.right = (torch.cat(parts) for parts in zip(*found, strict=True))
+        self.context, self.right = (torch.cat(parts) for parts in zip(*remembered, strict=True))
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -62,10 +62,10 @@ class Progressed:
 
     def arrays(self) -> Arrays:
         """Return the state as named arrays."""
-        found = {name: getattr(self, name).cpu().numpy() for name in _TENSORS}
-        found |= {name: getattr(self.stopping, name) for name in _RULE}
-        found |= {f"history_{name}": values for name, values in self.history.items()}
-        return found | {"steps": self.steps, "epochs": self.epochs, "epoch": np.array(self.epoch)}
+        arrays = {name: getattr(self, name).cpu().numpy() for name in _TENSORS}
+        arrays |= {name: getattr(self.stopping, name) for name in _RULE}
+        arrays |= {f"history_{name}": values for name, values in self.history.items()}
+        return arrays | {"steps": self.steps, "epochs": self.epochs, "epoch": np.array(self.epoch)}
 
     @classmethod
     def restored(cls, arrays: Arrays, device: torch.device) -> Progressed:

@@ -30,8 +30,8 @@ def fingerprint(
 ) -> str:
     """Return a digest of all that the maps depend on."""
     arrays = {
-        f"{kind}.{name}": getattr(given, name)
-        for kind, given in sorted(pictures.items())
+        f"{kind}.{name}": getattr(of_kind, name)
+        for kind, of_kind in sorted(pictures.items())
         for name in ("images", "targets", "category")
     }
     named = (objective, dict(parameters), asdict(settings), basis, dict(basis_parameters), seed)

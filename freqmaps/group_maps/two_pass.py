@@ -107,7 +107,7 @@ class SoftTwoPass(TwoPass):
 
     def _looks(self, x: Tensor) -> Tensor:
         """Return the network's logits for the images filtered by each map, (n, maps, classes)."""
-        return torch.stack([self._second(x, one[None]) for one in self.maps], dim=1)
+        return torch.stack([self._second(x, map_[None]) for map_ in self.maps], dim=1)
 
     def _weighted(self, first: Tensor, looks: Tensor) -> Tensor:
         weights = (first / self.temperature).softmax(dim=1)

@@ -137,10 +137,10 @@ def compute_maps(
 
 
 def _missing(groups: Iterable[Arrays], n: int) -> NDArray[np.int64]:
-    made = np.zeros(n, dtype=bool)
+    finished = np.zeros(n, dtype=bool)
     for group in groups:
-        made[group["index"]] = True
-    return np.flatnonzero(~made).astype(np.int64)
+        finished[group["index"]] = True
+    return np.flatnonzero(~finished).astype(np.int64)
 
 
 def _in_order(groups: Iterable[Arrays], n: int, layout: Layout) -> Maps:

@@ -57,10 +57,10 @@ class Saved:
 
     def load(self) -> list[Arrays]:
         """Return what earlier runs of the same work have finished."""
-        found = list(self.kept.load(unfinished.unpacked))
-        if found:
-            log.info("going on after %d finished maps", sum(len(a["index"]) for a in found))
-        return found
+        groups = list(self.kept.load(unfinished.unpacked))
+        if groups:
+            log.info("going on after %d finished maps", sum(len(a["index"]) for a in groups))
+        return groups
 
     def add(self, arrays: Arrays) -> None:
         """Keep finished maps, at once or together with the next ones."""

@@ -63,15 +63,15 @@ def check_classifier(
 
 def _ask(classifier: Classifier, batch: Tensor, where: str) -> Tensor:
     """Ask once, and see that neither the images nor the network have changed."""
-    given, before = batch.clone(), {name: buffer.clone() for name, buffer in classifier.named_buffers()}
+    images, before = batch.clone(), {name: buffer.clone() for name, buffer in classifier.named_buffers()}
     try:
-        logits: Tensor = classifier(given)
+        logits: Tensor = classifier(images)
     except Exception as error:  # a network may assert, index or unpack: whatever it raises, it takes no such images
         if is_out_of_memory(error):
             raise
         reason = one_sentence(error, 160)
         raise FreqmapsError(f"{where}: the network does not take images {tuple(batch.shape)} ({reason})") from error
-    if not torch.equal(given, batch):
+    if not torch.equal(images, batch):
         raise FreqmapsError(f"{where}: the network writes into its images; take a copy before an in-place operation")
     moved = [n for n, buffer in classifier.named_buffers() if not torch.equal(buffer, before.get(n, buffer))]
     if moved:
@@ -95,14 +95,14 @@ def _check_mode(classifier: Classifier, where: str) -> None:
 def _check_precision(classifier: Classifier, where: str) -> None:
     kinds = {t.dtype for t in classifier.state_dict().values() if t.is_floating_point()} - {torch.float32}
     if kinds:
-        told = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
-        raise FreqmapsError(f"{where}: the network is in {told}; attacks and maps need float32: return net.float()")
+        dtypes = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in kinds))
+        raise FreqmapsError(f"{where}: the network is in {dtypes}; attacks and maps need float32: return net.float()")
 
 
 def _check_logits(logits: Tensor, shape: tuple[int, int], where: str) -> None:
     if not isinstance(logits, Tensor) or tuple(logits.shape) != shape:
-        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise FreqmapsError(f"{where}: the network returns {found}, expected logits of shape {shape}")
+        returned = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise FreqmapsError(f"{where}: the network returns {returned}, expected logits of shape {shape}")
     if not bool(logits.isfinite().all()):
         raise FreqmapsError(f"{where}: the network returns NaN or infinity; train it again or load other weights")
     sums = logits.sum(dim=1)

@@ -60,10 +60,10 @@ class Classifier(nn.Module):
         super().__init__()
         self.net, self.recipe = net, recipe
         for name, values, neutral in (("mean", mean, 0.0), ("std", std, 1.0)):
-            given = [neutral] * recipe.channels if values is None else list(values)
-            if len(given) != recipe.channels:
-                raise FreqmapsError(f"normalisation: {len(given)} numbers for '{name}' of {recipe.channels} channels")
-            self.register_buffer(name, torch.tensor(given, dtype=torch.float32).reshape(1, -1, 1, 1))
+            numbers = [neutral] * recipe.channels if values is None else list(values)
+            if len(numbers) != recipe.channels:
+                raise FreqmapsError(f"normalisation: {len(numbers)} numbers for '{name}' of {recipe.channels} channels")
+            self.register_buffer(name, torch.tensor(numbers, dtype=torch.float32).reshape(1, -1, 1, 1))
         if not bool((self.std > 0).all()):
             raise FreqmapsError(f"normalisation: std {list(std or [])} must be positive; set normalise to none")
         self.normalises = mean is not None or std is not None

@@ -118,16 +118,16 @@ def renamed(weights: Mapping[str, Tensor], rules: Iterable[Sequence[str]], what:
     names = {name: name for name in bare(weights)}
     for pattern, replacement in rules:
         try:
-            found = {old: re.subn(pattern, replacement, new) for old, new in names.items()}
+            replaced = {old: re.subn(pattern, replacement, new) for old, new in names.items()}
         except (re.error, IndexError) as error:
             raise FreqmapsError(
                 f"{what}: rename '{pattern}' to '{replacement}' is not a regular expression with its replacement "
                 f"({error}); correct it"
             ) from error
-        if not any(count for _, count in found.values()):
+        if not any(count for _, count in replaced.values()):
             first = ", ".join(list(names.values())[:3])
             raise FreqmapsError(f"{what}: rename '{pattern}' matches no name; the first are {first}")
-        names = {old: new for old, (new, _) in found.items()}
+        names = {old: new for old, (new, _) in replaced.items()}
     _check_distinct(names, what)
     return {names[name]: tensor for name, tensor in bare(weights).items()}
 

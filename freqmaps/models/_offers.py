@@ -20,15 +20,15 @@ def offer(weights: Mapping[str, Tensor], net: nn.Module) -> str:
     They do where file and network hold tensors of the same kinds (``weight``, ``running_mean``, ...) and shapes in
     the same order: networks written by different people for one paper usually differ in nothing but their names.
     """
-    given, wanted = _without_counters(bare(weights)), _without_counters(net.state_dict())
-    if len(given) != len(wanted):
+    held, wanted = _without_counters(bare(weights)), _without_counters(net.state_dict())
+    if len(held) != len(wanted):
         return ""
     pairs: dict[str, str] = {}
-    for (old, have), (new, want) in zip(given.items(), wanted.items(), strict=True):
+    for (old, have), (new, want) in zip(held.items(), wanted.items(), strict=True):
         (old_module, old_leaf), (new_module, new_leaf) = _parts(old), _parts(new)
         if have.shape != want.shape or old_leaf != new_leaf or pairs.setdefault(old_module, new_module) != new_module:
             return ""
-    target = dict(zip(given, wanted, strict=True))
+    target = dict(zip(held, wanted, strict=True))
     for rules in (_short_rules(pairs), _whole_rules(pairs)):
         for chosen in (rules, rules[::-1]):
             if 0 < len(rules) <= _MOST_RULES and _leads_to(target, chosen):

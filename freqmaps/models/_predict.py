@@ -58,7 +58,7 @@ def ask(model: nn.Module, images: NDArray[Any] | Tensor, *, device: str | torch.
     batch = BATCH if tensor.shape[-2:].numel() <= SMALL else LARGE_BATCH
     training = model.training
     model.to(device).eval()
-    found = []
+    all_logits = []
     try:
         with torch.no_grad(), flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
             for start in range(0, max(len(tensor), 1), batch):  # once for no image: it says how many classes there are
@@ -69,7 +69,7 @@ def ask(model: nn.Module, images: NDArray[Any] | Tensor, *, device: str | torch.
                 logits = in_parts(model, padded.to(device))[: len(part)]
                 if not bool(logits.isfinite().all()):
                     raise FreqmapsError("the network's logits are NaN or infinite; train it again or load another")
-                found.append(logits.cpu())
+                all_logits.append(logits.cpu())
     finally:
         model.train(training)
-    return torch.cat(found)
+    return torch.cat(all_logits)

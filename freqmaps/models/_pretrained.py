@@ -28,18 +28,18 @@ def normalisation(recipe: Recipe) -> dict[str, list[float]]:
         The network does not say them.
     """
     net = build_classifier(**vars(without_initial_weights(recipe))).net
-    told = getattr(net, "pretrained_cfg", None)
-    if not isinstance(told, Mapping) or not {"mean", "std"} <= told.keys():
+    config = getattr(net, "pretrained_cfg", None)
+    if not isinstance(config, Mapping) or not {"mean", "std"} <= config.keys():
         raise FreqmapsError(
             f"'pretrained' needs an architecture that says how its weights were trained, as timm_model does and "
             f"{recipe.architecture} does not; use imagenet, or a mapping with mean and std"
         )
-    found = {name: [float(value) for value in told[name]] for name in ("mean", "std")}
+    statistics = {name: [float(value) for value in config[name]] for name in ("mean", "std")}
     if recipe.channels == 1:
-        found = {name: [sum(values) / len(values)] for name, values in found.items()}
-    if any(len(values) != recipe.channels for values in found.values()):
+        statistics = {name: [sum(values) / len(values)] for name, values in statistics.items()}
+    if any(len(values) != recipe.channels for values in statistics.values()):
         raise FreqmapsError(f"'pretrained' is known for 1 and 3 channels, not for {recipe.channels}; give mean and std")
-    return found
+    return statistics
 
 
 if __name__ == "__main__":

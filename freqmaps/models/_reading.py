@@ -62,16 +62,16 @@ def read(path: Path, net: nn.Module) -> tuple[dict[str, Tensor], bool]:
     if path.is_file():
         _check_kind(path)
     if not path.is_file() or path.suffix not in (".pt", ".pth", *_TORCH):
-        found, plain = read_weights(path), True
+        tensors, plain = read_weights(path), True
     else:
         with torch.serialization.safe_globals(_HARMLESS):
-            found = _tensors(_unpickle(path), path, wanted.keys())
+            tensors = _tensors(_unpickle(path), path, wanted.keys())
         try:
-            plain = read_weights(path).keys() == found.keys()
+            plain = read_weights(path).keys() == tensors.keys()
         except FreqmapsError:
             plain = False
-    weights = _as_wanted(found, wanted, str(path))
-    return weights, plain and all(weights[name] is tensor for name, tensor in found.items())
+    weights = _as_wanted(tensors, wanted, str(path))
+    return weights, plain and all(weights[name] is tensor for name, tensor in tensors.items())
 
 
 def _check_kind(path: Path) -> None:
@@ -92,12 +92,12 @@ def _check_kind(path: Path) -> None:
             )
 
 
-def among_others(given: Mapping[str, Tensor], net: nn.Module, what: str) -> dict[str, Tensor] | None:
+def among_others(weights: Mapping[str, Tensor], net: nn.Module, what: str) -> dict[str, Tensor] | None:
     """Return a network's own tensors where others lie beside them: those of a loss, or of another network.
 
     Parameters
     ----------
-    given
+    weights
         By names that all have one prefix, such as ``model.`` of a module of Lightning, where they are the network's.
     net
         The network.
@@ -116,21 +116,21 @@ def among_others(given: Mapping[str, Tensor], net: nn.Module, what: str) -> dict
     """
     wanted = {n: t.shape for n, t in net.state_dict().items() if not n.endswith("num_batches_tracked")}
     first = next(iter(wanted), "")
-    prefixes = [n.removesuffix(first) for n in given if n == first or n.endswith(f".{first}")]
-    fitting = [p for p in prefixes if all(p + n in given and given[p + n].shape == s for n, s in wanted.items())]
+    prefixes = [n.removesuffix(first) for n in weights if n == first or n.endswith(f".{first}")]
+    fitting = [p for p in prefixes if all(p + n in weights and weights[p + n].shape == s for n, s in wanted.items())]
     if not fitting:
         return None
     usual = [prefix for prefix in _USUAL if prefix in fitting]
     if not usual and len(fitting) > 1:
         raise FreqmapsError(f"{what}: holds several networks that fit ({', '.join(fitting)}); save the weights of one")
     prefix = (usual or fitting)[0]
-    found = {n: given[prefix + n] for n in net.state_dict() if prefix + n in given}
-    others = [n for n in given if not n.startswith(prefix) or n.removeprefix(prefix) not in found]
+    own = {n: weights[prefix + n] for n in net.state_dict() if prefix + n in weights}
+    others = [n for n in weights if not n.startswith(prefix) or n.removeprefix(prefix) not in own]
     _log.info(
-        "%s: %d tensors taken from '%s'; left out: %s%s", what, len(found), prefix.rstrip(".") or "its top level",
+        "%s: %d tensors taken from '%s'; left out: %s%s", what, len(own), prefix.rstrip(".") or "its top level",
         ", ".join(others[:8]), " and more" if len(others) > 8 else "",
     )  # fmt: skip
-    return found
+    return own
 
 
 def _tensors(content: Any, path: Path, wanted: Collection[str]) -> dict[str, Tensor]:
@@ -153,9 +153,9 @@ def _parts(content: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
     """Yield every mapping of a file that holds tensors by name, with its place; three levels deep."""
     if not isinstance(content, Mapping):
         return
-    found = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
-    if found:
-        yield place, found
+    tensors = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
+    if tensors:
+        yield place, tensors
     if len(place) < 3:
         for name, inside in content.items():
             yield from _parts(inside, (*place, str(name)))
@@ -169,16 +169,16 @@ def _fitness(part: tuple[tuple[str, ...], dict[str, Tensor]], wanted: Collection
     return fitting, usual if len(tensors) > 1 else 0, len(tensors)
 
 
-def _as_wanted(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
+def _as_wanted(weights: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
     """Return floats of low precision as float32, and say so; refuse integers in the place of floats."""
-    names = {name: next((n for n in (name, name.partition(".")[2]) if n in wanted), "") for name in given}
+    names = {name: next((n for n in (name, name.partition(".")[2]) if n in wanted), "") for name in weights}
     floats = {n for n, own in names.items() if own and wanted[own].is_floating_point()}
-    whole = [n for n in sorted(floats) if not given[n].is_floating_point()]
+    whole = [n for n in sorted(floats) if not weights[n].is_floating_point()]
     if whole:
-        kind = str(given[whole[0]].dtype).removeprefix("torch.")
+        kind = str(weights[whole[0]].dtype).removeprefix("torch.")
         raise FreqmapsError(f"{what}: '{whole[0]}' is {kind}, expected floats; save the weights before quantising them")
-    lower = {given[n].dtype for n in given if given[n].is_floating_point() and given[n].dtype.itemsize < 4}
+    lower = {weights[n].dtype for n in weights if weights[n].is_floating_point() and weights[n].dtype.itemsize < 4}
     if lower:
         kinds = " and ".join(sorted(str(kind).removeprefix("torch.") for kind in lower))
         _log.info("%s: the weights are %s and are computed with as float32", what, kinds)
-    return {n: t.float() if t.dtype in lower else t for n, t in given.items()}
+    return {n: t.float() if t.dtype in lower else t for n, t in weights.items()}

@@ -68,9 +68,9 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
     for _ in range(3):
         if not isinstance(content, Mapping):
             break
-        found = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
-        if found:
-            return found
+        tensors = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
+        if tensors:
+            return tensors
         content = next((content[name] for name in _NESTED if name in content), None)
     raise FreqmapsError(f"{path}: holds no tensors by name; save it with torch.save(model.state_dict(), path)")
 
@@ -95,23 +95,23 @@ def fit(net: nn.Module, weights: Mapping[str, Tensor], what: str, *, ignore: tup
         Naming the first tensors that are missing, unexpected, of another shape, or not finite.
     """
     wanted = {name: tensor for name, tensor in net.state_dict().items() if not name.startswith(ignore or "\0")}
-    given = max(unwrapped(weights), key=lambda names: len(names.keys() & wanted.keys()))
-    given = {name: tensor for name, tensor in given.items() if not name.startswith(ignore or "\0")}
+    held = max(unwrapped(weights), key=lambda names: len(names.keys() & wanted.keys()))
+    held = {name: tensor for name, tensor in held.items() if not name.startswith(ignore or "\0")}
     # Files from before 2018 do not count batches; nothing but a cumulative average reads the counter.
-    missing = [n for n in wanted if n not in given and not n.endswith("num_batches_tracked")]
-    unexpected = [n for n in given if n not in wanted]
+    missing = [n for n in wanted if n not in held and not n.endswith("num_batches_tracked")]
+    unexpected = [n for n in held if n not in wanted]
     shapes = [
-        f"{n} is {tuple(given[n].shape)}, expected {tuple(w.shape)}"
+        f"{n} is {tuple(held[n].shape)}, expected {tuple(w.shape)}"
         for n, w in wanted.items()
-        if n in given and given[n].shape != w.shape
+        if n in held and held[n].shape != w.shape
     ]
     problems = [_list("missing", missing), _list("unexpected", unexpected), _list("of another shape", shapes)]
     if any(problems):
         raise FreqmapsError(f"{what}: the weights do not fit: {'; '.join(p for p in problems if p)}")
-    broken = [n for n, t in given.items() if t.is_floating_point() and not bool(t.isfinite().all())]
+    broken = [n for n, t in held.items() if t.is_floating_point() and not bool(t.isfinite().all())]
     if broken:
         raise FreqmapsError(f"{what}: {_list('with NaN or infinity', broken)}; take a checkpoint of an earlier epoch")
-    net.load_state_dict(given, strict=False)
+    net.load_state_dict(held, strict=False)
 
 
 def unwrapped(weights: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:

@@ -71,9 +71,9 @@ class _Scaled:
     def __init__(self, side: int) -> None:
         self.side = side
 
-    def __call__(self, net: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor]:
+    def __call__(self, net: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor]:
         shape = (self.side, self.side)
-        return (F.interpolate(given[0], shape, mode="bilinear", align_corners=False, antialias=True),)
+        return (F.interpolate(inputs[0], shape, mode="bilinear", align_corners=False, antialias=True),)
 
 
 def _timm() -> Any:
@@ -88,15 +88,15 @@ def _timm() -> Any:
 
 def _pretrained_cfg(timm: Any, name: str) -> Mapping[str, Any]:
     try:
-        found = timm.get_pretrained_cfg(name)
+        config = timm.get_pretrained_cfg(name)
     except (RuntimeError, ValueError, AttributeError) as error:
         raise ConfigError(
             f"timm_model: timm knows no weights '{name}' ({error}); leave out what follows the dot"
         ) from (error)
-    if found is None:
+    if config is None:
         raise ConfigError(f"timm_model: timm knows no configuration of '{name}'; choose another network")
-    told: Mapping[str, Any] = found.to_dict()
-    return told
+    settings: Mapping[str, Any] = config.to_dict()
+    return settings
 
 
 def _checked(weights: dict[str, Tensor], path: str, name: str) -> dict[str, Tensor]:
@@ -114,15 +114,15 @@ def _construct(
     Weights are loaded together with their head, which is then replaced: timm would pass over names that do not fit
     if it had to leave the head out.
     """
-    given: dict[str, Any] = {"num_classes": classes, "in_chans": channels}
+    arguments: dict[str, Any] = {"num_classes": classes, "in_chans": channels}
     if weights is not None:
-        given["num_classes"] = _head_of(weights, _pretrained_cfg(timm, name))
-        overlay = {"state_dict": weights, "num_classes": given["num_classes"]}
-        given |= {"pretrained": True, "pretrained_cfg_overlay": overlay}
+        arguments["num_classes"] = _head_of(weights, _pretrained_cfg(timm, name))
+        overlay = {"state_dict": weights, "num_classes": arguments["num_classes"]}
+        arguments |= {"pretrained": True, "pretrained_cfg_overlay": overlay}
     if _fixed(timm, name):
-        given["img_size"] = side
+        arguments["img_size"] = side
     try:
-        net: nn.Module = timm.create_model(name, **given)
+        net: nn.Module = timm.create_model(name, **arguments)
         if weights is not None:
             net.reset_classifier(classes)  # type: ignore[operator]
     except (RuntimeError, ValueError, AssertionError, TypeError, KeyError, NotImplementedError) as error:
@@ -132,9 +132,9 @@ def _construct(
     return net
 
 
-def _head_of(weights: Mapping[str, Tensor], told: Mapping[str, Any]) -> int:
+def _head_of(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> int:
     """Return for how many classes the weights are; 0 if they come without a head."""
-    heads = told["classifier"]
+    heads = config["classifier"]
     for head in heads if isinstance(heads, list | tuple) else [heads]:
         if f"{head}.weight" in weights:
             return int(weights[f"{head}.weight"].shape[0])

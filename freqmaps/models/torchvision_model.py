@@ -113,12 +113,12 @@ def _resized(weights: dict[str, Tensor], net: nn.Module, size: int) -> dict[str,
 
 def _adapt_channels(net: nn.Module, channels: int, name: str) -> None:
     """Give the first convolution as many input channels as the data have."""
-    found = [(n, m) for n, m in net.named_modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3]
+    convolutions = [(n, m) for n, m in net.named_modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3]
     if channels == 3:
         return
-    if not found:
+    if not convolutions:
         raise FreqmapsError(f"torchvision_model: {name} has no first convolution to adapt to {channels} channels")
-    place, old = found[0]
+    place, old = convolutions[0]
     pair = {n: getattr(old, n) for n in ("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")}
     new = nn.Conv2d(channels, old.out_channels, bias=old.bias is not None, **pair)
     with torch.no_grad():

@@ -9,4 +9,6 @@ DECIDES_NUMBERS = False
 
 def warnings(inputs: Inputs) -> list[str]:
     """Return the sentences that the manifests of results carry (:mod:`freqmaps.study.doubts`), each once."""
-    return list(dict.fromkeys(one for result in inputs.results for one in result.manifest.get("warnings", ())))
+    return list(
+        dict.fromkeys(sentence for result in inputs.results for sentence in result.manifest.get("warnings", ()))
+    )

@@ -84,9 +84,9 @@ def examples(
     """
     if count < 1:
         raise FreqmapsError(f"images: {count} pictures cannot be drawn; ask for at least 1")
-    given = {"dataset": dataset, "model": model, "training": training, "maps": maps}
-    given["seed"] = None if seed is None else str(seed)
-    names = _setting(inputs, {key: value for key, value in given.items() if value is not None})
+    chosen = {"dataset": dataset, "model": model, "training": training, "maps": maps}
+    chosen["seed"] = None if seed is None else str(seed)
+    names = _setting(inputs, {key: value for key, value in chosen.items() if value is not None})
     names["attack"] = _attack(inputs, names, attack)
     samples, rule = _choose(inputs, names, count)
     return _read(inputs, names, samples, rule)
@@ -104,12 +104,12 @@ def first_per_class(labels: NDArray[Any], count: int) -> list[int]:
     return [int(i) for i in np.lexsort((labels, rank))[:count]]
 
 
-def _setting(inputs: Inputs, given: dict[str, str]) -> dict[str, str]:
+def _setting(inputs: Inputs, chosen: dict[str, str]) -> dict[str, str]:
     for result in inputs.results:
-        fits = all(result.names.get(key) == name for key, name in given.items())
+        fits = all(result.names.get(key) == name for key, name in chosen.items())
         if result.stage == "maps" and result.names.get("images") == ESSENTIAL and fits:
             return {key: result.names[key] for key in _NAMES if key in result.names}
-    wanted = ", ".join(f"{key} '{name}'" for key, name in given.items()) or "any setting"
+    wanted = ", ".join(f"{key} '{name}'" for key, name in chosen.items()) or "any setting"
     raise FreqmapsError(f"there are no essential maps for {wanted}; name a setting of this study")
 
 

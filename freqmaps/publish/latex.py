@@ -51,10 +51,10 @@ def _sign(character: str) -> str:
     apart = unicodedata.normalize("NFKD", character)
     base, marks = apart[0], apart[1:]
     if (base.isascii() or base in _ESCAPES) and all(mark in _ACCENTS for mark in marks):
-        found = _sign(base)
+        text = _sign(base)
         for mark in marks:
-            found = f"\\{_ACCENTS[mark]}{{{found}}}"
-        return found
+            text = f"\\{_ACCENTS[mark]}{{{text}}}"
+        return text
     return f"{{[}}U+{ord(character):04X}{{]}}"
 
 

@@ -62,8 +62,8 @@ def ledger(claims: Mapping[str, Sequence[Claim]]) -> pd.DataFrame:
     """
     rows = []
     for item, said in claims.items():
-        for one in said:
-            parts = one.parts()
+        for claim in said:
+            parts = claim.parts()
             rows.append({"paper": paper_of(item), "item": item, "measured": parts["evidence"]} | parts)
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(_NUMBERS, "float64"))
 
@@ -118,16 +118,16 @@ def side_by_side(ledgers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         ``yes`` or ``no`` where two studies or more have a verdict other than "cannot be told here", else empty.
     """
     keys = ["paper", "item", "claim"]
-    order = pd.concat([one[keys] for one in ledgers.values()]).drop_duplicates() if ledgers else pd.DataFrame()
+    order = pd.concat([table[keys] for table in ledgers.values()]).drop_duplicates() if ledgers else pd.DataFrame()
     rows = []
     for record in order.to_dict("records"):
         row = {str(k): str(v) for k, v in record.items()}
-        told: dict[str, set[str]] = {}
+        by_study: dict[str, set[str]] = {}
         for study, frame in ledgers.items():
             verdicts = frame.loc[(frame[keys] == pd.Series(record)[keys]).all(axis=1), "verdict"].tolist()
             row[study] = verdicts[0] if len(set(verdicts)) == 1 else tally(verdicts)
-            told[study] = set(verdicts) - {"cannot be told here"}
-        known = [one for one in told.values() if one]
+            by_study[study] = set(verdicts) - {"cannot be told here"}
+        known = [decided for decided in by_study.values() if decided]
         row["agree"] = "" if len(known) < 2 else "yes" if len(set().union(*known)) == 1 else "no"
         rows.append(row)
     return pd.DataFrame(rows, columns=[*keys, *ledgers, "agree"])
@@ -146,18 +146,22 @@ def ledgers(roots: Sequence[Path]) -> dict[str, pd.DataFrame]:
     FreqmapsError
         No such root, or one without a report.
     """
-    found: dict[tuple[str, str], Path] = {}
+    paths: dict[tuple[str, str], Path] = {}
     for root in roots:
-        reports = [one for one in scan(root) if one.complete and one.manifest and one.manifest["stage"] == "report"]
-        reports = [one for one in reports if "claims.csv" in one.sizes]
+        reports = [
+            result
+            for result in scan(root)
+            if result.complete and result.manifest and result.manifest["stage"] == "report"
+        ]
+        reports = [result for result in reports if "claims.csv" in result.sizes]
         if not reports:
             raise StoreError(f"{root}: no study has a report with a ledger of claims here; make one with "
                              "`snakemake -c all report`")  # fmt: skip
-        for one in sorted(reports, key=_date):
-            found[str(root), one.path.split("/")[1]] = one.folder / "claims.csv"
-    studies = [study for _, study in found]
-    named = {(r, s): s if studies.count(s) == 1 else f"{r}: {s}" for r, s in found}
-    return {named[place]: read(path) for place, path in found.items()}
+        for report in sorted(reports, key=_date):
+            paths[str(root), report.path.split("/")[1]] = report.folder / "claims.csv"
+    studies = [study for _, study in paths]
+    named = {(r, s): s if studies.count(s) == 1 else f"{r}: {s}" for r, s in paths}
+    return {named[place]: read(path) for place, path in paths.items()}
 
 
 def _date(report: KeyedFolder) -> str:

@@ -96,15 +96,15 @@ def notes(frame: pd.DataFrame) -> list[str]:
     ]
     fewer = fewer if any(frame[c].notna().any() for c in frame if str(c).endswith("_half")) else []
     if not several.any():
-        one = "One network per row: ± is the sampling error over images, and nothing says how networks differ."
-        return [one, *fewer]
+        single = "One network per row: ± is the sampling error over images, and nothing says how networks differ."
+        return [single, *fewer]
     where = "" if several.all() else f"Rows of several seeds ({', '.join(frame.loc[several, 'attack'])}): "
-    told = (
+    means = (
         f"{where}{'M' if several.all() else 'm'}eans over {_counts(frame.loc[several, 'networks'])} networks, ± their "
         "standard deviation; p and dropped images: the largest, images: the smallest number; each network's value is "
         "in the CSV."
     )
-    return [told, *([] if several.all() else ["Other rows: one network, ± its sampling error over images."]), *fewer]
+    return [means, *([] if several.all() else ["Other rows: one network, ± its sampling error over images."]), *fewer]
 
 
 def _counts(networks: pd.Series) -> str:
@@ -129,8 +129,8 @@ def _merged(group: Sequence[Row], metrics: Sequence[str]) -> Row:
 
 def _metric(group: Sequence[Row], metric: str) -> Row:
     def known(field: str) -> list[Any]:
-        found = (row.get(f"{metric}_{field}") for row in group)
-        return [v for v in found if v is not None and v == v]
+        entries = (row.get(f"{metric}_{field}") for row in group)
+        return [v for v in entries if v is not None and v == v]
 
     merged: Row = {f"{metric}_{field}": fmean(v) if (v := known(field)) else NAN for field in _MEANS}
     merged |= {f"{metric}_{f}": choose(v) if (v := known(f)) else NAN for f, choose in _CAUTIOUS.items()}

@@ -35,11 +35,11 @@ Row = dict[str, Any]
 
 def kinds(inputs: Inputs) -> dict[str, str]:
     """Return the kind of each pairing in the study, by the name that the config gives it."""
-    found = {}
+    by_name = {}
     for result in inputs.select("matrices"):
         kind, _ = result.component("pairing") or ("", {})
-        found[result.names["pairing"]] = kind
-    return {name: kind for name, kind in found.items() if kind in ORDER}
+        by_name[result.names["pairing"]] = kind
+    return {name: kind for name, kind in by_name.items() if kind in ORDER}
 
 
 def rows(inputs: Inputs, metrics: Sequence[str], attacks: list[str] | None) -> list[Row]:
@@ -53,19 +53,19 @@ def rows(inputs: Inputs, metrics: Sequence[str], attacks: list[str] | None) -> l
     FreqmapsError
         None of the metrics was computed.
     """
-    found: list[Row] = []
+    records: list[Row] = []
     for name, kind in kinds(inputs).items():
         correlations = inputs.select("correlation", pairing=name)
         some = Inputs([r for r in correlations if (r.component("metric") or ("",))[0] in metrics])
         if not some.results:
             continue
         wanted = [r for r in settings(some, metrics, None) if not attacks or r["attack"] in (*attacks, NO_ATTACK)]
-        found += [row | {"pairing": name, "control": kind} for row in wanted]
-    if not found:
+        records += [row | {"pairing": name, "control": kind} for row in wanted]
+    if not records:
         raise FreqmapsError(f"none of the metrics {', '.join(metrics)} was computed; add one to the config")
-    places = {place(row): i for i, row in reversed(list(enumerate(found)))}
-    seen = {row["attack"]: i for i, row in reversed(list(enumerate(found)))} | {NO_ATTACK: len(found)}
-    return sorted(found, key=lambda r: (places[place(r)], seen[r["attack"]], ORDER.index(r["control"])))
+    places = {place(row): i for i, row in reversed(list(enumerate(records)))}
+    seen = {row["attack"]: i for i, row in reversed(list(enumerate(records)))} | {NO_ATTACK: len(records)}
+    return sorted(records, key=lambda r: (places[place(r)], seen[r["attack"]], ORDER.index(r["control"])))
 
 
 def place(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -78,11 +78,11 @@ def cases(every: Sequence[Row]) -> dict[tuple[Any, ...], dict[str, Row]]:
 
     What compares networks without an attack stands beside every attack. Of several of one kind the first counts.
     """
-    found: dict[tuple[Any, ...], dict[str, Row]] = {}
+    groups: dict[tuple[Any, ...], dict[str, Row]] = {}
     for own in (row for row in every if row["control"] == "matched"):
         beside = [r for r in every if place(r) == place(own) and r["attack"] in (own["attack"], NO_ATTACK)]
-        found.setdefault((place(own), own["attack"]), {row["control"]: row for row in reversed(beside)})
-    return found
+        groups.setdefault((place(own), own["attack"]), {row["control"]: row for row in reversed(beside)})
+    return groups
 
 
 def per_image(inputs: Inputs, row: Mapping[str, Any], metric: str) -> pd.Series:

@@ -52,7 +52,7 @@ def decomposition(inputs: Inputs, by_kind: Mapping[str, Row]) -> Decomposition |
     Decomposition or None
         None without cosines of matched pairs and of one control, or with fewer than 3 images that share them.
     """
-    values = {kind: found for kind, row in by_kind.items() if len(found := per_image(inputs, row, "cosine"))}
+    values = {kind: cosines for kind, row in by_kind.items() if len(cosines := per_image(inputs, row, "cosine"))}
     if "matched" not in values or len(values) < 2:
         return None
     table = pd.DataFrame(values).dropna()

@@ -25,8 +25,8 @@ def published(item: str) -> dict[str, Any]:
 
 def attack_of(inputs: Inputs, names: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:
     """Return kind and parameters of the attack that these names stand for, from its result's spec."""
-    found = inputs.related("attacks", names)
-    return found[0].component("attack") if found else None
+    attacks = inputs.related("attacks", names)
+    return attacks[0].component("attack") if attacks else None
 
 
 def beside(
@@ -71,7 +71,7 @@ def beside(
     if row is None:
         theirs, what = _row(entry, inputs, names, rank), "attack"
     else:
-        theirs, what = next((one for one in entry["rows"] if one["row"] == row), None), "row"
+        theirs, what = next((candidate for candidate in entry["rows"] if candidate["row"] == row), None), "row"
     if theirs is None:
         return columns | {"within_tolerance": "", "scope": f"no published value for this {what}"}
     columns |= {f"published_{key}": value for key, value in theirs["values"].items()}
@@ -113,19 +113,19 @@ def _row(entry: Mapping[str, Any], inputs: Inputs, names: Mapping[str, str], ran
     return alike[rank] if rank is not None and rank < len(alike) else None
 
 
-def _fits(wanted: Mapping[str, Any], found: tuple[str, dict[str, Any]] | None, but: str = "") -> bool:
-    if found is None or found[0] != wanted["kind"]:
+def _fits(wanted: Mapping[str, Any], component: tuple[str, dict[str, Any]] | None, but: str = "") -> bool:
+    if component is None or component[0] != wanted["kind"]:
         return False
-    return all(same(found[1].get(key), value) for key, value in wanted["parameters"].items() if key != but)
+    return all(same(component[1].get(key), value) for key, value in wanted["parameters"].items() if key != but)
 
 
 def _scope(entry: Mapping[str, Any], row: Mapping[str, Any], inputs: Inputs, names: Mapping[str, str]) -> list[str]:
     """Return what differs from the components that the paper used."""
-    found = []
+    differences = []
     for wanted in [*entry["scope"], *row.get("scope", [])]:
         results = inputs.related(wanted["stage"], names)
-        found.append(difference(wanted, results[0] if results else None))
-    return [text for text in found if text]
+        differences.append(difference(wanted, results[0] if results else None))
+    return [text for text in differences if text]
 
 
 def _attack(row: Mapping[str, Any], inputs: Inputs, names: Mapping[str, str]) -> list[str]:
@@ -156,12 +156,12 @@ def difference(wanted: Mapping[str, Any], result: Result | None) -> str:
     A role without a kind is a plain mapping of parameters: ``settings``.
     """
     role, label = wanted["role"], wanted["label"]
-    found = result.component(role) if result else None
+    component = result.component(role) if result else None
     if "kind" not in wanted and result:
-        found = "", result.manifest.get("spec", {}).get("parameters", {}).get(role, {})
-    if found is None:
+        component = "", result.manifest.get("spec", {}).get("parameters", {}).get(role, {})
+    if component is None:
         return f"{role} unknown (published: {label})"
-    kind, parameters = found
+    kind, parameters = component
     if kind != wanted.get("kind", ""):
         return f"{role} {kind} (published: {label})"
     wrong = [f"{k} {parameters.get(k)}" for k, v in wanted["parameters"].items() if not same(parameters.get(k), v)]

@@ -66,10 +66,10 @@ def names_of(row: Mapping[str, Any]) -> dict[str, str]:
 
 def attacked(inputs: Inputs, names: Mapping[str, str]) -> float:
     """Return how many images were attacked for this row, NaN if the attack's results are not among the inputs."""
-    found = inputs.related("attacks", names)
-    if not found:
+    attacks = inputs.related("attacks", names)
+    if not attacks:
         return NAN
-    keys = {k: v for k, v in found[0].names.items() if k != "range"}
+    keys = {k: v for k, v in attacks[0].names.items() if k != "range"}
     return float(inputs.adversarial(variables=["label"], **keys).sizes["sample"])
 
 

@@ -147,8 +147,8 @@ def _check_data(data: Images, test: Images, settings: TrainingSettings, classifi
         )
     classes = classifier.recipe.classes
     if int(data.labels.min()) < 0 or int(data.labels.max()) >= classes:
-        found = f"{int(data.labels.min())}..{int(data.labels.max())}"
-        raise FreqmapsError(f"training: labels span {found}, but the network has {classes} classes")
+        span = f"{int(data.labels.min())}..{int(data.labels.max())}"
+        raise FreqmapsError(f"training: labels span {span}, but the network has {classes} classes")
     if settings.keep in ("best_accuracy", "best_loss") and not len(test):
         raise FreqmapsError(f"training: keep '{settings.keep}' needs test images, there are none; use 'last'")
 

@@ -88,9 +88,9 @@ class Steps:
         if not self._scaled:
             looks += [(self._finite(terms[start:]), _TERM.format(name=n)) for n, terms in self._terms.items()]
             looks.append((self._finite(self._totals[start:]), _LOSS))
-        found = [(step, sentence) for step, sentence in looks if step is not None]
-        if found:
-            step, sentence = min(found, key=lambda one: one[0])
+        failures = [(step, sentence) for step, sentence in looks if step is not None]
+        if failures:
+            step, sentence = min(failures, key=lambda failure: failure[0])
             where = f"epoch {self._epoch + 1}, step {start + step + 1}"
             raise FreqmapsError(f"training: {sentence.replace('WHERE', where)}")
 
@@ -116,11 +116,11 @@ class Steps:
 
 def _mean(values: list[Tensor], sizes: list[int]) -> float:
     """Return the mean over images of what is a mean over each batch; batches without a finite value do not count."""
-    found, weights = torch.stack(values).float().cpu(), torch.tensor(sizes, dtype=torch.float32)
-    finite = found.isfinite()
+    stacked, weights = torch.stack(values).float().cpu(), torch.tensor(sizes, dtype=torch.float32)
+    finite = stacked.isfinite()
     if not finite.all():
-        found, weights = found[finite], weights[finite]
-    return float((found * weights).sum() / weights.sum())
+        stacked, weights = stacked[finite], weights[finite]
+    return float((stacked * weights).sum() / weights.sum())
 
 
 def _first_false(flags: list[Tensor]) -> int | None:

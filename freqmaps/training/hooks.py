@@ -144,9 +144,9 @@ class Hooks:
             with _guarded(self._model, hook.name, event, self._device, seed) as generator:
                 own = replace(context, generator=generator, scaler=None)
                 moment = Moment(model=self._model, context=own, batch=batch, history=copy.deepcopy(history))
-                found = getattr(hook, event)(moment)
-            if found is not None:
-                self.records[hook.name][event][number] = _plain(found, hook.name, event)
+                record = getattr(hook, event)(moment)
+            if record is not None:
+                self.records[hook.name][event][number] = _plain(record, hook.name, event)
 
 
 @contextmanager

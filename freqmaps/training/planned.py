@@ -37,14 +37,14 @@ def build_planned(parameters: Mapping[str, Any], dataset: xr.Dataset, *, seed: i
     FreqmapsError
         The network cannot be trained on such images, or could not be attacked: now, not after hours of training.
     """
-    given = parameters["model"]
+    model = parameters["model"]
     attributes = dataset.attrs | {"size": dataset.sizes["y"]}
     classifier = build_for_dataset(
-        given["architecture"], given["parameters"] | located, attributes, given["normalise"], seed=seed
+        model["architecture"], model["parameters"] | located, attributes, model["normalise"], seed=seed
     )
     if "regime" in parameters:
         (images, _), _ = split_arrays(dataset)
-        check_classifier(classifier, images[:4], where=f"model {given['architecture']}", untrained=True)
+        check_classifier(classifier, images[:4], where=f"model {model['architecture']}", untrained=True)
     return classifier
 
 
@@ -86,11 +86,11 @@ def train_planned(
 
 def _regularisers(specs: Sequence[Mapping[str, Any]]) -> dict[str, Regulariser]:
     """Return the regularisers by the names that the history calls them; a second one of a kind gets a number."""
-    found: dict[str, Regulariser] = {}
+    regularisers: dict[str, Regulariser] = {}
     for spec in specs:
         kind = spec["kind"]
         name = kind.rpartition(":")[2]
-        same = sum(taken == name or taken.startswith(f"{name}-") for taken in found)
+        same = sum(taken == name or taken.startswith(f"{name}-") for taken in regularisers)
         built = components.load("regulariser", kind)(**spec["parameters"])
-        found[f"{name}-{same + 1}" if same else name] = built
-    return found
+        regularisers[f"{name}-{same + 1}" if same else name] = built
+    return regularisers

@@ -41,16 +41,17 @@ def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
     Table
         See :func:`freqmaps.papers.b25._relation.table`. ``scope`` also tells other weights than the paper's.
     """
-    made = table("B25-T2", inputs, attacks, _other_weights)
-    made.notes.insert(0, _pooling(inputs))
-    return made
+    built = table("B25-T2", inputs, attacks, _other_weights)
+    built.notes.insert(0, _pooling(inputs))
+    return built
 
 
 def _pooling(inputs: Inputs) -> str:
     """Return a sentence on how maps became rows of the matrices that were compared."""
-    found = [result.manifest["spec"]["parameters"]["settings"] for result in inputs.select("matrices")]
+    matrix_settings = [result.manifest["spec"]["parameters"]["settings"] for result in inputs.select("matrices")]
     ways = dict.fromkeys(
-        "not pooled" if s["pool"] == "none" else f"pooled to {s['size']}×{s['size']} ({s['pool']})" for s in found
+        "not pooled" if s["pool"] == "none" else f"pooled to {s['size']}×{s['size']} ({s['pool']})"
+        for s in matrix_settings
     )
     return f"Maps are {' and '.join(ways)}."
 
@@ -62,9 +63,9 @@ def _other_weights(inputs: Inputs, names: Mapping[str, str]) -> list[str]:
     """
     trained = inputs.related("training", names)
     _, parameters = (trained[0].component("model") if trained else None) or ("", {})
-    given, known = parameters.get("pretrained"), published("B25-T2")["weights"]
-    if isinstance(given, Mapping):
-        digest = str(given.get("sha256", ""))
+    weights, known = parameters.get("pretrained"), published("B25-T2")["weights"]
+    if isinstance(weights, Mapping):
+        digest = str(weights.get("sha256", ""))
         same = digest.startswith(str(known["files"].get(parameters.get("name"), "none")))
         return [] if same else [f"weights of a file ({digest[:8]}…; published: ImageNet-1K)"]
-    return [] if given in known["names"] else [f"weights {given or 'from scratch'} (published: ImageNet-1K)"]
+    return [] if weights in known["names"] else [f"weights {weights or 'from scratch'} (published: ImageNet-1K)"]

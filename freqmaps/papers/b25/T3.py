@@ -74,11 +74,11 @@ def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
         A named attack has no budget, or there is no ℓ∞ PGD.
     """
     networks = over_networks(settings(inputs, METRICS, attacks), METRICS)
-    found = [(row, _epsilon(inputs, row, chosen=attacks is not None)) for row in networks]
-    budgets = {(_place(row), epsilon) for row, epsilon in found if epsilon is not None}
+    budgeted = [(row, _epsilon(inputs, row, chosen=attacks is not None)) for row in networks]
+    budgets = {(_place(row), epsilon) for row, epsilon in budgeted if epsilon is not None}
     rows = [
         _row(inputs, row, epsilon, rank=sum(place == _place(row) and other < epsilon for place, other in budgets))
-        for row, epsilon in found
+        for row, epsilon in budgeted
         if epsilon is not None
     ]
     if not rows:

@@ -73,65 +73,75 @@ def build(inputs: Inputs) -> Table:
     if not plain:
         raise FreqmapsError(f"{ITEM} needs an evaluation of kind two_pass; add one to a run with class maps")
     records, notes = [], []
-    for one in plain:
-        compared = list(_compared(inputs, one))
+    for evaluation in plain:
+        compared = list(_compared(inputs, evaluation))
         records += compared
-        notes += placed(_start(plain, one).removesuffix(": "), [_samples(inputs, one), *unattacked(one)])
-        notes.append(f"{_start(plain, one)}Published values: {published(ITEM)['source']}; {compared[0]['scope']}.")
-    for one in adaptive:
-        records += [*_adaptive(one), *_checks(one)]
-        notes += [_start(adaptive, one) + text for maps in one.maps[1:] for text in attacked(one, maps)]
+        notes += placed(
+            _start(plain, evaluation).removesuffix(": "), [_samples(inputs, evaluation), *unattacked(evaluation)]
+        )
+        notes.append(
+            f"{_start(plain, evaluation)}Published values: {published(ITEM)['source']}; {compared[0]['scope']}."
+        )
+    for evaluation in adaptive:
+        records += [*_adaptive(evaluation), *_checks(evaluation)]
+        notes += [
+            _start(adaptive, evaluation) + text for maps in evaluation.maps[1:] for text in attacked(evaluation, maps)
+        ]
     if not adaptive:
         notes.append("No attacker knew the maps: what is left of the defence takes an evaluation of kind adaptive.")
     frame = pd.DataFrame(records)
-    return Table(frame, notes, _columns(frame, list(dict.fromkeys(m for one in plain + adaptive for m in one.maps))))
+    return Table(
+        frame,
+        notes,
+        _columns(frame, list(dict.fromkeys(m for evaluation in plain + adaptive for m in evaluation.maps))),
+    )
 
 
-def _compared(inputs: Inputs, one: Evaluation) -> Iterator[Record]:
+def _compared(inputs: Inputs, evaluation: Evaluation) -> Iterator[Record]:
     """Return the paper's rows, with its values beside."""
-    data = list(dict.fromkeys(one.rows["data"]))
+    data = list(dict.fromkeys(evaluation.rows["data"]))
     attacks = kinds(inputs, [d for d in data if d != "clean"])
     keys = {"clean": "clean", BARE: BARE} | {result.names["attack"]: key for key, result in attacks.items()}
     theirs = {row["data"]: row["values"] for row in published(ITEM)["rows"]}
-    differs = scope(inputs, one, attacks, int(one.rows["n"].iloc[0]))
+    differs = scope(inputs, evaluation, attacks, int(evaluation.rows["n"].iloc[0]))
     about = "differs: " + "; ".join(differs) if differs else AS_PUBLISHED
     for name in data:
-        rows = {maps: one.records(maps, data=name)[0] for maps in one.maps}
+        rows = {maps: evaluation.records(maps, data=name)[0] for maps in evaluation.maps}
         beside = {keys[m]: theirs[keys[name]][keys[m]] for m in rows if m in keys} if keys.get(name) in theirs else {}
         ours = {keys[m]: float(row["value"]) for m, row in rows.items() if m in keys}
         within = verdict(published(ITEM)["tolerance"], beside, ours) if beside and not differs else ""
-        record: Record = {**one.place, "attacker": "unaware", "data": name, "n": int(rows[BARE]["n"])}
+        record: Record = {**evaluation.place, "attacker": "unaware", "data": name, "n": int(rows[BARE]["n"])}
         for maps, row in rows.items():
             record |= _cell(maps, row) | {f"published_{maps}": beside.get(keys.get(maps, ""), float("nan"))}
         yield record | {"within_tolerance": within, "scope": about}
 
 
-def _adaptive(one: Evaluation) -> Iterator[Record]:
+def _adaptive(evaluation: Evaluation) -> Iterator[Record]:
     """Return the rows of the attacker who knows the maps."""
-    found: dict[tuple[str, str], Record] = {}
-    for maps in one.maps:
-        for row in one.records(maps, measure="accuracy"):
+    by_attack: dict[tuple[str, str], Record] = {}
+    for maps in evaluation.maps:
+        for row in evaluation.records(maps, measure="accuracy"):
             key = (row["attack"], _GRADIENTS[row["gradient"]])
-            record = found.setdefault(key, {"n": int(row["n"])})
+            record = by_attack.setdefault(key, {"n": int(row["n"])})
             record |= _cell(maps, row)
     last = [("transfer", ""), ("worst", "")]
-    for attack, through in [key for key in found if key not in last] + last:
+    for attack, through in [key for key in by_attack if key not in last] + last:
         label = _ATTACKS[attack] + (f", {through}" if through else "")
-        about = {"attacker": f"aware, {budget(one)}", "data": label}
-        yield {**one.place, **about, **found[attack, through]}
+        about = {"attacker": f"aware, {budget(evaluation)}", "data": label}
+        yield {**evaluation.place, **about, **by_attack[attack, through]}
 
 
-def _checks(one: Evaluation) -> Iterator[Record]:
+def _checks(evaluation: Evaluation) -> Iterator[Record]:
     """Return the checks for masked gradients: the accuracy reached, and what it may not exceed."""
-    found: dict[str, Record] = {}
-    for maps in one.maps:
-        for row in one.records(maps, measure="check"):
+    by_check: dict[str, Record] = {}
+    for maps in evaluation.maps:
+        for row in evaluation.records(maps, measure="check"):
             figures = f"{100 * row['reached']:.1f}, limit {100 * row['limit']:.1f}"
-            told = f"{'passed' if row['value'] == 1 else 'failed'}: {figures}"
-            record = found.setdefault(row["attack"], {"n": int(row["n"])})
-            record |= {maps: row["reached"], f"{maps}_shown": told}
-    for check, record in found.items():
-        yield {**one.place, "attacker": f"check, {budget(one)}", "data": check, **record}
+            shown = f"{'passed' if row['value'] == 1 else 'failed'}: {figures}"
+            record = by_check.setdefault(row["attack"], {"n": int(row["n"])})
+            record |= {maps: row["reached"], f"{maps}_shown": shown}
+    for check, record in by_check.items():
+        yield {**evaluation.place, "attacker": f"check, {budget(evaluation)}", "data": check, **record}
 
 
 def _cell(maps: str, row: Any) -> Record:
@@ -139,16 +149,16 @@ def _cell(maps: str, row: Any) -> Record:
     return {maps: row["value"], f"{maps}_low": row["low"], f"{maps}_high": row["high"], f"{maps}_shown": shown}
 
 
-def _samples(inputs: Inputs, one: Evaluation) -> str:
+def _samples(inputs: Inputs, evaluation: Evaluation) -> str:
     """Say which images the maps were made from, and on which they are tested."""
-    made = inputs.related("group_maps", one.place)[0].manifest["spec"]["parameters"]["samples"]
-    texts = [f"images {s['start']} to {s['stop'] - 1} of '{s['split']}'" for s in (made, one.samples)]
+    map_samples = inputs.related("group_maps", evaluation.place)[0].manifest["spec"]["parameters"]["samples"]
+    texts = [f"images {s['start']} to {s['stop'] - 1} of '{s['split']}'" for s in (map_samples, evaluation.samples)]
     return f"Maps were made from {texts[0]}, and are tested on {texts[1]}."
 
 
-def _start(every: Sequence[Evaluation], one: Evaluation) -> str:
-    varying = [key for key in one.place if len({e.place[key] for e in every}) > 1]
-    return "".join(f"{one.place[key]}, " for key in varying)[:-2] + ": " if varying else ""
+def _start(every: Sequence[Evaluation], evaluation: Evaluation) -> str:
+    varying = [key for key in evaluation.place if len({e.place[key] for e in every}) > 1]
+    return "".join(f"{evaluation.place[key]}, " for key in varying)[:-2] + ": " if varying else ""
 
 
 def _columns(frame: pd.DataFrame, maps: Sequence[str]) -> list[Column]:

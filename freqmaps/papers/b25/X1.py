@@ -59,13 +59,13 @@ def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
     every = rows(inputs, METRICS, attacks)
     beside = cases(every)
     parts = {key: decomposition(inputs, by_kind) for key, by_kind in beside.items()}
-    found = []
+    records = []
     for row in every:
         key = (place(row), row["attack"])
         own = beside.get(key, {})
         first = parts.get(key) if own.get(row["control"]) is row else None
-        found.append(_row(inputs, row, own.get("matched"), first))
-    frame = pd.DataFrame(found)
+        records.append(_row(inputs, row, own.get("matched"), first))
+    frame = pd.DataFrame(records)
     frame.insert(len(NAMES) + 2, "label", _labels(frame))
     columns, notes = naming_columns(frame)
     notes += _conclusions(beside, parts, frame)
@@ -80,14 +80,14 @@ def _conclusions(
     frame: pd.DataFrame,
 ) -> list[str]:
     """Answer for each setting and attack, once for networks that differ by their seed alone."""
-    told: dict[tuple[Any, ...], str] = {}
+    first_seeds: dict[tuple[Any, ...], str] = {}
     notes = []
     for key, by_kind in beside.items():
         own = by_kind["matched"]
-        first = told.setdefault(tuple(own[name] for name in NAMES if name != "seed"), own["seed"])
+        first = first_seeds.setdefault(tuple(own[name] for name in NAMES if name != "seed"), own["seed"])
         if own["seed"] == first:
             notes += [_before(own, frame) + sentence for sentence in conclusions(by_kind, parts[key], _TOLD, LABELS)]
-    if len(told) < len(beside):
+    if len(first_seeds) < len(beside):
         notes.append("Networks of other seeds: in the table, not in these sentences.")
     return notes
 
@@ -106,16 +106,16 @@ def _before(row: Row, frame: pd.DataFrame) -> str:
 
 
 def _row(inputs: Inputs, row: Row, matched: Row | None, parts: Decomposition | None) -> Row:
-    found: Row = {key: row[key] for key in (*NAMES, "pairing", "control")}
+    record: Row = {key: row[key] for key in (*NAMES, "pairing", "control")}
     for metric in METRICS:
         for field in ("value", "error", "low", "high", "n"):
             name = metric if field == "value" else f"{metric}_{field}"
-            found[name] = row.get(f"{metric}_{field}", NAN)
+            record[name] = row.get(f"{metric}_{field}", NAN)
         shared = parts.kept.get(row["control"]) if parts and metric == "cosine" and row is not matched else None
         share = (shared.share.value, shared.share.low, shared.share.high) if shared else _share(row, matched, metric)
-        found |= dict(zip((f"{metric}_share{end}" for end in ("", "_low", "_high")), share, strict=True))
-    found["idcor_p_value"] = row.get("idcor_p_value", NAN)
-    return found | _change(inputs, row, matched)
+        record |= dict(zip((f"{metric}_share{end}" for end in ("", "_low", "_high")), share, strict=True))
+    record["idcor_p_value"] = row.get("idcor_p_value", NAN)
+    return record | _change(inputs, row, matched)
 
 
 def _share(row: Row, matched: Row | None, metric: str) -> tuple[float, float, float]:
@@ -140,8 +140,8 @@ def _change(inputs: Inputs, row: Row, matched: Row | None) -> Row:
     names = ("cosine_change", "cosine_change_low", "cosine_change_high")
     if matched is None or row is matched:
         return dict.fromkeys(names, NAN)
-    found = difference(per_image(inputs, row, "cosine"), per_image(inputs, matched, "cosine"))
-    values = (NAN, NAN, NAN) if found is None else (found.value, found.low, found.high)
+    paired = difference(per_image(inputs, row, "cosine"), per_image(inputs, matched, "cosine"))
+    values = (NAN, NAN, NAN) if paired is None else (paired.value, paired.low, paired.high)
     return dict(zip(names, values, strict=True))
 
 

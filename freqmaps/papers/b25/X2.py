@@ -85,20 +85,20 @@ def build(
     return Figure(figure, notes, f"Values of each metric for pairs {', '.join(kinds)}; below, shares of the cosine.")
 
 
-def _differ_by_seed(one: Row, other: Row) -> bool:
-    return all(one[key] == other[key] for key in NAMES if key != "seed")
+def _differ_by_seed(row: Row, other: Row) -> bool:
+    return all(row[key] == other[key] for key in NAMES if key != "seed")
 
 
 def _chances(inputs: Inputs, chosen: Mapping[str, Row]) -> dict[tuple[str, str], float]:
     """Return the value that unrelated maps would have, by kind of pairing and metric, of metrics that tell it."""
-    found = {}
+    chances = {}
     for kind, row in chosen.items():
         names = {key: row[key] for key in (*NAMES, "pairing")}
         for record in Inputs(inputs.select("correlation", **names)).correlations().to_dict("records"):
             chance = json.loads(record.get("extra") or "{}").get("chance")
             if chance is not None and record["metric"] == row.get(f"{record['kind']}_metric"):
-                found[kind, str(record["kind"])] = float(chance)
-    return found
+                chances[kind, str(record["kind"])] = float(chance)
+    return chances
 
 
 def _draw(
@@ -154,13 +154,13 @@ def _metric(
     axes.tick_params(axis="y", left=first, labelleft=first)
 
 
-def _parts(axes: Axes, found: Decomposition) -> None:
-    names = [name for name in _PARTS if name in found.parts]
-    percent = all(found.parts[name].share.value == found.parts[name].share.value for name in names)
+def _parts(axes: Axes, decomposed: Decomposition) -> None:
+    names = [name for name in _PARTS if name in decomposed.parts]
+    percent = all(decomposed.parts[name].share.value == decomposed.parts[name].share.value for name in names)
     for height, name in enumerate(names):
-        part = found.parts[name]
-        one = part.share if percent else part.value
-        value, low, high = ((100 if percent else 1) * v for v in (one.value, one.low, one.high))
+        part = decomposed.parts[name]
+        estimate = part.share if percent else part.value
+        value, low, high = ((100 if percent else 1) * v for v in (estimate.value, estimate.low, estimate.high))
         colour = BLUE if name in SUMMED else VERMILION if name == "spectrum" else GREEN
         axes.barh(height, value, height=0.55, color=colour, alpha=0.35, linewidth=0)
         axes.hlines(height, low, high, color=colour, linewidth=1.6)
@@ -175,7 +175,7 @@ def _parts(axes: Axes, found: Decomposition) -> None:
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.margins(x=0.18)
     unit = "% of the matched cosine" if percent else "cosine"
-    axes.set_xlabel(plain(f"{unit} ({found.whole.value:.3f}, {found.n} images)"), color=MUTED)
+    axes.set_xlabel(plain(f"{unit} ({decomposed.whole.value:.3f}, {decomposed.n} images)"), color=MUTED)
     quiet(axes)
 
 

@@ -97,10 +97,10 @@ def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
 def _row(inputs: Inputs, record: Mapping[str, Any]) -> dict[str, Any]:
     sides = {images: _maps(inputs, record, images) for images in (ESSENTIAL, ADVERSARIAL)}
     kind, parameters = sides[ESSENTIAL][0].component("basis") or ("fourier", {})
-    told = ", ".join(str(value) for value in parameters.values())
+    described = ", ".join(str(value) for value in parameters.values())
     row = {key: record[key] for key in NAMES}
-    row |= {"basis": kind, "basis_parameters": told}
-    row["label"] = LABELS.get(kind, kind) + (f" ({told})" if told else "")
+    row |= {"basis": kind, "basis_parameters": described}
+    row["label"] = LABELS.get(kind, kind) + (f" ({described})" if described else "")
     for metric, column in (("cosine", "cosine_mean"), ("svcca", "svcca"), ("idcor", "idcor")):
         row |= {column: record.get(f"{metric}_value", NAN), f"{metric}_error": record.get(f"{metric}_error", NAN)}
     row |= {"cosine_std": record.get("cosine_std", NAN), "p_value": record.get("idcor_p_value", NAN)}
@@ -113,19 +113,19 @@ def _row(inputs: Inputs, record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _maps(inputs: Inputs, record: Mapping[str, Any], images: str) -> list[Result]:
     names = {key: str(record[key]) for key in NAMES if (key != "attack" or images != ESSENTIAL) and record[key]}
-    found = inputs.select("maps", **names, images=images)
-    if not found:
+    results = inputs.select("maps", **names, images=images)
+    if not results:
         raise FreqmapsError(f"no maps of {images} with setting '{record['maps']}'; run the target that makes them")
-    return found
+    return results
 
 
 def _entries(inputs: Inputs, results: list[Result]) -> int:
     """Return how many numbers one map has."""
     for result in results:
-        one = Inputs([result])
-        some = one.maps(variables=["steps"])["sample"].values.tolist()[:1]
+        own = Inputs([result])
+        some = own.maps(variables=["steps"])["sample"].values.tolist()[:1]
         if some:
-            return int(one.maps(samples=some, variables=["map"], basis=None)["map"].size)
+            return int(own.maps(samples=some, variables=["map"], basis=None)["map"].size)
     return 0
 
 
@@ -157,10 +157,10 @@ def _change(inputs: Inputs, record: Mapping[str, Any], others: list[dict[str, An
     fourier = next((o for o in others if _basis(inputs, o) == "fourier"), None)
     if fourier is None or fourier["maps"] == record["maps"]:
         return dict.fromkeys(names, NAN)
-    found = difference(*(per_image(inputs, {**r, "pairing": ""}, "cosine") for r in (record, fourier)))
-    if found is None:
+    paired = difference(*(per_image(inputs, {**r, "pairing": ""}, "cosine") for r in (record, fourier)))
+    if paired is None:
         return dict.fromkeys(names, NAN)
-    return dict(zip(names, (found.value, found.low, found.high, found.n), strict=True))
+    return dict(zip(names, (paired.value, paired.low, paired.high, paired.n), strict=True))
 
 
 def _basis(inputs: Inputs, record: Mapping[str, Any]) -> str:
@@ -172,16 +172,16 @@ def _sentences(frame: pd.DataFrame) -> Iterator[str]:
     varying = [key for key in NAMES if key != "maps" and frame[key].nunique() > 1]
     for names, group in frame.groupby(varying, sort=False) if varying else [((), frame)]:
         before = ", ".join(f"{k} {v}" for k, v in zip(varying, names, strict=True))
-        told = []
+        compared = []
         for row in group[group["cosine_change"].notna()].to_dict("records"):
             low, high = row["cosine_change_low"], row["cosine_change_high"]
             verdict = "larger" if low > 0 else "smaller" if high < 0 else "not clearly different"
-            told.append(f"{row['label']}, {verdict} ({row['cosine_change']:+.3f}, {low:+.3f} to {high:+.3f})")
-        if told:
+            compared.append(f"{row['label']}, {verdict} ({row['cosine_change']:+.3f}, {low:+.3f} to {high:+.3f})")
+        if compared:
             counts = group["cosine_change_n"].dropna().astype(int)
             n = f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()}"
             start = f"{before}: c" if before else "C"
             yield (
                 f"{start}osines against those of Fourier amplitudes on the same {n} images (mean difference and its "
-                f"95 % interval): {'; '.join(told)}."
+                f"95 % interval): {'; '.join(compared)}."
             )

@@ -56,10 +56,10 @@ def nonlinear(rows: Iterable[tuple[str, Row]], section: str) -> Iterator[Claim]:
             gap = row[metric] - row["svcca"]
             half = hypot(_half(row, metric), _half(row, "svcca"))
             gaps.append((gap - half, gap + half))
-        told = ", ".join(f"{READINGS[m]} {_signed(row[m])} ± {_half(row, m):.2f}" for m in known)
+        readings = ", ".join(f"{READINGS[m]} {_signed(row[m])} ± {_half(row, m):.2f}" for m in known)
         yield trend(
             "the correlation is nonlinear in part: IdCor exceeds SVCCA", gaps,
-            f"SVCCA, 95 %: {_signed(row['svcca'])} ± {_half(row, 'svcca'):.2f}; IdCor {told}", section=section,
+            f"SVCCA, 95 %: {_signed(row['svcca'])} ± {_half(row, 'svcca'):.2f}; IdCor {readings}", section=section,
             n=_count(row), networks=row["networks"], reported=_theirs(row, "idcor", "svcca"),
         ).at(name)  # fmt: skip
 

@@ -38,43 +38,46 @@ def conclusions(
     absent = [name for kind, name in _NAMES.items() if kind not in by_kind]
     if len(absent) == len(_NAMES):
         return [f"{attack}: no control was computed; add pairings to the run."]
-    found = [f"{attack}{sentence}" for sentence in in_words(parts)] if parts else []
+    sentences = [f"{attack}{sentence}" for sentence in in_words(parts)] if parts else []
     left = [text for metric in metrics if (text := _left(by_kind, metric, labels[metric]))]
-    found += [f"{attack}, what is left of the matched value: {'; '.join(left)}."] if left else []
-    return found + ([f"{attack}: not computed: {', '.join(absent)}."] if absent else [])
+    sentences += [f"{attack}, what is left of the matched value: {'; '.join(left)}."] if left else []
+    return sentences + ([f"{attack}: not computed: {', '.join(absent)}."] if absent else [])
 
 
-def in_words(found: Decomposition) -> list[str]:
+def in_words(decomposition: Decomposition) -> list[str]:
     """Say what the matched cosine is made of, what there is without attack, and where that cannot be told."""
-    matched = found.whole
-    whole = f": of the cosine {matched.value:.3f} [{matched.low:.3f}, {matched.high:.3f}] of {found.n} matched pairs, "
+    matched = decomposition.whole
+    whole = (
+        f": of the cosine {matched.value:.3f} [{matched.low:.3f}, {matched.high:.3f}] of {decomposition.n} matched "
+        "pairs, "
+    )
     beyond = [
-        _kept(found, "noise", "the image with noise as large"),
-        _kept(found, "other_network", "the image in another network"),
-        _part(found, "network", "so the network"),
-        _part(found, "attack", "the attack takes"),
+        _kept(decomposition, "noise", "the image with noise as large"),
+        _kept(decomposition, "other_network", "the image in another network"),
+        _part(decomposition, "network", "so the network"),
+        _part(decomposition, "attack", "the attack takes"),
     ]
-    parts = [_part(found, name, NAMES[name]) for name in ("image", "class", "common", "spectrum")]
-    told = [(whole, parts), (", cosine without attack: ", beyond)]
-    sentences = [start + "; ".join(filter(None, some)) + "." for start, some in told if any(some)]
-    order = ranking(found)
+    parts = [_part(decomposition, name, NAMES[name]) for name in ("image", "class", "common", "spectrum")]
+    groups = [(whole, parts), (", cosine without attack: ", beyond)]
+    sentences = [start + "; ".join(filter(None, some)) + "." for start, some in groups if any(some)]
+    order = ranking(decomposition)
     return [*sentences, *([f": {order}."] if order else [])]
 
 
-def _part(found: Decomposition, name: str, called: str) -> str:
-    return f"{called}: {_with_interval(found.parts[name], '+')}" if name in found.parts else ""
+def _part(decomposition: Decomposition, name: str, called: str) -> str:
+    return f"{called}: {_with_interval(decomposition.parts[name], '+')}" if name in decomposition.parts else ""
 
 
-def _kept(found: Decomposition, kind: str, called: str) -> str:
-    return f"{called}: {_with_interval(found.kept[kind], '')}" if kind in found.kept else ""
+def _kept(decomposition: Decomposition, kind: str, called: str) -> str:
+    return f"{called}: {_with_interval(decomposition.kept[kind], '')}" if kind in decomposition.kept else ""
 
 
 def _with_interval(part: Part, sign: str) -> str:
     cosine, share = part.value, part.share
-    told = "" if cosine.clear else ", not told from 0"
+    doubt = "" if cosine.clear else ", not told from 0"
     percent = f" = {in_percent(share)}" if share.value == share.value else ""
     bounds = f"[{cosine.low:{sign}.3f}, {cosine.high:{sign}.3f}]"
-    return f"{cosine.value:{sign}.3f} {bounds}{percent}{told}"
+    return f"{cosine.value:{sign}.3f} {bounds}{percent}{doubt}"
 
 
 def _left(by_kind: Mapping[str, Row], metric: str, label: str) -> str:
@@ -97,6 +100,6 @@ def _told_apart(row: Row, matched: Row, metric: str) -> bool:
 
     ASSUME: errors are independent. The values share the essential maps, so the joint error is rather too large.
     """
-    one, other = (float(r[f"{metric}_error"]) for r in (row, matched))
+    own, theirs = (float(r[f"{metric}_error"]) for r in (row, matched))
     distance = abs(row[f"{metric}_value"] - matched[f"{metric}_value"])
-    return not distance <= Z95 * hypot(one, other)
+    return not distance <= Z95 * hypot(own, theirs)

@@ -56,14 +56,14 @@ class Evaluation:
 
 def evaluations(inputs: Inputs, kind: str) -> list[Evaluation]:
     """Return all evaluations of a kind, in the study's order; none if there is none."""
-    found = []
+    every = []
     for result in inputs.select("evaluation"):
         name, parameters = result.component("evaluation") or ("", {})
         if name == kind:
             place = {key: result.names[key] for key in PLACE} | {"group_maps": str(parameters["group_maps"])}
             samples = result.manifest["spec"]["parameters"]["samples"]
-            found.append(Evaluation(place, parameters, samples, Inputs([result]).evaluations(kind)))
-    return found
+            every.append(Evaluation(place, parameters, samples, Inputs([result]).evaluations(kind)))
+    return every
 
 
 def change(row: Row) -> PairedChange:
@@ -87,7 +87,7 @@ def kinds(inputs: Inputs, names: Sequence[str]) -> dict[str, Result]:
         By the paper's name (``fmn``, ...): the attack of its kind; of several the one with the paper's parameters, or
         none.
     """
-    results = [found[0] for name in names if (found := inputs.select("attacks", attack=name))]
+    results = [named[0] for name in names if (named := inputs.select("attacks", attack=name))]
     chosen = {}
     for key, wanted in published(ITEM)["attacks"].items():
         alike = [r for r in results if (r.component("attack") or ("",))[0] == wanted["kind"]]
@@ -100,28 +100,28 @@ def kinds(inputs: Inputs, names: Sequence[str]) -> dict[str, Result]:
 def scope(inputs: Inputs, evaluation: Evaluation, attacks: Mapping[str, Result], n: int) -> list[str]:
     """Return what differs from the paper's setting."""
     entry = published(ITEM)
-    found = []
+    differences = []
     for wanted in entry["scope"]:
         results = inputs.related(wanted["stage"], evaluation.place)
-        found.append(difference(wanted, results[0] if results else None))
-    found += [difference(entry["attacks"][key], result) for key, result in attacks.items()]
+        differences.append(difference(wanted, results[0] if results else None))
+    differences += [difference(entry["attacks"][key], result) for key, result in attacks.items()]
     if n < entry["samples"]:
-        found.append(f"{n} test images (published: {entry['samples']})")
-    return [text for text in found if text]
+        differences.append(f"{n} test images (published: {entry['samples']})")
+    return [text for text in differences if text]
 
 
 def unattacked(evaluation: Evaluation) -> list[str]:
     """Say what maps do where the attacker does not know them: on clean images, and under each attack."""
-    told = []
+    sentences = []
     data = [d for d in dict.fromkeys(evaluation.rows["data"]) if d != "clean"]
     for maps in evaluation.maps[1:]:
         clean = change(evaluation.records(maps, data="clean")[0])
-        gains = [f"{one} {points(change(evaluation.records(maps, data=one)[0]))}" for one in data]
-        told.append(
+        gains = [f"{attack} {points(change(evaluation.records(maps, data=attack)[0]))}" for attack in data]
+        sentences.append(
             f"{called(maps)}, against no maps: clean images {points(clean)} points; under attacks that do not know the "
             f"maps {', '.join(gains)}."
         )
-    return [*told, *_reverted(evaluation, data), *_general(evaluation, data)]
+    return [*sentences, *_reverted(evaluation, data), *_general(evaluation, data)]
 
 
 def _reverted(evaluation: Evaluation, data: Sequence[str]) -> Iterator[Claim]:
@@ -165,13 +165,13 @@ def _general(evaluation: Evaluation, data: Sequence[str]) -> list[str]:
 def attacked(evaluation: Evaluation, maps: str) -> list[str]:
     """Say what is left where the attacker knows the maps, and whether the attacks passed their checks."""
     worst, without = (evaluation.records(m, attack="worst")[0] for m in (maps, BARE))
-    found = change(worst)
-    if found.low > 0:
-        left = f"What is left of the defence is {points(found)} points"
-    elif found.high < 0:
-        left = f"Nothing is left of the defence, and the maps do harm: {points(found)} points"
+    gain = change(worst)
+    if gain.low > 0:
+        left = f"What is left of the defence is {points(gain)} points"
+    elif gain.high < 0:
+        left = f"Nothing is left of the defence, and the maps do harm: {points(gain)} points"
     else:
-        left = f"Nothing is left of the defence that {int(worst['n'])} images could show: {points(found)} points"
+        left = f"Nothing is left of the defence that {int(worst['n'])} images could show: {points(gain)} points"
     start = f"{called(maps)}, {budget(evaluation)}"
     finding = (
         f"{start}: under the strongest attack on each image, by an attacker who knows the maps, {share(worst)} are "
@@ -203,7 +203,7 @@ def interval(row: Row) -> str:
     return f"{100 * row['low']:.1f}–{100 * row['high']:.1f}"
 
 
-def points(found: PairedChange) -> str:
+def points(gain: PairedChange) -> str:
     """Return a change in percentage points with its interval."""
-    texts = [f"{100 * v:+.1f}".replace("-", "−") for v in (found.change, found.low, found.high)]
+    texts = [f"{100 * v:+.1f}".replace("-", "−") for v in (gain.change, gain.low, gain.high)]
     return f"{texts[0]} ({texts[1]} to {texts[2]})"

@@ -42,7 +42,7 @@ def sentences(rows: Iterable[tuple[str, Row]]) -> list[str]:
     rows
         Names, and rows with ``idcor``, ``p_value`` and what :func:`readings` gives.
     """
-    told = []
+    notes = []
     for name, row in rows:
         values = {"idcor": row["idcor"]} | {m: row[m] for m in OTHERS}
         p_values = {"idcor": row["p_value"]} | {m: row[f"{m}_p_value"] for m in OTHERS}
@@ -56,13 +56,13 @@ def sentences(rows: Iterable[tuple[str, Row]]) -> list[str]:
             if same
             else "its sign depends on how entries just above 0 are treated, so that no one value stands for the maps"
         )
-        told.append(f"IdCor{f' of {name}' if name else ''}: {parts}; {verdict}.")
-    if told:
-        told.append(
+        notes.append(f"IdCor{f' of {name}' if name else ''}: {parts}; {verdict}.")
+    if notes:
+        notes.append(
             "Cleaned: entries of maps below 1e-3, which the last steps of Adam leave, are set to 0. Released constant: "
             "the authors' code adds 1e-6 to each feature's standard deviation."
         )
-    return told
+    return notes
 
 
 def _signed(value: float) -> str:

@@ -51,10 +51,10 @@ def build(inputs: Inputs, *, training: str | None = None, example: int = 0) -> F
         raise NothingToShow(f"no evaluation of Jacobians has kept {example + 1} images; raise its 'examples'")
     case = next((c for c in every if any(kind == "jafr" for kind, _ in c.regularisers)), every[0])
     jacobians = case.arrays["example_gradient"].values
-    given = case.parameters
-    each = low_quadrant(jacobians, given["quadrant"]).mean(axis=1)
+    parameters = case.parameters
+    each = low_quadrant(jacobians, parameters["quadrant"]).mean(axis=1)
     mean = each.mean(axis=0)
-    epsilons = {key: given[key] for key in ("magnitude_epsilon", "exponent_epsilon")}
+    epsilons = {key: parameters[key] for key in ("magnitude_epsilon", "exponent_epsilon")}
     columns, rows = log_products(mean, **epsilons)
     bias = float(log_low_bias(mean, **epsilons))
     with rc_context(STYLE):
@@ -68,7 +68,7 @@ def build(inputs: Inputs, *, training: str | None = None, example: int = 0) -> F
         drawn = draw_quadrants(axes[2:], [each[example], mean], ["|F J|", f"M, mean of {len(each)}"])
         _bars(figure.add_subplot(grid[1, 3]), columns, "columns", upright=True)
         _bars(figure.add_subplot(grid[0, 4]), rows, "rows", upright=False)
-        _exponents(figure.add_subplot(grid[1, 0]), mean.shape[1], given["exponent_epsilon"])
+        _exponents(figure.add_subplot(grid[1, 0]), mean.shape[1], parameters["exponent_epsilon"])
         text = figure.add_subplot(grid[1, 1:3])
         text.axis("off")
         signed = f"{bias:.2f}".replace("-", "−")

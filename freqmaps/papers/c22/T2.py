@@ -70,17 +70,17 @@ def build(inputs: Inputs) -> Table:
 
 
 def _record(inputs: Inputs, every: Sequence[Case], group: Sequence[Case]) -> Record:
-    one = group[0]
-    record: Record = {"network": label(every, one), **one.names, "paper": one.paper, "networks": len(group)}
+    first = group[0]
+    record: Record = {"network": label(every, first), **first.names, "paper": first.paper, "networks": len(group)}
     record["seed"] = ", ".join(case.names["seed"] for case in group)
     for averaged, column in _READINGS.items():
         values = _values(group, averaged)
         record |= {column: fmean(values), f"{column}_sd": stdev(values) if len(values) > 1 else nan}
-    single = one.row("none") if len(group) == 1 else {}
+    single = first.row("none") if len(group) == 1 else {}
     record |= {bound: float(single.get(bound, nan)) for bound in ("low", "high")}
-    record |= {"n": int(one.row("gradients")["n"]), "images": float(one.row("none", "images")["value"])}
+    record |= {"n": int(first.row("gradients")["n"]), "images": float(first.row("none", "images")["value"])}
     ours = {"log_low_bias": record["log_low_bias"], "n": float(record["n"])}
-    record |= beside(_ITEM, inputs, one.names, ours, row=one.paper, differs=_weight(one))
+    record |= beside(_ITEM, inputs, first.names, ours, row=first.paper, differs=_weight(first))
     return record | _robust(group)
 
 
@@ -117,22 +117,22 @@ def _first_fall(history: pd.DataFrame) -> int | None:
 
 def _trends(every: Sequence[Case], groups: Sequence[Sequence[Case]]) -> list[str]:
     """Return a sentence for each claim of the paper on two of its networks that the study has, by dataset and model."""
-    told: list[str] = []
+    sentences: list[str] = []
     for high, low in _TRENDS:
         for first in groups:
             for second in groups:
                 if (first[0].paper, second[0].paper) == (high, low) and first[0].group[:2] == second[0].group[:2]:
-                    told.append(_trend(every, first, second))
-    return told or ["The study has no two networks on which the paper makes a claim."]
+                    sentences.append(_trend(every, first, second))
+    return sentences or ["The study has no two networks on which the paper makes a claim."]
 
 
 def _trend(every: Sequence[Case], first: Sequence[Case], second: Sequence[Case]) -> Claim:
     names = [label(every, group[0]) for group in (first, second)]
     claim = f"{names[0]} has a larger low-frequency bias than {names[1]}"
     if min(len(first), len(second)) > 1:
-        found = difference_interval(_values(first, "gradients"), _values(second, "gradients"))
-        bounds = (found.low, found.high)
-        evidence = f"{found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f}), log B_low of the mean gradient, Welch's"
+        welch = difference_interval(_values(first, "gradients"), _values(second, "gradients"))
+        bounds = (welch.low, welch.high)
+        evidence = f"{welch.mean:+.2f} ({welch.low:+.2f} to {welch.high:+.2f}), log B_low of the mean gradient, Welch's"
         return trend(
             claim,
             [bounds],
@@ -141,9 +141,9 @@ def _trend(every: Sequence[Case], first: Sequence[Case], second: Sequence[Case])
             section=_SECTION,
             reported=_reported(first, second),
         )
-    one, other = first[0].row("none"), second[0].row("none")
-    change = float(one["value"]) - float(other["value"])
-    half = Z95 * hypot(*(float(row["sd"]) / float(row["n"]) ** 0.5 for row in (one, other)))
+    own, other = first[0].row("none"), second[0].row("none")
+    change = float(own["value"]) - float(other["value"])
+    half = Z95 * hypot(*(float(row["sd"]) / float(row["n"]) ** 0.5 for row in (own, other)))
     here, there = (float(group[0].row("gradients")["value"]) for group in (first, second))
     # What one network each shows in one reading and not in the other is no finding.
     agree = (here - there) * change > 0
@@ -157,7 +157,7 @@ def _trend(every: Sequence[Case], first: Sequence[Case], second: Sequence[Case])
         claim,
         [bounds],
         evidence.replace("-", "−"),
-        n=int(one["n"]),
+        n=int(own["n"]),
         section=_SECTION,
         reported=_reported(first, second),
     )

@@ -69,10 +69,10 @@ def build(inputs: Inputs) -> Figure:
         for axes, (setting, first, second) in zip(panels.flat, cases, strict=False):
             place = ", ".join(setting.names.values()) if len(every) > 1 else ""
             changes = {name: change(first, second, [name]) for name in setting.low_bias}
-            found = spearman([*setting.low_bias.values()], [c.value for c in changes.values()])
-            _panel(axes, setting, changes, found)
+            correlation = spearman([*setting.low_bias.values()], [c.value for c in changes.values()])
+            _panel(axes, setting, changes, correlation)
             axes.set_title(plain(f"{first.called} − {second.called}"), color=INK)
-            notes.append(_sentence(first, second, found).at(place))
+            notes.append(_sentence(first, second, correlation).at(place))
         for axes in panels[:, 0]:
             axes.set_ylabel("change of accuracy, points", color=MUTED)
         handles = [h for axes in panels.flat for h in zip(*axes.get_legend_handles_labels(), strict=True)]
@@ -93,7 +93,7 @@ def _cases(setting: Setting) -> Iterator[Case]:
             yield setting, first, second
 
 
-def _panel(axes: Axes, setting: Setting, changes: dict[str, Estimate], found: Estimate) -> None:
+def _panel(axes: Axes, setting: Setting, changes: dict[str, Estimate], correlation: Estimate) -> None:
     axes.axhline(0, color=MUTED, linewidth=0.6)
     for group, colour in _COLOURS.items():
         names = [name for name in changes if setting.groups[name] == group]
@@ -107,7 +107,7 @@ def _panel(axes: Axes, setting: Setting, changes: dict[str, Estimate], found: Es
         )  # fmt: skip
     _name(axes, setting, changes)
     axes.set_xlabel("log B_low of the corruption", color=MUTED)
-    axes.text(0.02, 0.02, f"ρ = {_rho(found)}", transform=axes.transAxes, color=INK, fontsize=6.5)
+    axes.text(0.02, 0.02, f"ρ = {_rho(correlation)}", transform=axes.transAxes, color=INK, fontsize=6.5)
     axes.margins(x=0.12, y=0.14)
     quiet(axes)
 
@@ -123,18 +123,18 @@ def _name(axes: Axes, setting: Setting, changes: dict[str, Estimate]) -> None:
         )  # fmt: skip
 
 
-def _rho(found: Estimate) -> str:
-    value, low, high = (f"{v:.2f}".replace("-", "−") for v in (found.value, found.low, found.high))
+def _rho(correlation: Estimate) -> str:
+    value, low, high = (f"{v:.2f}".replace("-", "−") for v in (correlation.value, correlation.low, correlation.high))
     return f"{value} ({low} to {high})"
 
 
-def _sentence(first: Trained, second: Trained, found: Estimate) -> Claim:
+def _sentence(first: Trained, second: Trained, correlation: Estimate) -> Claim:
     """Say whether the rank correlation has the sign that the paper's trade-off gives it."""
     upward = first.row.endswith("(-)")
     which = "more" if upward else "less"
     claim = f"the larger a corruption's log B_low, the {which} {first.called} gains on {second.called}"
     region = (0.0, inf) if upward else (-inf, 0.0)
     return trend(
-        claim, [(found.low, found.high)], f"rank correlation {_rho(found)}", region=region, section="4.1, table 1",
-        reported="a trade-off between corruptions of high and of low frequencies",
+        claim, [(correlation.low, correlation.high)], f"rank correlation {_rho(correlation)}", region=region,
+        section="4.1, table 1", reported="a trade-off between corruptions of high and of low frequencies",
     )  # fmt: skip

@@ -62,13 +62,13 @@ def build(inputs: Inputs) -> Table:
 
 
 def _record(group: Group) -> Record:
-    one = group.networks[0]
-    names = {key: one.case.names[key] for key in ("dataset", "model", "training")}
-    record: Record = {**names, "network": one.called, "networks": len(group.networks)}
+    first = group.networks[0]
+    names = {key: first.case.names[key] for key in ("dataset", "model", "training")}
+    record: Record = {**names, "network": first.called, "networks": len(group.networks)}
     for name in QUANTITIES:
         values = group.values(name)
         record |= {name: mean(group, name), f"{name}_sd": stdev(values) if len(values) > 1 else nan}
-        bounds = one.values[name] if len(group.networks) == 1 else None
+        bounds = first.values[name] if len(group.networks) == 1 else None
         record |= {f"{name}_{end}": nan if bounds is None else getattr(bounds, end) for end in ("low", "high")}
     return record
 
@@ -82,7 +82,12 @@ def _notes(inputs: Inputs, groups: Sequence[Group], frame: pd.DataFrame) -> list
     some = [q.label for n, q in QUANTITIES.items() if frame[n].isna().any() and not frame[n].isna().all()]
     if some:
         notes.append(f"Not of every network: {'; '.join(some)}.")
-    named = [f"{text} '{found[what]}'" for found in [chosen(inputs)] for what, text in _WHAT.items() if what in found]
+    named = [
+        f"{text} '{chosen_names[what]}'"
+        for chosen_names in [chosen(inputs)]
+        for what, text in _WHAT.items()
+        if what in chosen_names
+    ]
     if named:
         notes.append(f"Of several settings these count, which most networks have: {', '.join(named)}.")
     if (frame["networks"] == 1).all():

@@ -96,13 +96,13 @@ def _panel(axes: Axes, having: Sequence[Network], name: str, colours: dict[str, 
     axes.set_xlabel("log B_low of the mean Jacobian", color=MUTED)
     axes.margins(0.12)
     quiet(axes)
-    found = spearman([n.values[_X].value for n in having], [n.values[name].value for n in having])
-    value, low, high = (f"{v:.2f}".replace("-", "−") for v in (found.value, found.low, found.high))
+    correlation = spearman([n.values[_X].value for n in having], [n.values[name].value for n in having])
+    value, low, high = (f"{v:.2f}".replace("-", "−") for v in (correlation.value, correlation.low, correlation.high))
     start = f"{quantity.label[:1].upper()}{quantity.label[1:]}"
-    if len(having) < _ENOUGH or isnan(found.low):
+    if len(having) < _ENOUGH or isnan(correlation.low):
         return f"{start}: of {len(having)} networks no rank correlation with log B_low can be told."
     axes.text(0.02, 1.0, f"ρ = {value} ({low} to {high})", transform=axes.transAxes, fontsize=6, color=MUTED, va="top")
-    clear = "rises" if found.low > 0 else "falls" if found.high < 0 else "cannot be told to rise or fall"
+    clear = "rises" if correlation.low > 0 else "falls" if correlation.high < 0 else "cannot be told to rise or fall"
     return f"{start} {clear} with log B_low over {len(having)} networks: rank correlation {value} ({low} to {high})."
 
 

@@ -114,14 +114,14 @@ def _alike(inputs: Inputs, every: Sequence[Case]) -> list[Result]:
 def _names(inputs: Inputs, every: Sequence[Case]) -> dict[str, str]:
     places = [case.names for case in every]
     mine = [r for r in inputs.results if "step" not in r.names and any(_is(r.names, place) for place in places)]
-    found = {"mask": _most([r.names["group_maps"] for r in mine if r.stage == "group_maps"])}
-    found["maps"] = _most([r.names["maps"] for r in mine if r.stage == "maps"])
-    of_setting = [r.names for r in mine if r.stage == "maps" and r.names["maps"] == found["maps"]]
-    found["attack"] = _most([names["attack"] for names in of_setting if names["images"] == "adversarial"])
+    most_common = {"mask": _most([r.names["group_maps"] for r in mine if r.stage == "group_maps"])}
+    most_common["maps"] = _most([r.names["maps"] for r in mine if r.stage == "maps"])
+    of_setting = [r.names for r in mine if r.stage == "maps" and r.names["maps"] == most_common["maps"]]
+    most_common["attack"] = _most([names["attack"] for names in of_setting if names["images"] == "adversarial"])
     evaluations = [r for r in mine if r.stage == "evaluation"]
     for kind in dict.fromkeys(_kind(r) for r in evaluations):
-        found[kind] = _most([r.names["evaluation"] for r in evaluations if _kind(r) == kind])
-    return {what: name for what, name in found.items() if name}
+        most_common[kind] = _most([r.names["evaluation"] for r in evaluations if _kind(r) == kind])
+    return {what: name for what, name in most_common.items() if name}
 
 
 def _most(names: Sequence[str]) -> str:
@@ -149,10 +149,10 @@ def _maps(images: str) -> Callable[[Inputs, Case], Estimate]:
 
     def read(inputs: Inputs, case: Case) -> Estimate:
         own = {"against": "self"} if images == "adversarial" else {}
-        found = inputs.select("maps", **case.names, images=images, **own)
-        if not found:
+        results = inputs.select("maps", **case.names, images=images, **own)
+        if not results:
             return NOTHING
-        names = {key: name for key, name in found[0].names.items() if key != "range"}
+        names = {key: name for key, name in results[0].names.items() if key != "range"}
         planes = inputs.maps(**names, variables=["map"])["map"].values.astype(np.float64)
         return _mean(low_share(planes**2).mean(axis=1)) if len(planes) else NOTHING
 
@@ -161,8 +161,8 @@ def _maps(images: str) -> Callable[[Inputs, Case], Estimate]:
 
 def _mask(inputs: Inputs, case: Case) -> Estimate:
     """Return the share of low frequencies in the mask of all images."""
-    found = inputs.select("group_maps", **case.names, images="essential")
-    store = inputs.group_maps(**found[0].names) if found else None
+    results = inputs.select("group_maps", **case.names, images="essential")
+    store = inputs.group_maps(**results[0].names) if results else None
     rows = [] if store is None else [i for i, name in enumerate(store["group"].values) if name.startswith("all")]
     if store is None or not rows:
         return NOTHING
@@ -174,8 +174,8 @@ def _evaluated(kind: str, choose: Callable[[pd.DataFrame, Case], pd.DataFrame]) 
     """Return the reader of one row of an evaluation's table."""
 
     def read(inputs: Inputs, case: Case) -> Estimate:
-        found = [r for r in inputs.select("evaluation", **case.names) if _kind(r) == kind]
-        rows = choose(Inputs(found).evaluations(kind), case) if found else pd.DataFrame()
+        results = [r for r in inputs.select("evaluation", **case.names) if _kind(r) == kind]
+        rows = choose(Inputs(results).evaluations(kind), case) if results else pd.DataFrame()
         return _estimate(rows.to_dict("records")[0]) if len(rows) else NOTHING
 
     return read
@@ -198,8 +198,8 @@ def _low_passed(rows: pd.DataFrame, case: Case) -> pd.DataFrame:
 
 def _correlated(kind: str) -> Callable[[Inputs, Case], Estimate]:
     def read(inputs: Inputs, case: Case) -> Estimate:
-        found = [r for r in inputs.select("correlation", **case.names) if (r.component("metric") or ("",))[0] == kind]
-        return _estimate(Inputs(found).correlations().to_dict("records")[0]) if found else NOTHING
+        results = [r for r in inputs.select("correlation", **case.names) if (r.component("metric") or ("",))[0] == kind]
+        return _estimate(Inputs(results).correlations().to_dict("records")[0]) if results else NOTHING
 
     return read
 
@@ -209,12 +209,12 @@ def _corruption_error(inputs: Inputs, case: Case) -> Estimate:
     if not any(_kind(result) == CORRUPTIONS for result in inputs.select("evaluation", **case.names)):
         return NOTHING
     for setting in settings(inputs):
-        for one in setting.every:
-            places = [{name: result.names[name] for name in PLACE} for result in one.results]
+        for trained in setting.every:
+            places = [{name: result.names[name] for name in PLACE} for result in trained.results]
             if case.names in places:
                 single = len(places) == 1
-                value = setting.corruption_errors(one)[places.index(case.names)]
-                return error_interval(setting, one) if single else Estimate(value, nan, nan)
+                value = setting.corruption_errors(trained)[places.index(case.names)]
+                return error_interval(setting, trained) if single else Estimate(value, nan, nan)
     return NOTHING
 
 

@@ -47,16 +47,16 @@ class Group:
 
     def values(self, name: str) -> list[float]:
         """Return a quantity of each network, those that have it."""
-        found = [network.values[name].value for network in self.networks]
-        return [value for value in found if not isnan(value)]
+        estimates = [network.values[name].value for network in self.networks]
+        return [value for value in estimates if not isnan(value)]
 
 
 def grouped(every: Sequence[Network]) -> list[Group]:
     """Return the networks by training."""
-    found: dict[tuple[str, ...], list[Network]] = {}
+    by_training: dict[tuple[str, ...], list[Network]] = {}
     for network in every:
-        found.setdefault(network.case.group, []).append(network)
-    return [Group(networks) for networks in found.values()]
+        by_training.setdefault(network.case.group, []).append(network)
+    return [Group(networks) for networks in by_training.values()]
 
 
 def change(first: Group, second: Group, name: str) -> Estimate:
@@ -67,12 +67,12 @@ def change(first: Group, second: Group, name: str) -> Estimate:
     """
     counts = [len(first.values(name)), len(second.values(name))]
     if counts == [1, 1]:
-        one, other = (
+        own, other = (
             next(n.values[name] for n in group.networks if not isnan(n.values[name].value)) for group in (first, second)
         )
-        return difference_of(one, other)
-    found = difference_interval(first.values(name), second.values(name))
-    return Estimate(found.mean, found.low, found.high)
+        return difference_of(own, other)
+    welch = difference_interval(first.values(name), second.values(name))
+    return Estimate(welch.mean, welch.low, welch.high)
 
 
 def paragraph(groups: Sequence[Group]) -> str:
@@ -80,8 +80,8 @@ def paragraph(groups: Sequence[Group]) -> str:
     pairs = list(_pairs(groups))
     if not pairs:
         return ""
-    told = [sentence for name in _QUESTIONS if (sentence := _answered(pairs, name))]
-    return " ".join(["A network that is pushed to low frequencies, beside one that is not:", *told])
+    answers = [sentence for name in _QUESTIONS if (sentence := _answered(pairs, name))]
+    return " ".join(["A network that is pushed to low frequencies, beside one that is not:", *answers])
 
 
 def _pairs(groups: Sequence[Group]) -> Iterator[tuple[Group, Group]]:
@@ -98,24 +98,24 @@ def _answered(pairs: Sequence[tuple[Group, Group]], name: str) -> str:
     for first, second in pairs:
         if not first.values(name) or not second.values(name):
             continue
-        found = change(first, second, name)
-        answers.append(f"{first.called} beside {second.called}: {_answer(found, name)} ({_shown(found, name)})")
+        estimate = change(first, second, name)
+        answers.append(f"{first.called} beside {second.called}: {_answer(estimate, name)} ({_shown(estimate, name)})")
     return f"{_QUESTIONS[name]} {'; '.join(answers)}." if answers else ""
 
 
-def _answer(found: Estimate, name: str) -> str:
+def _answer(estimate: Estimate, name: str) -> str:
     if name not in _EITHER:
-        return _ANSWERS[finding([(found.low, found.high)], (0.0, inf))]
-    if not found.clear:
+        return _ANSWERS[finding([(estimate.low, estimate.high)], (0.0, inf))]
+    if not estimate.clear:
         return "cannot be told here"
-    return "yes, it is larger" if found.value > 0 else "yes, it is smaller"
+    return "yes, it is larger" if estimate.value > 0 else "yes, it is smaller"
 
 
-def _shown(found: Estimate, name: str) -> str:
+def _shown(estimate: Estimate, name: str) -> str:
     quantity = QUANTITIES[name]
     value, low, high = (
         "unknown" if isnan(v) else format(quantity.scale * v, f"+{quantity.form}").replace("-", "−")
-        for v in (found.value, found.low, found.high)
+        for v in (estimate.value, estimate.low, estimate.high)
     )
     return f"{value}, {low} to {high}"
 

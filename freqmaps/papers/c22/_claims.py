@@ -24,17 +24,17 @@ def overfitting(every: Sequence[Trained]) -> Iterator[str]:
     In the paper FGSM AT keeps 0 to 0.6 % of it, FGSM AT + JaFR 23 to 58 %.
     """
     for place, plain, regular in _pairs(every, "pgd"):
-        told = "; ".join(
-            f"{one.called} has {_shown(one, 'pgd')} under PGD and {_shown(one, 'clean')} without"
-            for one in (plain, regular)
+        evidence = "; ".join(
+            f"{trained.called} has {_shown(trained, 'pgd')} under PGD and {_shown(trained, 'clean')} without"
+            for trained in (plain, regular)
         )
         low, high = _above_a_tenth(plain)
         if low > 0:
-            yield f"{place}: FGSM AT did not overfit, which leaves nothing for JaFR to prevent: {told}."
+            yield f"{place}: FGSM AT did not overfit, which leaves nothing for JaFR to prevent: {evidence}."
         else:
             claim = "FGSM AT overfits catastrophically, FGSM AT + JaFR does not"
             yield trend(
-                claim, [(-high, -low), _above_a_tenth(regular)], f"{place}: {told}", section="4.2, tables 3 to 6",
+                claim, [(-high, -low), _above_a_tenth(regular)], f"{place}: {evidence}", section="4.2, tables 3 to 6",
                 reported="under PGD FGSM AT keeps 0 to 0.52 %, FGSM AT + JaFR 18.86 to 46.32 %",
             )  # fmt: skip
 
@@ -44,47 +44,49 @@ def resists(every: Sequence[Trained]) -> Iterator[str]:
     for place, plain, regular in _pairs(every, "autoattack"):
         attacks = [attack for attack in ("cw", "autoattack") if plain.counts(attack) and regular.counts(attack)]
         claim = "the gain in robustness that JaFR brings to FGSM training resists stronger attacks"
-        told = "; ".join(
+        evidence = "; ".join(
             f"{STRONGER[attack]}: {_shown(regular, attack)} with JaFR, {_shown(plain, attack)} without"
             for attack in attacks
         )
         yield trend(
-            claim, [_gain(regular, plain, attack) for attack in attacks], f"{place}, under {told}",
+            claim, [_gain(regular, plain, attack) for attack in attacks], f"{place}, under {evidence}",
             section="4.2, table 7", reported="the order of the networks is kept under CW and AutoAttack",
         )  # fmt: skip
 
 
 def _pairs(every: Sequence[Trained], attack: str) -> Iterator[tuple[str, Trained, Trained]]:
     """Yield FGSM AT and FGSM AT + JaFR of each dataset and model that have both under an attack, and where they are."""
-    for place in dict.fromkeys((one.names["dataset"], one.names["model"]) for one in every):
-        here = {one.row: one for one in every if (one.names["dataset"], one.names["model"]) == place}
+    for place in dict.fromkeys((trained.names["dataset"], trained.names["model"]) for trained in every):
+        here = {
+            trained.row: trained for trained in every if (trained.names["dataset"], trained.names["model"]) == place
+        }
         pair = [here[row] for row in (FGSM_AT, WITH_JAFR) if row in here and here[row].counts(attack)]
         if len(pair) == 2:
             yield ", ".join(place), pair[0], pair[1]
 
 
-def _gain(one: Trained, other: Trained, attack: str) -> Interval:
+def _gain(trained: Trained, other: Trained, attack: str) -> Interval:
     """Return the interval of the difference of two accuracies: Welch's over networks, of one of each Newcombe's."""
-    if len(one.counts(attack)) == len(other.counts(attack)) == 1:
-        return difference_bounds(one.counts(attack)[0], other.counts(attack)[0])
-    found = difference_interval(one.accuracies(attack), other.accuracies(attack))
-    return found.low, found.high
+    if len(trained.counts(attack)) == len(other.counts(attack)) == 1:
+        return difference_bounds(trained.counts(attack)[0], other.counts(attack)[0])
+    welch = difference_interval(trained.accuracies(attack), other.accuracies(attack))
+    return welch.low, welch.high
 
 
-def _above_a_tenth(one: Trained) -> Interval:
+def _above_a_tenth(trained: Trained) -> Interval:
     """Return the interval of the accuracy under PGD less a tenth of that without attack."""
-    clean, counts = one.accuracies("clean"), one.counts("pgd")
+    clean, counts = trained.accuracies("clean"), trained.counts("pgd")
     if len(counts) == 1:
         low, high = wilson(*counts[0])
         return low - clean[0] / 10, high - clean[0] / 10
-    found = mean_interval([right / n - whole / 10 for (right, n), whole in zip(counts, clean, strict=True)])
-    return found.low, found.high
+    interval = mean_interval([right / n - whole / 10 for (right, n), whole in zip(counts, clean, strict=True)])
+    return interval.low, interval.high
 
 
-def _shown(one: Trained, attack: str) -> str:
-    values = one.accuracies(attack)
-    found = mean_interval(values)
-    if found.n > 1:
-        return f"{100 * found.mean:.1f} ± {100 * found.sd:.1f} %"
-    low, high = wilson(*one.counts(attack)[0])
-    return f"{100 * found.mean:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
+def _shown(trained: Trained, attack: str) -> str:
+    values = trained.accuracies(attack)
+    interval = mean_interval(values)
+    if interval.n > 1:
+        return f"{100 * interval.mean:.1f} ± {100 * interval.sd:.1f} %"
+    low, high = wilson(*trained.counts(attack)[0])
+    return f"{100 * interval.mean:.1f} % ({100 * low:.1f}–{100 * high:.1f})"

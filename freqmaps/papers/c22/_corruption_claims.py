@@ -27,10 +27,10 @@ def claims(setting: Setting, wins: Mapping[str, int]) -> Iterator[str]:
         PGD AT (``adversarial``), ``of`` how many.
     """
     for first, second in _pair(setting, JAFR, STANDARD):
-        found = error_change(setting, first, second)
-        evidence = f"mCE changes by {shown(found, 1)} points"
+        estimate = error_change(setting, first, second)
+        evidence = f"mCE changes by {shown(estimate, 1)} points"
         yield trend(
-            "JaFR lowers the mCE of standard training", [(found.low, found.high)], evidence, region=_LOSES,
+            "JaFR lowers the mCE of standard training", [(estimate.low, estimate.high)], evidence, region=_LOSES,
             section="4.1, table 1", reported="mCE 95.84 with JaFR, 100 without (CIFAR-10)",
         )  # fmt: skip
         yield _wins(setting, first, second, wins["jafr"], wins["of"])
@@ -54,20 +54,20 @@ def thirds(setting: Setting) -> tuple[list[str], list[str]]:
     return (names[:size], names[-size:]) if size else ([], [])
 
 
-def shown(found: Estimate, scale: float = 100) -> str:
+def shown(estimate: Estimate, scale: float = 100) -> str:
     """Return a change with its interval, signed.
 
     >>> shown(Estimate(0.012, -0.001, 0.025))
     '+1.2 (−0.1 to +2.5)'
     """
-    value, low, high = (f"{scale * v:+.1f}".replace("-", "−") for v in (found.value, found.low, found.high))
+    value, low, high = (f"{scale * v:+.1f}".replace("-", "−") for v in (estimate.value, estimate.low, estimate.high))
     return f"{value} ({low} to {high})"
 
 
 def _pair(setting: Setting, first: str, second: str) -> Iterator[tuple[Trained, Trained]]:
-    one, other = setting.of(first), setting.of(second)
-    if one is not None and other is not None:
-        yield one, other
+    trained, other = setting.of(first), setting.of(second)
+    if trained is not None and other is not None:
+        yield trained, other
 
 
 def _tradeoff(setting: Setting, first: Trained, second: Trained, claim: str, sign: int) -> Iterator[str]:
@@ -87,18 +87,18 @@ def _tradeoff(setting: Setting, first: Trained, second: Trained, claim: str, sig
 def _wins(setting: Setting, first: Trained, second: Trained, least: int, of: int) -> Claim:
     """Say under how many corruptions one training is better: surely, at the estimates, and at most."""
     names = list(setting.low_bias)
-    found = [change(first, second, [name]) for name in names]
-    better, worse = sum(f.low > 0 for f in found), sum(f.high < 0 for f in found)
-    most = len(found) - worse if not any(isnan(f.low) for f in found) else len(found)
+    changes = [change(first, second, [name]) for name in names]
+    better, worse = sum(f.low > 0 for f in changes), sum(f.high < 0 for f in changes)
+    most = len(changes) - worse if not any(isnan(f.low) for f in changes) else len(changes)
     claim = f"{first.called} is better than {second.called} under {least} of {of} corruptions"
-    ahead = sum(f.value > 0 for f in found)
+    ahead = sum(f.value > 0 for f in changes)
     evidence = (
-        f"it is better under {ahead} of {len(found)}; the interval leaves out 0 under {better} of these, and under "
+        f"it is better under {ahead} of {len(changes)}; the interval leaves out 0 under {better} of these, and under "
         f"{worse} of those where it is worse"
     )
     return trend(
-        claim, [(better / len(found), most / len(found))], evidence, region=(least / of, 1.0),
-        section="4.1, table 1", reported=f"better under {least} of {of} corruptions", n=len(found),
+        claim, [(better / len(changes), most / len(changes))], evidence, region=(least / of, 1.0),
+        section="4.1, table 1", reported=f"better under {least} of {of} corruptions", n=len(changes),
     )  # fmt: skip
 
 

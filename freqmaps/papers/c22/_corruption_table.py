@@ -55,7 +55,9 @@ def table(item: str, inputs: Inputs, dataset: str) -> Table:
         There is no evaluation of corruptions.
     """
     every = settings(inputs, dataset)
-    beside_ours = {id(one): _beside(item, inputs, setting, one) for setting in every for one in setting.every}
+    beside_ours = {
+        id(trained): _beside(item, inputs, setting, trained) for setting in every for trained in setting.every
+    }
     frame = pd.DataFrame([row for setting in every for row in _rows(item, setting, beside_ours)])
     notes = [note for setting in every for note in _notes(item, every, setting, beside_ours)]
     return Table(frame, [*notes, f"Published values: {published(item)['source']}."], _columns(every, frame))
@@ -67,43 +69,43 @@ def _rows(item: str, setting: Setting, beside_ours: Mapping[int, Record]) -> Ite
         row: Record = {**setting.names, "corruption": name, "shown": "mCE" if name == _MCE else name.replace("_", " ")}
         row |= {"group": setting.groups.get(name, ""), "low_bias": setting.low_bias.get(name, nan)}
         row["published_low_bias"] = theirs.get(name, nan)
-        for one in setting.every:
-            row |= _cell(setting, one, name) | _published(item, one, name, beside_ours[id(one)])
+        for trained in setting.every:
+            row |= _cell(setting, trained, name) | _published(item, trained, name, beside_ours[id(trained)])
         yield row
 
 
-def _cell(setting: Setting, one: Trained, name: str) -> Record:
-    key, values = one.names["training"], _values(setting, one, name)
-    found = mean_interval(values)
-    bounds: Estimate | Any = found
+def _cell(setting: Setting, trained: Trained, name: str) -> Record:
+    key, values = trained.names["training"], _values(setting, trained, name)
+    interval = mean_interval(values)
+    bounds: Estimate | Any = interval
     if len(values) == 1 and name == _MCE:
-        own = error_interval(setting, one)
+        own = error_interval(setting, trained)
         bounds = Estimate(own.value / 100, own.low / 100, own.high / 100)
     elif len(values) == 1:
-        n = images(one)
-        bounds = Estimate(found.mean, *wilson(round(found.mean * n), n))
-    return {key: found.mean, f"{key}_sd": found.sd, f"{key}_low": bounds.low, f"{key}_high": bounds.high}
+        n = images(trained)
+        bounds = Estimate(interval.mean, *wilson(round(interval.mean * n), n))
+    return {key: interval.mean, f"{key}_sd": interval.sd, f"{key}_low": bounds.low, f"{key}_high": bounds.high}
 
 
-def _values(setting: Setting, one: Trained, name: str) -> list[float]:
+def _values(setting: Setting, trained: Trained, name: str) -> list[float]:
     if name == _MCE:
-        return [value / 100 for value in setting.corruption_errors(one)]
-    return accuracies(one, CLEAN if name == _CLEAN else name)
+        return [value / 100 for value in setting.corruption_errors(trained)]
+    return accuracies(trained, CLEAN if name == _CLEAN else name)
 
 
-def _beside(item: str, inputs: Inputs, setting: Setting, one: Trained) -> Record:
-    ours = {name: float(np.mean(_values(setting, one, name))) for name in (_CLEAN, _MCE, *setting.low_bias)}
-    differs = weight_differs(item, one)
-    return beside(item, inputs, one.names, ours | {"n": images(one)}, row=one.row, differs=differs)
+def _beside(item: str, inputs: Inputs, setting: Setting, trained: Trained) -> Record:
+    ours = {name: float(np.mean(_values(setting, trained, name))) for name in (_CLEAN, _MCE, *setting.low_bias)}
+    differs = weight_differs(item, trained)
+    return beside(item, inputs, trained.names, ours | {"n": images(trained)}, row=trained.row, differs=differs)
 
 
-def _published(item: str, one: Trained, name: str, found: Mapping[str, Any]) -> Record:
-    key = one.names["training"]
+def _published(item: str, trained: Trained, name: str, columns: Mapping[str, Any]) -> Record:
+    key = trained.names["training"]
     spread: Mapping[str, float] = next(
-        (row.get("sd", {}) for row in published(item)["rows"] if row["row"] == one.row), {}
+        (row.get("sd", {}) for row in published(item)["rows"] if row["row"] == trained.row), {}
     )
     return {
-        f"published_{key}": found.get(f"published_{name}", nan),
+        f"published_{key}": columns.get(f"published_{name}", nan),
         f"published_{key}_sd": spread.get(name, nan),
     }
 
@@ -111,7 +113,7 @@ def _published(item: str, one: Trained, name: str, found: Mapping[str, Any]) -> 
 def _notes(item: str, every: Sequence[Setting], setting: Setting, beside_ours: Mapping[int, Record]) -> Iterator[str]:
     start = f"{', '.join(setting.names.values())}: " if len(every) > 1 else ""
     entry = published(item)
-    n = min(images(one) for one in setting.every)
+    n = min(images(trained) for trained in setting.every)
     rows = setting.every[0].rows[0]
     constants = sorted({str(c) for c in rows["constants"] if c != CLEAN})
     severities = sorted({int(s) for s in rows["severity"] if s})
@@ -122,10 +124,10 @@ def _notes(item: str, every: Sequence[Setting], setting: Setting, beside_ours: M
     if not entry["rows"]:
         return
     scopes: dict[str, list[str]] = {}
-    for one in setting.every:
-        found = beside_ours[id(one)]
-        told = f", within tolerance: {found['within_tolerance']}" if found["scope"] == AS_PUBLISHED else ""
-        scopes.setdefault(f"{found['scope']}{told}", []).append(one.called)
+    for trained in setting.every:
+        columns = beside_ours[id(trained)]
+        within = f", within tolerance: {columns['within_tolerance']}" if columns["scope"] == AS_PUBLISHED else ""
+        scopes.setdefault(f"{columns['scope']}{within}", []).append(trained.called)
     yield from (f"{start}Scope of {', '.join(names)}: {scope}." for scope, names in scopes.items())
 
 
@@ -133,7 +135,7 @@ def _columns(every: Sequence[Setting], frame: pd.DataFrame) -> list[Column]:
     shown = [Column(name, name.capitalize()) for name in _PLACE if frame[name].nunique() > 1]
     shown += [Column("shown", "Corruption"), Column("low_bias", "ours", "log B_low", ".2f")]
     shown.append(Column("published_low_bias", "paper", "log B_low", ".2f", published=True))
-    trainings = {one.names["training"]: one.called for setting in every for one in setting.every}
+    trainings = {trained.names["training"]: trained.called for setting in every for trained in setting.every}
     for key, called in trainings.items():
         shown.append(Column(key, "ours", called, ".2f", error=f"{key}_sd", scale=100))
         if frame[f"{key}_sd"].isna().all():

@@ -53,15 +53,17 @@ class Setting:
 
     def of(self, row: str) -> Trained | None:
         """Return the training of the paper's name, the first if there are several; None if there is none."""
-        return next((one for one in self.every if one.row == row), None)
+        return next((trained for trained in self.every if trained.row == row), None)
 
     @cached_property
     def low_bias(self) -> dict[str, float]:
         """By corruption, log B_low, the mean over severities, descending; NaN where the clean images are not known."""
         spectra = Inputs([self.every[0].results[0]]).arrays()["difference_spectrum"]
         means = log_low_bias(first_quadrant(spectra.values)).mean(axis=1)
-        found = {str(name): float(value) for name, value in zip(spectra["corruption"].values, means, strict=True)}
-        return dict(sorted(found.items(), key=lambda entry: (isnan(entry[1]), -entry[1])))
+        by_corruption = {
+            str(name): float(value) for name, value in zip(spectra["corruption"].values, means, strict=True)
+        }
+        return dict(sorted(by_corruption.items(), key=lambda entry: (isnan(entry[1]), -entry[1])))
 
     @cached_property
     def groups(self) -> dict[str, str]:
@@ -69,9 +71,9 @@ class Setting:
         rows = self.every[0].rows[0]
         return {str(k): str(v) for k, v in rows.groupby("corruption")["group"].first().items() if k != CLEAN}
 
-    def errors(self, one: Trained) -> list[Errors]:
+    def errors(self, trained: Trained) -> list[Errors]:
         """Return of each network of a training the error rates by corruption, one per severity."""
-        return [{name: (1 - under(rows, name)["value"]).tolist() for name in self.low_bias} for rows in one.rows]
+        return [{name: (1 - under(rows, name)["value"]).tolist() for name in self.low_bias} for rows in trained.rows]
 
     @cached_property
     def reference(self) -> Errors | None:
@@ -79,14 +81,14 @@ class Setting:
         standard = self.of(STANDARD)
         if standard is None:
             return None
-        found = self.errors(standard)
-        return {name: np.mean([one[name] for one in found], axis=0).tolist() for name in found[0]}
+        errors = self.errors(standard)
+        return {name: np.mean([of_network[name] for of_network in errors], axis=0).tolist() for name in errors[0]}
 
-    def corruption_errors(self, one: Trained) -> list[float]:
+    def corruption_errors(self, trained: Trained) -> list[float]:
         """Return mCE of each network of a training relative to standard training, in percent; NaN without that."""
         if self.reference is None:
-            return [nan] * len(one.rows)
-        return [mean_corruption_error(errors, self.reference) for errors in self.errors(one)]
+            return [nan] * len(trained.rows)
+        return [mean_corruption_error(errors, self.reference) for errors in self.errors(trained)]
 
 
 def settings(inputs: Inputs, dataset: str = "") -> list[Setting]:
@@ -104,10 +106,10 @@ def settings(inputs: Inputs, dataset: str = "") -> list[Setting]:
     FreqmapsError
         There is none.
     """
-    found: dict[tuple[str, ...], list[Trained]] = {}
-    for one in evaluated(inputs, dataset, KIND):
-        found.setdefault(tuple(one.names[name] for name in NAMES), []).append(one)
-    return [Setting(every) for every in found.values()]
+    groups: dict[tuple[str, ...], list[Trained]] = {}
+    for trained in evaluated(inputs, dataset, KIND):
+        groups.setdefault(tuple(trained.names[name] for name in NAMES), []).append(trained)
+    return [Setting(every) for every in groups.values()]
 
 
 def under(rows: pd.DataFrame, corruption: str) -> pd.DataFrame:
@@ -115,14 +117,14 @@ def under(rows: pd.DataFrame, corruption: str) -> pd.DataFrame:
     return rows[rows["corruption"] == corruption].sort_values("severity")
 
 
-def accuracies(one: Trained, corruption: str) -> list[float]:
+def accuracies(trained: Trained, corruption: str) -> list[float]:
     """Return of each network the accuracy under a corruption, the mean over severities."""
-    return [float(under(rows, corruption)["value"].mean()) for rows in one.rows]
+    return [float(under(rows, corruption)["value"].mean()) for rows in trained.rows]
 
 
-def images(one: Trained) -> int:
+def images(trained: Trained) -> int:
     """Return how many images a network saw under each corruption and severity, the smallest number."""
-    return min(int(rows["n"].min()) for rows in one.rows)
+    return min(int(rows["n"].min()) for rows in trained.rows)
 
 
 def change(first: Trained, second: Trained, corruptions: Sequence[str]) -> Estimate:
@@ -131,18 +133,21 @@ def change(first: Trained, second: Trained, corruptions: Sequence[str]) -> Estim
     Of one network each the interval is paired over images; where accuracies by image are missing it is Newcombe's with
     as many trials as images, which is too wide: a mean over severities and corruptions varies less than one trial.
     """
-    own, other = (np.mean([accuracies(one, name) for name in corruptions], axis=0) for one in (first, second))
+    own, other = (np.mean([accuracies(trained, name) for name in corruptions], axis=0) for trained in (first, second))
     if len(own) > 1 or len(other) > 1:
-        found = difference_interval(own.tolist(), other.tolist())
-        return Estimate(found.mean, found.low, found.high)
-    by_image = [_by_image(one) for one in (first, second)]
-    if any(one.empty for one in by_image):
-        counts = [(round(float(value[0]) * images(one)), images(one)) for value, one in ((own, first), (other, second))]
+        welch = difference_interval(own.tolist(), other.tolist())
+        return Estimate(welch.mean, welch.low, welch.high)
+    by_image = [_by_image(trained) for trained in (first, second)]
+    if any(table.empty for table in by_image):
+        counts = [
+            (round(float(value[0]) * images(trained)), images(trained))
+            for value, trained in ((own, first), (other, second))
+        ]
         return Estimate(float(own[0] - other[0]), *difference_bounds(counts[0], counts[1]))
     names = list(corruptions)
-    one, two = (values[names].mean(axis=1) for values in by_image)
-    both = one.index.intersection(two.index)
-    paired = paired_difference(one[both].to_numpy(), two[both].to_numpy())
+    mine, theirs = (values[names].mean(axis=1) for values in by_image)
+    both = mine.index.intersection(theirs.index)
+    paired = paired_difference(mine[both].to_numpy(), theirs[both].to_numpy())
     return Estimate(float(own[0] - other[0]), nan, nan) if paired is None else paired
 
 
@@ -154,25 +159,25 @@ def error_change(setting: Setting, first: Trained, second: Trained) -> Estimate:
     """
     own, other = setting.corruption_errors(first), setting.corruption_errors(second)
     if len(own) > 1 or len(other) > 1:
-        found = difference_interval(own, other)
-        return Estimate(found.mean, found.low, found.high)
+        welch = difference_interval(own, other)
+        return Estimate(welch.mean, welch.low, welch.high)
     reference = setting.of(STANDARD)
     trained = [first, second, *([reference] if reference else [])]
     return Estimate(own[0] - other[0], *_error_bounds(trained, list(setting.low_bias)))
 
 
-def error_interval(setting: Setting, one: Trained) -> Estimate:
+def error_interval(setting: Setting, trained: Trained) -> Estimate:
     """Return mCE of a training with one network, in percent, with its bootstrap interval over images."""
     reference = setting.of(STANDARD)
-    if reference is None or one is reference or len(one.rows) > 1:
-        return Estimate(float(np.mean(setting.corruption_errors(one))), nan, nan)
-    found = error_change(setting, one, reference)
-    return Estimate(100 + found.value, 100 + found.low, 100 + found.high)
+    if reference is None or trained is reference or len(trained.rows) > 1:
+        return Estimate(float(np.mean(setting.corruption_errors(trained))), nan, nan)
+    difference = error_change(setting, trained, reference)
+    return Estimate(100 + difference.value, 100 + difference.low, 100 + difference.high)
 
 
 def _error_bounds(trained: Sequence[Trained], corruptions: Sequence[str]) -> tuple[float, float]:
     """Return the bounds of the first mCE less the second, relative to the third; NaN without accuracies by image."""
-    tables = [_by_image(one) for one in trained]
+    tables = [_by_image(network) for network in trained]
     if len(trained) < 3 or len(trained[2].rows) > 1 or any(table.empty for table in tables):
         return nan, nan
     ids = tables[0].index.intersection(tables[1].index).intersection(tables[2].index)
@@ -185,15 +190,15 @@ def _error_bounds(trained: Sequence[Trained], corruptions: Sequence[str]) -> tup
     return percentiles(draws)
 
 
-def _by_image(one: Trained) -> pd.DataFrame:
+def _by_image(trained: Trained) -> pd.DataFrame:
     """Return of the one network of a training the share of severities at which an image is right, by corruption."""
-    path = one.results[0].folder / "samples.csv"
+    path = trained.results[0].folder / "samples.csv"
     if not path.is_file() or not path.stat().st_size:
         return pd.DataFrame()
-    rows, severities = one.rows[0], _severities(one.rows[0])
+    rows, severities = trained.rows[0], _severities(trained.rows[0])
     names = [name for name in dict.fromkeys(rows["corruption"]) if name != CLEAN]
-    found = Inputs([one.results[0]]).evaluations(KIND, "samples.csv").set_index("sample")
-    return found[names] / pd.Series(severities)[names]
+    table = Inputs([trained.results[0]]).evaluations(KIND, "samples.csv").set_index("sample")
+    return table[names] / pd.Series(severities)[names]
 
 
 def _severities(rows: pd.DataFrame) -> Mapping[str, int]:

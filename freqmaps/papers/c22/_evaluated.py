@@ -52,8 +52,8 @@ class Trained:
 
     def counts(self, attack: str) -> list[tuple[int, int]]:
         """Return how many images are right under an attack, and of how many, network by network."""
-        found = [rows[(rows["attack"] == attack) & (rows["measure"] == "accuracy")] for rows in self.rows]
-        return [(round(r["value"] * r["n"]), int(r["n"])) for f in found for r in f.to_dict("records") if r["n"]]
+        tables = [rows[(rows["attack"] == attack) & (rows["measure"] == "accuracy")] for rows in self.rows]
+        return [(round(r["value"] * r["n"]), int(r["n"])) for f in tables for r in f.to_dict("records") if r["n"]]
 
     def accuracies(self, attack: str) -> list[float]:
         """Return the accuracy under an attack of each network."""
@@ -61,8 +61,8 @@ class Trained:
 
     def failed(self) -> list[str]:
         """Return the checks for masked gradients that are failed by any of the networks."""
-        found = [rows.loc[(rows["measure"] == "check") & (rows["value"] < 1), "attack"] for rows in self.rows]
-        return list(dict.fromkeys(str(name) for names in found for name in names))
+        failures = [rows.loc[(rows["measure"] == "check") & (rows["value"] < 1), "attack"] for rows in self.rows]
+        return list(dict.fromkeys(str(name) for names in failures for name in names))
 
 
 def evaluated(inputs: Inputs, dataset: str = "", kind: str = KIND) -> list[Trained]:
@@ -91,20 +91,22 @@ def evaluated(inputs: Inputs, dataset: str = "", kind: str = KIND) -> list[Train
         raise FreqmapsError(f"there is no evaluation of kind {kind}; add one to a run")
     regularisers = {names: _regularisers(inputs, results[0]) for names, results in groups.items()}
     rows = {names: _row(inputs, results[0], regularisers[names]) for names, results in groups.items()}
-    found = []
+    networks = []
     for names, results in groups.items():
         beside = [row for other, row in rows.items() if _apart(other) == _apart(names)]
         evaluations = [Inputs([r]).evaluations(kind) for r in results]
         called = _called(rows[names], names[2], beside)
-        found.append(Trained(rows[names], called, regularisers[names], results, evaluations))
+        networks.append(Trained(rows[names], called, regularisers[names], results, evaluations))
     order = [*ORDER, ""]
-    return sorted(found, key=lambda one: (one.names["dataset"], one.names["model"], order.index(one.row)))
+    return sorted(
+        networks, key=lambda network: (network.names["dataset"], network.names["model"], order.index(network.row))
+    )
 
 
 def _regularisers(inputs: Inputs, result: Result) -> list[tuple[str, dict[str, Any]]]:
     trained = inputs.related("training", result.names)
     spec = trained[0].manifest["spec"]["parameters"] if trained else {}
-    return [(one["kind"], dict(one["parameters"])) for one in spec.get("regularisers", [])]
+    return [(term["kind"], dict(term["parameters"])) for term in spec.get("regularisers", [])]
 
 
 def _row(inputs: Inputs, result: Result, regularisers: Sequence[tuple[str, Mapping[str, Any]]]) -> str:

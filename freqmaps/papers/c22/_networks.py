@@ -54,7 +54,7 @@ class Case:
     def regularisers(self) -> list[tuple[str, dict[str, Any]]]:
         """Kinds and parameters, as the training's spec has them."""
         spec = {} if self.training is None else self.training.manifest.get("spec", {}).get("parameters", {})
-        return [(one["kind"], dict(one["parameters"])) for one in spec.get("regularisers", [])]
+        return [(term["kind"], dict(term["parameters"])) for term in spec.get("regularisers", [])]
 
     @property
     def paper(self) -> str:
@@ -97,7 +97,7 @@ def named(regime: tuple[str, Mapping[str, Any]], regularisers: Sequence[tuple[st
     kind, parameters = regime
     attacks = {"fgsm": FGSM_AT, "adversarial": FGSM_AT if parameters.get("steps") == 1 else PGD_AT, "standard": ""}
     base = attacks.get(kind, kind)
-    terms = [_term(name, given) for name, given in regularisers]
+    terms = [_term(name, options) for name, options in regularisers]
     return " + ".join([base, *terms] if base else terms) or STANDARD
 
 
@@ -115,17 +115,19 @@ def cases(inputs: Inputs) -> list[Case]:
     FreqmapsError
         There is none.
     """
-    found = []
+    networks = []
     for result in inputs.select("evaluation"):
         if (result.component("evaluation") or ("",))[0] == KIND:
             trained = inputs.related("training", {name: result.names[name] for name in PLACE})
             case = Case(result, trained[0] if trained else None)
             if case.rows["step"].isna().all():
-                found.append(case)
-    if not found:
+                networks.append(case)
+    if not networks:
         raise FreqmapsError(f"there is no evaluation of kind {KIND} of a finished network; add one to a run")
     rank = {name: number for number, name in enumerate(ORDER)}
-    return sorted(found, key=lambda case: (case.group[:2], rank.get(case.paper, len(ORDER)), case.group, _seed(case)))
+    return sorted(
+        networks, key=lambda case: (case.group[:2], rank.get(case.paper, len(ORDER)), case.group, _seed(case))
+    )
 
 
 def grouped(every: Sequence[Case]) -> list[list[Case]]:
@@ -136,12 +138,12 @@ def grouped(every: Sequence[Case]) -> list[list[Case]]:
     return list(groups.values())
 
 
-def label(every: Sequence[Case], one: Case) -> str:
+def label(every: Sequence[Case], network: Case) -> str:
     """Return what to call a training among others: the paper's name; the config's where several have it, or none."""
-    own = one.names["training"]
-    alike = {case.names["training"] for case in every if case.paper == one.paper}
-    text = own if not one.paper else one.paper if len(alike) == 1 else f"{one.paper} ({own})"
-    more = [one.names[k] for k in ("dataset", "model") if len({case.names[k] for case in every}) > 1]
+    own = network.names["training"]
+    alike = {case.names["training"] for case in every if case.paper == network.paper}
+    text = own if not network.paper else network.paper if len(alike) == 1 else f"{network.paper} ({own})"
+    more = [network.names[k] for k in ("dataset", "model") if len({case.names[k] for case in every}) > 1]
     return ", ".join([text, *more])
 
 

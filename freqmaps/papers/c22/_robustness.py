@@ -57,8 +57,8 @@ def table(
         for masked gradients that are not passed; the published columns, ``within_tolerance`` and ``scope``.
     """
     every = evaluated(inputs, dataset)
-    shown = {attack: text for attack, text in attacks.items() if any(one.counts(attack) for one in every)}
-    records = [_record(item, inputs, one, shown) for one in every]
+    shown = {attack: text for attack, text in attacks.items() if any(trained.counts(attack) for trained in every)}
+    records = [_record(item, inputs, trained, shown) for trained in every]
     if cost:
         _add_cost(item, inputs, every, records)
     frame = pd.DataFrame(records)
@@ -66,47 +66,47 @@ def table(
     return Table(frame, notes, _columns(frame, shown, cost))
 
 
-def _record(item: str, inputs: Inputs, one: Trained, attacks: Mapping[str, str]) -> Record:
-    record: Record = {**one.names, "called": one.called, "networks": len(one.results)}
+def _record(item: str, inputs: Inputs, trained: Trained, attacks: Mapping[str, str]) -> Record:
+    record: Record = {**trained.names, "called": trained.called, "networks": len(trained.results)}
     for attack in attacks:
-        counts = one.counts(attack)
-        found = mean_interval([right / n for right, n in counts])
-        low, high = wilson(*counts[0]) if len(counts) == 1 else (found.low, found.high)
-        record |= {attack: found.mean, f"{attack}_sd": found.sd, f"{attack}_low": low, f"{attack}_high": high}
-    record["n"] = min((n for _, n in one.counts("clean")), default=0)
-    record["failed"] = ", ".join(one.failed())
-    differs = weight_differs(item, one)
-    return record | beside(item, inputs, one.names, record, row=one.row, differs=differs)
+        counts = trained.counts(attack)
+        interval = mean_interval([right / n for right, n in counts])
+        low, high = wilson(*counts[0]) if len(counts) == 1 else (interval.low, interval.high)
+        record |= {attack: interval.mean, f"{attack}_sd": interval.sd, f"{attack}_low": low, f"{attack}_high": high}
+    record["n"] = min((n for _, n in trained.counts("clean")), default=0)
+    record["failed"] = ", ".join(trained.failed())
+    differs = weight_differs(item, trained)
+    return record | beside(item, inputs, trained.names, record, row=trained.row, differs=differs)
 
 
-def weight_differs(item: str, one: Trained) -> list[str]:
+def weight_differs(item: str, trained: Trained) -> list[str]:
     """Say if the regulariser's weight is not the paper's."""
-    theirs = [row["weight"] for row in published(item)["rows"] if row["row"] == one.row and "weight" in row]
+    theirs = [row["weight"] for row in published(item)["rows"] if row["row"] == trained.row and "weight" in row]
     if not theirs:
         return []
-    own = one.regularisers[0][1]["weight"]
+    own = trained.regularisers[0][1]["weight"]
     return [] if same(own, theirs[0]) else [f"regulariser's weight {own:g} (published: {theirs[0]:g})"]
 
 
 def _add_cost(item: str, inputs: Inputs, every: Sequence[Trained], records: Sequence[Record]) -> None:
     """Add seconds per training step, and ratios to standard training of the same model and data."""
-    seconds, theirs = [_seconds(inputs, one) for one in every], published(item)["seconds"]
-    for one, record, own in zip(every, records, seconds, strict=True):
+    seconds, theirs = [_seconds(inputs, trained) for trained in every], published(item)["seconds"]
+    for trained, record, own in zip(every, records, seconds, strict=True):
         natural = [
             s
             for other, s in zip(every, seconds, strict=True)
-            if other.row == STANDARD and all(other.names[k] == one.names[k] for k in ("dataset", "model"))
+            if other.row == STANDARD and all(other.names[k] == trained.names[k] for k in ("dataset", "model"))
         ]
         ratio = own / natural[0] if natural and natural[0] else nan
-        record |= {"seconds": own, "ratio": ratio, "published_seconds": theirs.get(one.row, nan)}
-        record["published_ratio"] = theirs.get(one.row, nan) / theirs[STANDARD]
+        record |= {"seconds": own, "ratio": ratio, "published_seconds": theirs.get(trained.row, nan)}
+        record["published_ratio"] = theirs.get(trained.row, nan) / theirs[STANDARD]
 
 
-def _seconds(inputs: Inputs, one: Trained) -> float:
+def _seconds(inputs: Inputs, networks: Trained) -> float:
     """Return the seconds of a training step: the median over epochs, the mean over networks."""
     histories = [
         trained.folder / "history.csv"
-        for result in one.results
+        for result in networks.results
         for trained in inputs.related("training", result.names)[:1]
     ]
     tables = [pd.read_csv(path) for path in histories if path.is_file() and path.stat().st_size]
@@ -116,14 +116,14 @@ def _seconds(inputs: Inputs, one: Trained) -> float:
 
 def _about(every: Sequence[Trained], attacks: Mapping[str, str]) -> Iterator[str]:
     """Say how the networks were attacked, what was left out, and whether checks fail."""
-    budgets = list(dict.fromkeys(_budget(one.parameters) for one in every))
+    budgets = list(dict.fromkeys(_budget(trained.parameters) for trained in every))
     yield f"Attacks: {'; '.join(budgets)}. An image is right only if it is so at every point of every start."
-    failed = [f"{one.called} ({', '.join(one.failed())})" for one in every if one.failed()]
+    failed = [f"{trained.called} ({', '.join(trained.failed())})" for trained in every if trained.failed()]
     if failed:
         yield f"Checks for masked gradients fail, so that accuracies under attack are too high: {'; '.join(failed)}."
-    elif any((rows["measure"] == "check").any() for one in every for rows in one.rows):
+    elif any((rows["measure"] == "check").any() for trained in every for rows in trained.rows):
         yield "All checks for masked gradients pass."
-    left_out = [rows.loc[rows["attack"].isin(attacks), "reason"].dropna() for one in every for rows in one.rows]
+    left_out = [rows.loc[rows["attack"].isin(attacks), "reason"].dropna() for trained in every for rows in trained.rows]
     for reason in dict.fromkeys(str(r) for reasons in left_out for r in reasons if str(r)):
         yield f"AutoAttack {reason}."
 

@@ -52,10 +52,15 @@ def build(inputs: Inputs, *, method: Literal["fgm", "pgd"] = "pgd", norm: Litera
         rows = [every[0].values("lfc_ratio"), *(case.values("lfc_ratio", method, norm) for case in every)]
         names = ["images", *(plain(label(every, case)) for case in every)]
         for place, (row, colour) in enumerate(zip(rows, [INK, *_colours(every)], strict=True)):
-            one = row.to_dict("records")[0]
-            axes.plot([place, place], [one["value"] - one["sd"], one["value"] + one["sd"]], color=colour, linewidth=0.8)
-            axes.plot([place, place], [one["low"], one["high"]], color=colour, linewidth=3)
-            axes.plot(place, one["value"], "o", color=colour, markersize=3.5)
+            lfc = row.to_dict("records")[0]
+            axes.plot(
+                [place, place],
+                [lfc["value"] - lfc["sd"], lfc["value"] + lfc["sd"]],
+                color=colour,
+                linewidth=0.8,
+            )
+            axes.plot([place, place], [lfc["low"], lfc["high"]], color=colour, linewidth=3)
+            axes.plot(place, lfc["value"], "o", color=colour, markersize=3.5)
         axes.axhline(float(every[0].rows["area"].iloc[0]), color=MUTED, linewidth=0.8, linestyle=":")
         axes.set_xticks(range(len(names)), names)
         axes.set_xlim(-0.5, len(names) - 0.5)
@@ -77,9 +82,9 @@ def _notes(every: Sequence[Case], method: str, norm: str) -> list[str]:
         notes.append(f"{label(every, case)}: {shown(estimate(row))}, {int(row['n'])} images{dropped}.")
     natural = [case for case in every if case.regime == "standard"]
     trained = [case for case in every if case.regime == "adversarial"]
-    for one in natural:
+    for standard in natural:
         for other in trained:
-            notes.append(_trend(one, other, method, norm, f"{label(every, one)} and {label(every, other)}"))
+            notes.append(_trend(standard, other, method, norm, f"{label(every, standard)} and {label(every, other)}"))
     if not natural or not trained:
         notes.append("The published trend needs a naturally and an adversarially trained network: cannot be told here.")
     return notes

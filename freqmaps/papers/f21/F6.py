@@ -61,9 +61,9 @@ def build(inputs: Inputs) -> Figure:
     with rc_context(STYLE):
         figure = new_figure(0.8 + 2.7 * columns, 0.6 + 2.3 * rows)
         panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
-        for axes, one in zip(panels.flat, every, strict=False):
-            _panel(axes, inputs, one)
-            axes.set_title(plain(label(every, one)))
+        for axes, network in zip(panels.flat, every, strict=False):
+            _panel(axes, inputs, network)
+            axes.set_title(plain(label(every, network)))
         for axes in panels.flat[len(every) :]:
             axes.set_visible(False)
         for axes in panels[:, 0]:
@@ -76,17 +76,17 @@ def build(inputs: Inputs) -> Figure:
     return Figure(figure, _notes(every), alt)
 
 
-def _panel(axes: Axes, inputs: Inputs, one: Filtered) -> None:
-    known = sorted(set(one.rows["cutoff"]) - {NO_FILTER}) or [0.0]
+def _panel(axes: Axes, inputs: Inputs, network: Filtered) -> None:
+    known = sorted(set(network.rows["cutoff"]) - {NO_FILTER}) or [0.0]
     # Where the points without a filter stand: right of the largest cut-off.
     edge = known[-1] + max(0.12 * (known[-1] - known[0]), 0.5)
-    _curve(axes, one.curve(CLEAN), INK, "no attack", edge)
-    for number, attack in enumerate(one.attacks):
-        text = f"{plain(attack_label(inputs, one, attack))}, filter not known"
-        _curve(axes, one.curve(attack), _COLOURS[number % len(_COLOURS)], text, edge)
-    if len(one.curve(WORST, "aware")):
-        text = f"strongest of several attacks ({budget(one.parameters)}), filter known"
-        _points(axes, one.curve(WORST, "aware"), VERMILION, text, edge, aside=0.02 * (edge - known[0]))
+    _curve(axes, network.curve(CLEAN), INK, "no attack", edge)
+    for number, attack in enumerate(network.attacks):
+        text = f"{plain(attack_label(inputs, network, attack))}, filter not known"
+        _curve(axes, network.curve(attack), _COLOURS[number % len(_COLOURS)], text, edge)
+    if len(network.curve(WORST, "aware")):
+        text = f"strongest of several attacks ({budget(network.parameters)}), filter known"
+        _points(axes, network.curve(WORST, "aware"), VERMILION, text, edge, aside=0.02 * (edge - known[0]))
     ticks = known if len(known) <= 12 else [c for c in known if c % 4 == 0]
     axes.set_xticks([*ticks, edge], [*map(cut, ticks), "no filter"])
     axes.set_ylim(0, 103)
@@ -119,12 +119,12 @@ def _points(axes: Axes, rows: pd.DataFrame, colour: str, text: str | None, edge:
 
 def _notes(every: Sequence[Filtered]) -> list[str]:
     notes = []
-    for one in every:
-        start = f"{label(every, one)}: " if len(every) > 1 else ""
-        clean, known = one.curve(CLEAN), one.curve(WORST, "aware")
-        texts = [f"{int(clean['n'].iloc[0])} images, a {SHAPES[str(one.parameters['shape'])]}"]
+    for network in every:
+        start = f"{label(every, network)}: " if len(every) > 1 else ""
+        clean, known = network.curve(CLEAN), network.curve(WORST, "aware")
+        texts = [f"{int(clean['n'].iloc[0])} images, a {SHAPES[str(network.parameters['shape'])]}"]
         if len(known):
             texts.append(f"attacks that know the filter on the first {int(known['n'].iloc[0])}")
         notes.append(f"{start}{', '.join(texts)}.")
-        notes += [start + sentence for sentence in nothing_cut(one)]
+        notes += [start + sentence for sentence in nothing_cut(network)]
     return notes

@@ -69,14 +69,14 @@ def build(inputs: Inputs) -> Table:
         None of them was given an attack.
     """
     every = evaluations(inputs)
-    records = [r for one in every for attack in one.attacks for r in _records(inputs, every, one, attack)]
+    records = [r for network in every for attack in network.attacks for r in _records(inputs, every, network, attack)]
     if not records:
         raise NothingToShow("the evaluations through a low-pass filter were given no attack")
     frame = pd.DataFrame(records)
-    notes = [note for one in every for note in _notes(inputs, every, one)]
-    for one in every:
-        if one.regime == "standard":
-            notes += _trained(inputs, every, one)
+    notes = [note for network in every for note in _notes(inputs, every, network)]
+    for network in every:
+        if network.regime == "standard":
+            notes += _trained(inputs, every, network)
     notes.append(f"Published values: {published(_ITEM)['source']}.")
     beside_paper = frame[["published_clean", "published_attacked"]].notna().any(axis=1)
     for scope in dict.fromkeys(frame.loc[beside_paper, "scope"]):
@@ -84,17 +84,21 @@ def build(inputs: Inputs) -> Table:
     return Table(frame, notes, _columns(frame))
 
 
-def _records(inputs: Inputs, every: Sequence[Filtered], one: Filtered, attack: str) -> Iterator[Record]:
-    best, known = one.best(attack), set(one.curve(WORST, "aware")["cutoff"])
+def _records(inputs: Inputs, every: Sequence[Filtered], network: Filtered, attack: str) -> Iterator[Record]:
+    best, known = network.best(attack), set(network.curve(WORST, "aware")["cutoff"])
     for cutoff in sorted({NO_FILTER, *known, *([] if best is None else [best])}, key=lambda c: (c != NO_FILTER, c)):
-        clean, attacked = one.at(cutoff, CLEAN), one.at(cutoff, attack)
+        clean, attacked = network.at(cutoff, CLEAN), network.at(cutoff, attack)
         name = "none" if cutoff == NO_FILTER else "best" if cutoff == best else "other"
-        record: Record = {**one.names, "network": label(every, one), "attack": attack}
-        record |= {"attack_label": attack_label(inputs, one, attack), "against": attacked["against"], "filter": name}
+        record: Record = {**network.names, "network": label(every, network), "attack": attack}
+        record |= {
+            "attack_label": attack_label(inputs, network, attack),
+            "against": attacked["against"],
+            "filter": name,
+        }
         record |= {"cutoff": cutoff, "cutoff_shown": cut(cutoff) + (" (best)" if name == "best" else "")}
-        worst = one.at(cutoff, WORST, "aware") if cutoff in known else None
+        worst = network.at(cutoff, WORST, "aware") if cutoff in known else None
         record |= _cell("clean", clean) | _cell("attacked", attacked) | _cell("aware", worst)
-        yield record | _beside(inputs, one, attack, record)
+        yield record | _beside(inputs, network, attack, record)
 
 
 def _cell(name: str, row: Row | None) -> Record:
@@ -104,43 +108,47 @@ def _cell(name: str, row: Row | None) -> Record:
     return {name: row["value"], **values, f"{name}_shown": f"{100 * row['value']:.1f} ({interval(row)})"}
 
 
-def _beside(inputs: Inputs, one: Filtered, attack: str, record: Record) -> Record:
+def _beside(inputs: Inputs, network: Filtered, attack: str, record: Record) -> Record:
     """Put the paper's values beside the network's own PGD: of several that with the paper's budget, if there is one."""
-    names = {**one.names, "training": record["against"], "attack": attack}
+    names = {**network.names, "training": record["against"], "attack": attack}
     paper = published(_ITEM)["rows"][0]["match"]
-    alike = [a for a in one.attacks if (attack_of(inputs, {**names, "attack": a}) or ("",))[0] == paper["kind"]]
+    alike = [a for a in network.attacks if (attack_of(inputs, {**names, "attack": a}) or ("",))[0] == paper["kind"]]
     exact = [a for a in alike if _same(attack_of(inputs, {**names, "attack": a}), paper["parameters"])]
-    own = record["against"] == one.names["training"] and attack in (exact or alike)
-    row = f"{one.regime}, {record['filter']}" if own else ""
+    own = record["against"] == network.names["training"] and attack in (exact or alike)
+    row = f"{network.regime}, {record['filter']}" if own else ""
     ours = {key: float(record[key]) for key in ("clean", "attacked", "cutoff")} | {"n": float(record["clean_n"])}
     return beside(_ITEM, inputs, names, ours, row=row)
 
 
-def _same(found: tuple[str, dict[str, Any]] | None, wanted: dict[str, Any]) -> bool:
-    return found is not None and all(same(found[1].get(key), value) for key, value in wanted.items())
+def _same(component: tuple[str, dict[str, Any]] | None, wanted: dict[str, Any]) -> bool:
+    return component is not None and all(same(component[1].get(key), value) for key, value in wanted.items())
 
 
-def _notes(inputs: Inputs, every: Sequence[Filtered], one: Filtered) -> list[str]:
-    place = label(every, one) if len(every) > 1 else ""
-    labels = {attack: attack_label(inputs, one, attack) for attack in one.attacks}
-    told = [*nothing_cut(one), *(unaware(one, attack, called) for attack, called in labels.items())]
+def _notes(inputs: Inputs, every: Sequence[Filtered], network: Filtered) -> list[str]:
+    place = label(every, network) if len(every) > 1 else ""
+    labels = {attack: attack_label(inputs, network, attack) for attack in network.attacks}
+    sentences = [*nothing_cut(network), *(unaware(network, attack, called) for attack, called in labels.items())]
     # What is left is held against what the filter brings under attacks with the budget of those who know it.
-    alike = {attack: called for attack, called in labels.items() if f"({budget(one.parameters)})" in called}
-    told += [sentence for attack, called in (alike or labels).items() for sentence in aware(one, attack, called)]
-    if one.curve(WORST, "aware").empty:
-        told.append("No attacker knew the filter: what is left of it takes cut-offs in the evaluation's 'adaptive'.")
-    return placed(place, told)
+    alike = {attack: called for attack, called in labels.items() if f"({budget(network.parameters)})" in called}
+    sentences += [
+        sentence for attack, called in (alike or labels).items() for sentence in aware(network, attack, called)
+    ]
+    if network.curve(WORST, "aware").empty:
+        sentences.append(
+            "No attacker knew the filter: what is left of it takes cut-offs in the evaluation's 'adaptive'."
+        )
+    return placed(place, sentences)
 
 
-def _trained(inputs: Inputs, every: Sequence[Filtered], one: Filtered) -> list[str]:
+def _trained(inputs: Inputs, every: Sequence[Filtered], network: Filtered) -> list[str]:
     """Compare a naturally trained network behind its best filter with each adversarially trained one of its kind."""
-    told = []
+    sentences = []
     alike = [k for k in NAMES if k != "training"]
     for other in every:
-        if other.regime == "adversarial" and all(one.names[k] == other.names[k] for k in alike):
-            compared = [against_training(one, other, attack) for attack in one.attacks]
-            told += placed(f"{label(every, one)} and {label(every, other)}", filter(None, compared))
-    return told
+        if other.regime == "adversarial" and all(network.names[k] == other.names[k] for k in alike):
+            compared = [against_training(network, other, attack) for attack in network.attacks]
+            sentences += placed(f"{label(every, network)} and {label(every, other)}", filter(None, compared))
+    return sentences
 
 
 def _columns(frame: pd.DataFrame) -> list[Column]:

@@ -106,10 +106,10 @@ def _row(place: Any, group: pd.DataFrame, share: float, slack: float) -> Row:
     row = {"simulation": row["simulation"], "theorem": str(row["theorem"]), "claim": row.pop("measure")} | row
     row["activation"] = _NAMES.get(row["activation"], row["activation"])
     row["predicted"] = predicted = float(group["predicted"].iloc[0])
-    for one in together.to_dict("records"):
-        start = _AMONG[one["among"]]
-        row |= {f"{start}{key}": one[key] for key in ("value", "low", "high")}
-        row |= {f"{start}n": int(one["n"]), f"{start}verdict": _finding(one, predicted, share, slack)}
+    for record in together.to_dict("records"):
+        start = _AMONG[record["among"]]
+        row |= {f"{start}{key}": record[key] for key in ("value", "low", "high")}
+        row |= {f"{start}n": int(record["n"]), f"{start}verdict": _finding(record, predicted, share, slack)}
     by_setting = {"settings_low": single["value"].min(), "settings_high": single["value"].max()}
     return row | by_setting | {"settings": int(single["value"].notna().sum())}
 
@@ -144,8 +144,8 @@ def _verdicts(frame: pd.DataFrame, share: float) -> str:
     parts = []
     for theorem, group in frame[frame["verdict"] != ""].groupby("theorem"):
         counts = group["verdict"].value_counts()
-        told = [f"{counts.get(v, 0)} {v}" for v in ("holds", "does not hold", "cannot be told here")]
-        parts.append(f"theorem {theorem}: {', '.join(told)}")
+        tally = [f"{counts.get(v, 0)} {v}" for v in ("holds", "does not hold", "cannot be told here")]
+        parts.append(f"theorem {theorem}: {', '.join(tally)}")
     return (
         f"Verdicts, by claim and activation: {'; '.join(parts)}. A claim about every draw, step or pair holds if the "
         f"interval lies above {100 * share:g} %."
@@ -161,13 +161,13 @@ def _notes(name: str, rows: pd.DataFrame, several: bool) -> Iterator[str]:
         yield f"{start}Hold in every draw: {', '.join(always)}."
     for measure, own in held.groupby("measure", sort=False):
         if measure not in always:
-            told = [f"{_name(r)} {round(r['value'] * r['n'])} of {r['n']}" for r in own.to_dict("records")]
-            yield f"{start}Draws in which “{measure}” holds: {', '.join(told)}."
+            listed = [f"{_name(r)} {round(r['value'] * r['n'])} of {r['n']}" for r in own.to_dict("records")]
+            yield f"{start}Draws in which “{measure}” holds: {', '.join(listed)}."
     beside = whole[whole["predicted"].isna() & ~whole["theorem"].isin(["assumptions", "unsaid"])]
     for _, own in beside.groupby(["theorem", "measure"], sort=False):
         theorem, measure = (str(own[key].iloc[0]) for key in ("theorem", "measure"))
-        told = [f"{_name(r)} {r['value']:.3g} ({r['low']:.3g} to {r['high']:.3g})" for r in own.to_dict("records")]
-        yield f"{start}{_SUBJECTS.get(theorem, f'Theorem {theorem}')}, {measure}: {', '.join(told)}."
+        listed = [f"{_name(r)} {r['value']:.3g} ({r['low']:.3g} to {r['high']:.3g})" for r in own.to_dict("records")]
+        yield f"{start}{_SUBJECTS.get(theorem, f'Theorem {theorem}')}, {measure}: {', '.join(listed)}."
 
 
 def _name(row: Row) -> str:

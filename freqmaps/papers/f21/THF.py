@@ -80,17 +80,17 @@ def build(inputs: Inputs, *, simulation: str | None = None) -> Figure:
 
 
 def _result(inputs: Inputs, simulation: str | None) -> Result:
-    found = [
+    results = [
         r
         for r in inputs.select("simulation")
         if (r.component("simulation") or ("",))[0] in SIMULATIONS and simulation in (None, r.names["simulation"])
     ]
-    if not found:
+    if not results:
         called = f" named '{simulation}'" if simulation else ""
         raise FreqmapsError(
             f"F21-THF: the study has no simulation{called} of kind '{SIMULATIONS[0]}'; add one to simulations"
         )
-    return found[0]
+    return results[0]
 
 
 def _paths(axes: Axes, share: xr.DataArray, along: str) -> None:
@@ -143,12 +143,12 @@ def _notes(result: Result, arrays: xr.Dataset) -> list[str]:
         "in A, B and D; F21-TH has all settings."
     )
     middle = arrays["share"].sel(quantile=0.5)
-    told = []
+    scales = []
     for scale in arrays["scale"].values:
         ends = [
             f"{_NAMES[name]} {float(middle.sel(activation=name, scale=scale)[0]):.2f} to "
             f"{float(middle.sel(activation=name, scale=scale)[-1]):.2f}"
             for name in _COLOURS
         ]
-        told.append(f"scale {float(scale):g}: {', '.join(ends)}")
-    return [drawn, f"Median τ before and after training: {'; '.join(told)}."]
+        scales.append(f"scale {float(scale):g}: {', '.join(ends)}")
+    return [drawn, f"Median τ before and after training: {'; '.join(scales)}."]

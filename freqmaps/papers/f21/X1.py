@@ -70,9 +70,9 @@ def build(inputs: Inputs) -> Figure:
         figure = new_figure(7.4, 2.5)
         low, cosine, ratio = figure.subplots(1, 3)
         for colour, (name, several) in zip(_COLOURS, sets.items(), strict=False):
-            _curve(low, [(one.step, one.low) for one in several], colour, plain(name))
-            own, others = zip(*(_cosines(one, several[-1]) for one in several), strict=True)
-            steps = [one.step for one in several]
+            _curve(low, [(of_step.step, of_step.low) for of_step in several], colour, plain(name))
+            own, others = zip(*(_cosines(of_step, several[-1]) for of_step in several), strict=True)
+            steps = [of_step.step for of_step in several]
             _curve(cosine, list(zip(steps, own, strict=True)), colour, plain(name))
             _curve(cosine, list(zip(steps, others, strict=True)), colour, None, "--")
         _ratios(ratio, case)
@@ -80,7 +80,7 @@ def build(inputs: Inputs) -> Figure:
             (low, "(A) low share of maps"), (cosine, "(B) cosine to the last map"), (ratio, "(C) low share of δ"),
         ):  # fmt: skip
             axes.set_title(title, color=INK)
-            _steps_axis(axes, [one.step for several in sets.values() for one in several])
+            _steps_axis(axes, [of_step.step for several in sets.values() for of_step in several])
         low.set_ylim(0, 1.02)
         low.legend(frameon=False, fontsize=6.5, labelcolor=MUTED)
         ratio.legend(frameon=False, fontsize=6.5, labelcolor=MUTED)
@@ -101,14 +101,14 @@ def _first(inputs: Inputs) -> tuple[dict[str, str], list[dict[str, str]]]:
 
 def _sets(inputs: Inputs, names: Mapping[str, str], images: Mapping[str, str]) -> list[_Set]:
     steps = {int(r.names["step"]) for r in inputs.select("maps", **names, **images, step=EVERY_STEP)}
-    found = []
+    sets = []
     for step in sorted(steps):
         store = inputs.maps(**names, **images, step=str(step), variables=["map"])
         maps = store["map"].values.astype(np.float64)
         flat = maps.reshape(len(maps), int(np.prod(maps.shape[1:])))
         low = low_share(maps**2).mean(axis=1) if len(maps) else np.empty(0)
-        found.append(_Set(step, [str(s) for s in store["sample"].values], low, flat))
-    return found
+        sets.append(_Set(step, [str(s) for s in store["sample"].values], low, flat))
+    return sets
 
 
 def _perturbations(inputs: Inputs, names: Mapping[str, str]) -> Case:
@@ -120,14 +120,14 @@ def _perturbations(inputs: Inputs, names: Mapping[str, str]) -> Case:
     raise FreqmapsError(f"no perturbation spectra along training '{names['training']}'; add the evaluation to its run")
 
 
-def _cosines(one: _Set, last: _Set) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _cosines(of_step: _Set, last: _Set) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the cosine of each map with the last one of its image, and with the last one of the next image."""
     places = {sample: row for row, sample in enumerate(last.ids)}
-    rows = [row for row, sample in enumerate(one.ids) if sample in places]
-    partners = np.array([places[one.ids[row]] for row in rows], dtype=np.int64)
+    rows = [row for row, sample in enumerate(of_step.ids) if sample in places]
+    partners = np.array([places[of_step.ids[row]] for row in rows], dtype=np.int64)
     if not rows:
         return np.empty(0), np.empty(0)
-    mine, theirs = _unit(one.flat[rows]), _unit(last.flat)
+    mine, theirs = _unit(of_step.flat[rows]), _unit(last.flat)
     own = (mine * theirs[partners]).sum(axis=1)
     others = (mine * theirs[(partners + 1) % len(theirs)]).sum(axis=1) if len(theirs) > 1 else np.empty(0)
     return own, others
@@ -180,7 +180,7 @@ def _steps_axis(axes: Axes, steps: Sequence[int]) -> None:
 def _notes(names: Mapping[str, str], sets: Mapping[str, Sequence[_Set]], case: Case) -> list[str]:
     notes = [f"Shown: {', '.join(f'{key} {value}' for key, value in names.items())}."]
     for name, several in sets.items():
-        counts = ", ".join(f"{len(one.ids)} at step {one.step}" for one in several)
+        counts = ", ".join(f"{len(of_step.ids)} at step {of_step.step}" for of_step in several)
         notes.append(
             f"Maps called {name}, of images that the network has right (attacked: and has wrong then): {counts}."
         )
@@ -223,7 +223,5 @@ def _change(several: Sequence[_Set]) -> tuple[int, Difference | None]:
 
 
 def _moves(change: Estimate) -> str:
-    found = {"holds": "rises", "does not hold": "falls"}.get(
-        finding([interval(change)], RISES), "does not clearly move"
-    )
-    return f"{found} ({shown(change, '+.3f')})"
+    verb = {"holds": "rises", "does not hold": "falls"}.get(finding([interval(change)], RISES), "does not clearly move")
+    return f"{verb} ({shown(change, '+.3f')})"

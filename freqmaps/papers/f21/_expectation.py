@@ -75,8 +75,8 @@ def expectation(
     for case in every:
         start = f"{label(every, case)}: "
         notes.append(f"{start}{int(case.values('lfc_ratio')['n'].iloc[0])} images. {setting(case)}")
-        for one in case.attacks:
-            notes += placed(label(every, case), (_finding(case, part, *one) for part in parts))
+        for attack in case.attacks:
+            notes += placed(label(every, case), (_finding(case, part, *attack) for part in parts))
     cut = " The colours of changes end at their 95th percentile." if "difference" in parts else ""
     notes.append(f"Planes: {METHODS[method, norm]} in {NORMS[norm]}. Curves: means over rings of frequencies.{cut}")
     return Figure(figure, notes, f"{len(every)} rows of frequency planes and of their means over rings.")

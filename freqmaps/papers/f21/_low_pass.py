@@ -90,37 +90,37 @@ def evaluations(inputs: Inputs) -> list[Filtered]:
     FreqmapsError
         There is none.
     """
-    found = []
+    networks = []
     for result in inputs.select("evaluation"):
         kind, parameters = result.component("evaluation") or ("", {})
         if kind == KIND:
             rows = Inputs([result]).evaluations(KIND).sort_values("cutoff", kind="stable")
             trained = inputs.related("training", result.names)
             regime = (trained[0].component("regime") or ("",))[0] if trained else ""
-            found.append(Filtered({k: result.names[k] for k in NAMES}, parameters, regime, rows))
-    if not found:
+            networks.append(Filtered({k: result.names[k] for k in NAMES}, parameters, regime, rows))
+    if not networks:
         raise FreqmapsError(f"there is no evaluation of kind {KIND}; add one to a run with attacks")
-    return found
+    return networks
 
 
-def label(every: Sequence[Filtered], one: Filtered) -> str:
+def label(every: Sequence[Filtered], network: Filtered) -> str:
     """Return what to call a network among others: its training, and whichever other name differs."""
     varying = [k for k in NAMES if k == "training" or len({e.names[k] for e in every}) > 1]
-    return ", ".join(f"seed {one.names[k]}" if k == "seed" else one.names[k] for k in varying)
+    return ", ".join(f"seed {network.names[k]}" if k == "seed" else network.names[k] for k in varying)
 
 
-def attack_label(inputs: Inputs, one: Filtered, attack: str) -> str:
+def attack_label(inputs: Inputs, network: Filtered, attack: str) -> str:
     """Return what to call one of the run's attacks: its name, norm and budget, and whose network it was made against.
 
     >>> attack_label(Inputs([]), Filtered({}, {}, "", pd.DataFrame({"attack": [], "against": []})), "pgd")
     'pgd'
     """
-    against = one.rows.loc[one.rows["attack"] == attack, "against"]
+    against = network.rows.loc[network.rows["attack"] == attack, "against"]
     whose = str(against.iloc[0]) if len(against) else ""
-    made = inputs.related("attacks", {**one.names, "training": whose, "attack": attack}) if whose else []
-    _, parameters = (made[0].component("attack") if made else None) or ("", {})
+    attacks = inputs.related("attacks", {**network.names, "training": whose, "attack": attack}) if whose else []
+    _, parameters = (attacks[0].component("attack") if attacks else None) or ("", {})
     text = f"{attack} ({budget(parameters)})" if "epsilon" in parameters else attack
-    return text if whose in ("", one.names.get("training")) else f"{text} on {whose}"
+    return text if whose in ("", network.names.get("training")) else f"{text} on {whose}"
 
 
 def budget(parameters: Mapping[str, Any]) -> str:
@@ -138,58 +138,59 @@ def cut(cutoff: float) -> str:
     return "none" if cutoff == NO_FILTER else f"{cutoff:g}"
 
 
-def nothing_cut(one: Filtered) -> list[str]:
+def nothing_cut(network: Filtered) -> list[str]:
     """Say from which cut-off on the filter keeps every frequency."""
-    if one.cuts_nothing == NO_FILTER:
+    if network.cuts_nothing == NO_FILTER:
         return []
     return [
-        f"From cut-off {cut(one.cuts_nothing)} on nothing is cut: images of this size have no higher frequency. (The "
-        "paper's curves go to 22; its images of 32×32 have frequencies up to 16.)"
+        f"From cut-off {cut(network.cuts_nothing)} on nothing is cut: images of this size have no higher frequency. "
+        "(The paper's curves go to 22; its images of 32×32 have frequencies up to 16.)"
     ]
 
 
-def unaware(one: Filtered, attack: str, called: str) -> str:
+def unaware(network: Filtered, attack: str, called: str) -> str:
     """Say whether the best filter raises the accuracy under an attack that does not know it.
 
     The cut-off is the best of several on the same images, so they share the interval's error (Bonferroni).
     """
-    best = one.best(attack)
+    best = network.best(attack)
     if best is None:
-        return f"No cut-off below {cut(one.cuts_nothing)} was evaluated: nothing is cut."
-    row, bare, clean = one.at(best, attack), one.at(NO_FILTER, attack), one.at(best, CLEAN)
-    tried = int((one.curve(attack)["cutoff"] < one.cuts_nothing).sum())
+        return f"No cut-off below {cut(network.cuts_nothing)} was evaluated: nothing is cut."
+    row, bare, clean = network.at(best, attack), network.at(NO_FILTER, attack), network.at(best, CLEAN)
+    tried = int((network.curve(attack)["cutoff"] < network.cuts_nothing).sum())
     gain = _change(row, 1 - 0.05 / tried)
     evidence = (
         f"under {called} {share(bare)} without a filter and {share(row)} at cut-off {cut(best)}, the best of {tried} "
         f"that cut anything, a change by {points(gain)} points, 95 % for all {tried} together; without attack by "
         f"{points(_change(clean))}"
     )
-    if one.regime == "standard":
+    if network.regime == "standard":
         claim = "a low-pass filter raises the accuracy under an attack that does not know it"
         return trend(
             claim, [(gain.low, gain.high)], evidence, section="4.3, figure 6", n=int(row["n"]),
             reported="51.7 % under PGD at cut-off 12, with 81.7 % without attack",
         )  # fmt: skip
-    found = finding([(gain.low, gain.high)], (0, inf))
-    return f"That a filter raises this network's accuracy, too, is not in the paper and {found}: {evidence}."
+    verdict = finding([(gain.low, gain.high)], (0, inf))
+    return f"That a filter raises this network's accuracy, too, is not in the paper and {verdict}: {evidence}."
 
 
-def aware(one: Filtered, attack: str, called: str) -> list[str]:
+def aware(network: Filtered, attack: str, called: str) -> list[str]:
     """Say what is left of what the filter brings under an attack, where the attacker knows the filter.
 
     The defence holds if at least half of the gain is left. A sentence per cut-off that adaptive attacks were made at.
     """
-    told = []
-    for cutoff in sorted(set(one.curve(WORST, "aware")["cutoff"]) - {NO_FILTER}):
-        row, bare = one.at(cutoff, WORST, "aware"), one.at(NO_FILTER, WORST, "aware")
-        naive = one.at(cutoff, attack)
+    sentences = []
+    for cutoff in sorted(set(network.curve(WORST, "aware")["cutoff"]) - {NO_FILTER}):
+        row, bare = network.at(cutoff, WORST, "aware"), network.at(NO_FILTER, WORST, "aware")
+        naive = network.at(cutoff, attack)
         left = _change(row)
-        told.append(
-            f"Cut-off {cut(cutoff)}, an attacker who knows the filter ({budget(one.parameters)}): under the strongest "
-            f"attack on each of {int(row['n'])} images the accuracy is {share(row)}, without a filter {share(bare)}; a "
-            f"change by {points(left)} points. {_verdict(left, _change(naive), one.failed(cutoff), called)}"
+        sentences.append(
+            f"Cut-off {cut(cutoff)}, an attacker who knows the filter ({budget(network.parameters)}): under the "
+            f"strongest attack on each of {int(row['n'])} images the accuracy is {share(row)}, without a filter "
+            f"{share(bare)}; a change by {points(left)} points. "
+            f"{_verdict(left, _change(naive), network.failed(cutoff), called)}"
         )
-    return told
+    return sentences
 
 
 def _verdict(left: PairedChange, gain: PairedChange, failed: Sequence[str], called: str) -> str:
@@ -199,14 +200,16 @@ def _verdict(left: PairedChange, gain: PairedChange, failed: Sequence[str], call
             "so the attacks are too weak."
         )
     if gain.low <= 0:
-        found = f"There is no defence to lose: under {called} the filter changes the accuracy by {points(gain)} points"
+        sentence = (
+            f"There is no defence to lose: under {called} the filter changes the accuracy by {points(gain)} points"
+        )
     else:
-        found = (
+        sentence = (
             f"That at least half is left of the {100 * gain.change:.1f} points that the filter brings under {called}: "
             f"{finding([(left.low, left.high)], (gain.change / 2, inf))}"
         )
     harm = ", and the filter does harm" if left.high < 0 else ""
-    return f"{found}{harm}. All checks for masked gradients pass."
+    return f"{sentence}{harm}. All checks for masked gradients pass."
 
 
 def against_training(filtered: Filtered, trained: Filtered, attack: str) -> str:
@@ -214,16 +217,16 @@ def against_training(filtered: Filtered, trained: Filtered, attack: str) -> str:
     best = filtered.best(attack)
     if best is None or attack not in trained.attacks:
         return ""
-    bounds, told = [], []
+    bounds, compared = [], []
     for what, text in ((CLEAN, "without attack"), (attack, "under attack")):
         ours, theirs = filtered.at(best, what), trained.at(NO_FILTER, what)
         bounds.append(difference_bounds(_counts(ours), _counts(theirs)))
-        told.append(f"{text} {share(ours)} beside {share(theirs)}")
+        compared.append(f"{text} {share(ours)} beside {share(theirs)}")
     return trend(
         "with a low-pass filter a naturally trained network does better than an adversarially trained one, without "
         "attack and under an attack that does not know the filter",
         bounds,
-        f"at cut-off {cut(best)} {' and '.join(told)}",
+        f"at cut-off {cut(best)} {' and '.join(compared)}",
         section="4.3, figure 6",
         reported="81.7 and 51.7 % beside 79 and 48 % (without attack, under PGD)",
     )
@@ -247,7 +250,7 @@ def interval(row: Row) -> str:
     return f"{100 * row['low']:.1f}–{100 * row['high']:.1f}"
 
 
-def points(found: PairedChange) -> str:
+def points(change: PairedChange) -> str:
     """Return a change in percentage points with its interval."""
-    texts = [f"{100 * v:+.1f}".replace("-", "−") for v in (found.change, found.low, found.high)]
+    texts = [f"{100 * v:+.1f}".replace("-", "−") for v in (change.change, change.low, change.high)]
     return f"{texts[0]} ({texts[1]} to {texts[2]})"

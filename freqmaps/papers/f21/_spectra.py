@@ -125,26 +125,28 @@ def cases(inputs: Inputs, kind: Kind, *, along: bool = False) -> list[Case]:
     FreqmapsError
         There is none.
     """
-    found = []
+    every = []
     for result in inputs.select("evaluation"):
         if (result.component("evaluation") or ("",))[0] != KIND:
             continue
         trained = inputs.related("training", {name: result.names[name] for name in PLACE})
-        made = trained or inputs.select("snapshots", **{n: result.names[n] for n in PLACE}, step=EVERY_STEP)
-        regime, architecture = ((made[0].component(role) or ("",))[0] if made else "" for role in ("regime", "model"))
+        networks = trained or inputs.select("snapshots", **{n: result.names[n] for n in PLACE}, step=EVERY_STEP)
+        regime, architecture = (
+            (networks[0].component(role) or ("",))[0] if networks else "" for role in ("regime", "model")
+        )
         case = Case(result, regime, architecture)
         if case.along == along and case.kind == kind:
-            found.append(case)
-    if not found:
+            every.append(case)
+    if not every:
         whose = "a run with snapshots" if along else "a run without snapshots"
         raise FreqmapsError(f"there is no evaluation of kind {KIND} of {_KINDS[kind]} in {whose}; add one")
-    return found
+    return every
 
 
-def label(every: Sequence[Case], one: Case) -> str:
+def label(every: Sequence[Case], network: Case) -> str:
     """Return what to call a network among others: its training, and whichever other name differs."""
     varying = [k for k in PLACE if k == "training" or len({e.names[k] for e in every}) > 1]
-    return ", ".join(f"seed {one.names[k]}" if k == "seed" else one.names[k] for k in varying)
+    return ", ".join(f"seed {network.names[k]}" if k == "seed" else network.names[k] for k in varying)
 
 
 def attack_text(case: Case, method: str, norm: str) -> str:
@@ -155,13 +157,13 @@ def attack_text(case: Case, method: str, norm: str) -> str:
 
 def setting(case: Case) -> str:
     """Return the note that says what the perturbations are of."""
-    given = case.parameters
-    bounds = "kept in [0, 1]" if given["clip"] else "not kept in [0, 1]"
-    pgd = f"PGD makes {given['steps']} steps of {given['step']:.4g}"
+    parameters = case.parameters
+    bounds = "kept in [0, 1]" if parameters["clip"] else "not kept in [0, 1]"
+    pgd = f"PGD makes {parameters['steps']} steps of {parameters['step']:.4g}"
     return (
-        f"Attacks raise the {LOSSES[given['loss']]}; perturbed images are {bounds}; {pgd}. The share of low "
-        f"frequencies counts the {given['shape']} up to {case.rows['cutoff'].iloc[0]:g} cycles per image, which holds "
-        f"{100 * case.rows['area'].iloc[0]:.0f} % of all frequencies."
+        f"Attacks raise the {LOSSES[parameters['loss']]}; perturbed images are {bounds}; {pgd}. The share of low "
+        f"frequencies counts the {parameters['shape']} up to {case.rows['cutoff'].iloc[0]:g} cycles per image, which "
+        f"holds {100 * case.rows['area'].iloc[0]:.0f} % of all frequencies."
     )
 
 
@@ -170,25 +172,25 @@ def estimate(row: Mapping[Any, Any]) -> Estimate:
     return Estimate(float(row["value"]), float(row["low"]), float(row["high"]))
 
 
-def difference(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> Estimate:
+def difference(own: Mapping[Any, Any], other: Mapping[Any, Any]) -> Estimate:
     """Return how much larger a mean is than one over other images, with its 95 % interval."""
-    change = float(one["value"]) - float(other["value"])
-    half = Z95 * hypot(*(float(row["sd"]) / float(row["n"]) ** 0.5 for row in (one, other)))
+    change = float(own["value"]) - float(other["value"])
+    half = Z95 * hypot(*(float(row["sd"]) / float(row["n"]) ** 0.5 for row in (own, other)))
     return Estimate(change, change - half, change + half)
 
 
-def interval(found: Estimate) -> tuple[float, float]:
+def interval(estimate: Estimate) -> tuple[float, float]:
     """Return the bounds of an estimate."""
-    return found.low, found.high
+    return estimate.low, estimate.high
 
 
-def shown(found: Estimate, form: str = ".3f") -> str:
+def shown(estimate: Estimate, form: str = ".3f") -> str:
     """Return an estimate with its interval as text.
 
     >>> shown(Estimate(0.5, 0.4, 0.6))
     '0.500 (0.400 to 0.600)'
     """
-    value, low, high = (format(v, form).replace("-", "−") for v in (found.value, found.low, found.high))
+    value, low, high = (format(v, form).replace("-", "−") for v in (estimate.value, estimate.low, estimate.high))
     return f"{value} ({low} to {high})"
 
 

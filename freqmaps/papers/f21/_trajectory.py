@@ -127,8 +127,8 @@ def _same_weights(inputs: Inputs, case: Case) -> list[str]:
     return [f"The last snapshot's weights and the finished network's differ by at most {apart:.2g}."]
 
 
-def _largest_difference(one: Path, other: Path) -> float:
-    first, second = (safetensors.torch.load_file(folder / "model.safetensors") for folder in (one, other))
+def _largest_difference(path: Path, other: Path) -> float:
+    first, second = (safetensors.torch.load_file(folder / "model.safetensors") for folder in (path, other))
     if first.keys() != second.keys():
         return nan
     return max(float((first[name].double() - second[name].double()).abs().max()) for name in first)

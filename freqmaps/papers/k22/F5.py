@@ -104,10 +104,10 @@ def _read(inputs: Inputs, masks: int, classes: int, draw: int) -> _Shown:
             f"no evaluation '{_KIND}' of essential maps has an image; add one to a run whose attack succeeds"
         )
     e = essential[0]
-    told = sample_rows(inputs, _KIND, e)
-    told = told[(told["attack"] == told["attack"].iloc[0]) & (told["data"] == "x")]
-    labels = sorted({int(c) for c in told["label"]})[:classes]
-    ids = {c: drawn(sorted(set(told.loc[told["label"] == c, "sample"])), masks, draw) for c in labels}
+    rows = sample_rows(inputs, _KIND, e)
+    rows = rows[(rows["attack"] == rows["attack"].iloc[0]) & (rows["data"] == "x")]
+    labels = sorted({int(c) for c in rows["label"]})[:classes]
+    ids = {c: drawn(sorted(set(rows.loc[rows["label"] == c, "sample"])), masks, draw) for c in labels}
     wanted = [s for c in labels for s in ids[c]]
     store = inputs.maps(
         **e.place, maps=str(e.parameters["maps"]), images=ESSENTIAL, samples=wanted, variables=["map"], basis=None
@@ -121,8 +121,8 @@ def _read(inputs: Inputs, masks: int, classes: int, draw: int) -> _Shown:
         ids=ids,
         masks=dict(zip(wanted, store["map"].values, strict=True)),
         images=dict(zip(first, to_unit(data["image"].values), strict=True)),
-        predictions=keyed(told, "sample", "filter"),
-        attack=str(told["attack"].iloc[0]),
+        predictions=keyed(rows, "sample", "filter"),
+        attack=str(rows["attack"].iloc[0]),
         of_class=_class_masks(inputs, e),
     )
 
@@ -131,12 +131,12 @@ def _class_masks(inputs: Inputs, e: Evaluation) -> dict[int, NDArray[np.float32]
     """Return the masks of classes of the same network, each class's first; none if it has none."""
     for result in inputs.select("group_maps", **e.place, images=ESSENTIAL):
         store = inputs.group_maps(**result.names, basis=None)
-        found: dict[int, NDArray[np.float32]] = {}
+        masks: dict[int, NDArray[np.float32]] = {}
         for label, values in zip(store["label"].values.tolist(), store["map"].values, strict=True):
             if label >= 0:
-                found.setdefault(label, values)
-        if found:
-            return found
+                masks.setdefault(label, values)
+        if masks:
+            return masks
     return {}
 
 
@@ -205,8 +205,8 @@ def _images(figure: Canvas, shown: _Shown) -> None:
         for axes, (_, name), picture in zip(panels[:, column], _ROWS, pictures, strict=True):
             draw_image(axes, picture, filtered=name != "none")
             under(axes, shown.predictions[sample, name], shown.classes)
-    for axes, (told, _) in zip(panels[:, 0], _ROWS, strict=True):
-        side(axes, told)
+    for axes, (title, _) in zip(panels[:, 0], _ROWS, strict=True):
+        side(axes, title)
 
 
 def _notes(shown: _Shown, draw: int) -> list[str]:

@@ -74,8 +74,8 @@ def build(inputs: Inputs, *, images: int = 2) -> Figure:
     with rc_context(STYLE):
         figure = new_figure(7.2, 1.12 * count + 0.3)
         panels = figure.subplots(count, len(_HEADS), squeeze=False)
-        for axes, told in zip(panels[0], _HEADS, strict=True):
-            head(axes, told)
+        for axes, title in zip(panels[0], _HEADS, strict=True):
+            head(axes, title)
         for number, sample in enumerate(ids):
             for row, read in zip(rows, pictures, strict=True):
                 place = number * len(rows) + rows.index(row)
@@ -106,19 +106,19 @@ class _Row:
 
 def _rows(inputs: Inputs) -> list[_Row]:
     """Return the first network's masks, then those of others of its kind that were shown the same attacked images."""
-    found: list[_Row] = []
+    rows: list[_Row] = []
     for e in as_made(evaluations(inputs, _KIND)):
         if not e.rows["n"].any():  # the attack succeeded on no image that its network has right
             continue
-        told = sample_rows(inputs, _KIND, e)
-        for place, part in told.groupby(["attack", "against"], sort=False):
-            found.append(_Row(e, str(place[0]), str(place[1]), keyed(part, *_KEYS)))
-    if not found:
+        records = sample_rows(inputs, _KIND, e)
+        for place, part in records.groupby(["attack", "against"], sort=False):
+            rows.append(_Row(e, str(place[0]), str(place[1]), keyed(part, *_KEYS)))
+    if not rows:
         raise FreqmapsError("no network has an image with a mask on which the attack succeeded; attack more images")
-    first = found[0]
+    first = rows[0]
     alike = [
         row
-        for row in found
+        for row in rows
         if (row.attack, row.against) == (first.attack, first.against)
         and all(row.evaluation.names[k] == first.evaluation.names[k] for k in ("dataset", "model", "seed"))
     ]

@@ -49,8 +49,8 @@ def build(inputs: Inputs) -> Figure:
             (("radial", "radius, cycles per image"), ("angular", "direction, degrees"))
         ):
             for axes, reading in zip(panels[row], READINGS, strict=True):
-                for one, colour in ((AS_MADE, BLUE), (reading, VERMILION)):
-                    _curve(axes, case, measure, one, colour)
+                for curve, colour in ((AS_MADE, BLUE), (reading, VERMILION)):
+                    _curve(axes, case, measure, curve, colour)
                 axes.set_title(reading.name if row == 0 else "", color=INK)
                 _frame(axes, label)
             panels[row, 0].set_ylabel("% of images", color=MUTED)
@@ -63,9 +63,9 @@ def build(inputs: Inputs) -> Figure:
 
 
 def _curve(axes: Axes, case: Case, measure: str, reading: Reading, colour: str) -> None:
-    found, places, used = case.compare(measure, reading), case.places(measure), case.used(measure)
+    exceedance, places, used = case.compare(measure, reading), case.places(measure), case.used(measure)
     x = places[used]
-    share, low, high = (100 * v[used] for v in (found.share, found.low, found.high))
+    share, low, high = (100 * v[used] for v in (exceedance.share, exceedance.low, exceedance.high))
     size = 2.5 if len(x) < 20 else 0
     axes.plot(x, share, color=colour, linewidth=1.2, marker="o", markersize=size, label=reading.label)
     axes.fill_between(x, low, high, color=colour, alpha=0.22, linewidth=0)
@@ -118,5 +118,5 @@ def _claim(case: Case, reading: Reading, low: Exceedance) -> str:
     ).at(reading.name)
 
 
-def _percent(found: Exceedance) -> str:
-    return f"{100 * found.share[0]:.1f} % ({100 * found.low[0]:.1f} to {100 * found.high[0]:.1f})"
+def _percent(exceedance: Exceedance) -> str:
+    return f"{100 * exceedance.share[0]:.1f} % ({100 * exceedance.low[0]:.1f} to {100 * exceedance.high[0]:.1f})"

@@ -69,7 +69,7 @@ def _classes(inputs: Inputs, e: Evaluation) -> list[str]:
 
 
 def _panels(row: list[Axes], points: pd.DataFrame, classes: Sequence[str], label: str) -> None:
-    for axes, (what, told) in zip(row, _HEADS.items(), strict=True):
+    for axes, (what, title) in zip(row, _HEADS.items(), strict=True):
         for number, name in enumerate(sorted(set(points["label"]))):
             mine = points[points["label"] == name]
             sign = _SIGNS[number // len(_COLOURS) % len(_SIGNS)]
@@ -77,7 +77,7 @@ def _panels(row: list[Axes], points: pd.DataFrame, classes: Sequence[str], label
                 mine[f"{what}_x"], mine[f"{what}_y"], s=9, marker=sign, color=_COLOURS[number % len(_COLOURS)],
                 linewidths=0.8 if sign == "x" else 0, alpha=0.85, label=plain(shortened(classes[int(name)], 18)),
             )  # fmt: skip
-        axes.set_title(f"{plain(label)}: {told}", color=INK)
+        axes.set_title(f"{plain(label)}: {title}", color=INK)
         axes.set_xticks([])
         axes.set_yticks([])
     row[1].legend(
@@ -94,10 +94,10 @@ def _notes(start: str, rows: pd.DataFrame) -> list[str]:
         f"{start}: {int(rows['n'].max())} masks"
         + (f", {left_out} left out, alone in their class." if left_out else ".")
     ]
-    for what, told in _HEADS.items():
+    for what, title in _HEADS.items():
         chance = 100 * by[what, "rows", "purity"]["chance"]
         notes.append(
-            f"{start}, {told}: {_scores(by, what, 'plane')} in the plane; before the embedding "
+            f"{start}, {title}: {_scores(by, what, 'plane')} in the plane; before the embedding "
             f"{_scores(by, what, 'rows')}, chance {chance:.1f} %."
         )
     purity, silhouette = (by["responses", "plane", measure] for measure in ("purity", "silhouette"))

@@ -97,24 +97,24 @@ def _row(inputs: Inputs, study: Study, name: str) -> dict[str, Any]:
 def _masks(inputs: Inputs, study: Study, name: str) -> dict[str, float]:
     """Return what the group map stores say of a training's masks, means over seeds."""
     keys = ("mean_of_map", "share_of_zeros", "epochs", "converged")
-    found: dict[str, list[float]] = {key: [] for key in keys}
+    figures: dict[str, list[float]] = {key: [] for key in keys}
     for result in inputs.select("group_maps", **study.place, training=name, images="essential"):
         store = inputs.group_maps(**result.names)
         first = store.isel(group=[int(i) for i in (store["start"].values == 0).nonzero()[0][:1]])
         for key in keys:
-            found[key] += first[key].values.tolist()
-    return {key: sum(values) / len(values) if values else _NAN for key, values in found.items()}
+            figures[key] += first[key].values.tolist()
+    return {key: sum(values) / len(values) if values else _NAN for key, values in figures.items()}
 
 
 def _trend(rows: list[dict[str, Any]], most: float) -> Claim:
-    told = ", ".join(
+    changes = ", ".join(
         f"{r['regime']} {points(r['change'])} ({points(r['change_low'])} to {points(r['change_high'])})" for r in rows
     )
     changed, networks = sum(r["networks_changed"] for r in rows), sum(r["seeds"] for r in rows)
     return trend(
         f"the mask changes the accuracy by at most {100 * most:.2f} points in each regime",
         [(r["change_low"], r["change_high"]) for r in rows],
-        f"{told} points; McNemar's test finds a change in {changed} of {networks} networks",
+        f"{changes} points; McNemar's test finds a change in {changed} of {networks} networks",
         region=(-most, most),
         section="table 1",
         reported=f"changes of at most {100 * most:.2f} points in five regimes",

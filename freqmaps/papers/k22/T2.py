@@ -48,12 +48,12 @@ def build(inputs: Inputs) -> Table:
         ``x_A_own``, ``_low``, ``_high``: how much more the own map gets right on x_A, with Tango's paired interval;
         ``scope``, what differs from the paper's setting.
     """
-    found = evaluations(inputs, _KIND)
-    cases = [(e, attack, rows) for e in found for attack, rows in e.rows.groupby("attack", sort=False)]
+    every = evaluations(inputs, _KIND)
+    cases = [(e, attack, rows) for e in every for attack, rows in e.rows.groupby("attack", sort=False)]
     records = [record for e, attack, rows in cases for record in _records(inputs, e, str(attack), rows)]
     frame = pd.DataFrame(records)
     varying, notes = naming(records, ("attack",))
-    notes.append(described({e.names["training"]: e.regime for e in found}))
+    notes.append(described({e.names["training"]: e.regime for e in every}))
     entry = published("K22-T2")
     for e, attack, rows in cases:
         notes += _notes(e, str(attack), rows, entry["trend"])
@@ -96,14 +96,14 @@ def _reading(e: Evaluation) -> str:
 
 
 def _values(by: Keyed, name: str, columns: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {"filtered_by": _FILTERS[name]}
+    record: dict[str, Any] = {"filtered_by": _FILTERS[name]}
     for data, key in zip(("x", "x_A"), _PUBLISHED.get(name, ("", "")), strict=True):
         row = by[name, data]
-        found |= {data: row["value"], f"{data}_low": row["low"], f"{data}_high": row["high"], f"{data}_n": row["n"]}
-        found[f"published_{data}"] = columns[f"published_{key}"] if key else nan
+        record |= {data: row["value"], f"{data}_low": row["low"], f"{data}_high": row["high"], f"{data}_n": row["n"]}
+        record[f"published_{data}"] = columns[f"published_{key}"] if key else nan
     row = by[name, "x_A"]
     own = paired_change(int(row["gained"]), int(row["lost"]), int(row["n"]))
-    return found | {"x_A_own": own.change, "x_A_own_low": own.low, "x_A_own_high": own.high}
+    return record | {"x_A_own": own.change, "x_A_own_low": own.low, "x_A_own_high": own.high}
 
 
 def _notes(e: Evaluation, attack: str, rows: pd.DataFrame, bounds: dict[str, float]) -> list[str]:
@@ -134,13 +134,13 @@ def _notes(e: Evaluation, attack: str, rows: pd.DataFrame, bounds: dict[str, flo
 def _trends(by: Keyed, bounds: dict[str, float]) -> list[str]:
     reverted, complement = by["map", "x_A"], by["complement", "x"]
     others = [
-        f"{_points(found.change)} points more than {what} ({_points(found.low)} to {_points(found.high)})"
+        f"{_points(change.change)} points more than {what} ({_points(change.low)} to {_points(change.high)})"
         for name, what in (
             ("same class", "another image's of its class"),
             ("shuffled", "its entries at random frequencies"),
         )
         for row in [by[name, "x_A"]]
-        for found in [paired_change(int(row["gained"]), int(row["lost"]), int(row["n"]))]
+        for change in [paired_change(int(row["gained"]), int(row["lost"]), int(row["n"]))]
     ]
     return [
         trend(
@@ -190,7 +190,7 @@ def _data_columns(frame: pd.DataFrame) -> list[Column]:
         group = f"On {data}, %"
         columns += [Column(data, "ours", group, ".1f", scale=100)]
         columns += [
-            Column(f"{data}_{end}", told, group, ".1f", scale=100) for end, told in (("low", "from"), ("high", "to"))
+            Column(f"{data}_{end}", title, group, ".1f", scale=100) for end, title in (("low", "from"), ("high", "to"))
         ]
         columns.append(Column(f"published_{data}", "paper", group, ".1f", published=True, scale=100))
     return [c for c in [*columns, Column("x_n", "Images", form="d")] if not frame[c.name].isna().all()]

@@ -43,11 +43,11 @@ def build(inputs: Inputs) -> Table:
         ``_high`` (true labels: the corrected resampled interval; shuffled: the middle 95 % over shuffles) and its
         published value; ``p_value``, ``chance``, ``per_class``, ``classes``; ``scope``, what differs from the paper's.
     """
-    found = evaluations(inputs, _KIND)
-    records = [_record(inputs, e, images, rows) for e in found for images, rows in by_images(e.rows)]
+    every = evaluations(inputs, _KIND)
+    records = [_record(inputs, e, images, rows) for e in every for images, rows in by_images(e.rows)]
     frame = pd.DataFrame(records)
     varying, notes = naming(records, ("maps",))
-    notes.append(described({e.names["training"]: e.regime for e in found}))
+    notes.append(described({e.names["training"]: e.regime for e in every}))
     for record in records:
         notes += _notes(record)
     scopes = dict.fromkeys(f"{r['network']}: {r['scope']}" for r in records if r["published"])
@@ -61,16 +61,16 @@ def _record(inputs: Inputs, e: Evaluation, mapped: str, rows: pd.DataFrame) -> d
     for labels, part in _PARTS:
         row, key = by[labels, part], f"{labels}_{part}"
         values |= {key: row["value"], f"{key}_sd": row["sd"], f"{key}_low": row["low"], f"{key}_high": row["high"]}
-    one = by["true", "test"]
-    values |= {key: one[key] for key in ("p_value", "chance", "per_class", "classes", "unconverged")}
-    values |= {key: "" if pd.isna(one[key]) else str(one[key]) for key in ("left_out", "reason")}
+    tested = by["true", "test"]
+    values |= {key: tested[key] for key in ("p_value", "chance", "per_class", "classes", "unconverged")}
+    values |= {key: "" if pd.isna(tested[key]) else str(tested[key]) for key in ("left_out", "reason")}
     names = {**e.place, "maps": str(e.parameters["maps"]), "mapped": mapped}
     letter = e.regime.letter if mapped == "essential" else ""
     images = {} if mapped != "essential" else {"images": "essential"}
     maps_of = "x" if mapped == "essential" else mapped
-    told = {"network": e.label, "letter": e.regime.letter, "maps_of": maps_of, "published": letter == "N"}
+    about = {"network": e.label, "letter": e.regime.letter, "maps_of": maps_of, "published": letter == "N"}
     place = {**e.place, "maps": names["maps"], **images}
-    return {**names, **told, **values, **beside("K22-T3", inputs, place, values, row=letter)}
+    return {**names, **about, **values, **beside("K22-T3", inputs, place, values, row=letter)}
 
 
 def _notes(record: dict[str, Any]) -> list[str]:

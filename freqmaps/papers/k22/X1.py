@@ -68,9 +68,9 @@ def _row(study: Study, name: str) -> Row:
         rows, label = study.of(name, other, "map"), study.labels[other]
         row |= accuracy(rows, f"mask_{label}")
         if len(rows):
-            found, _ = change(rows)
-            row |= {f"change_{label}": found.change} | {
-                f"change_{label}_{e}": getattr(found, e) for e in ("low", "high")
+            paired, _ = change(rows)
+            row |= {f"change_{label}": paired.change} | {
+                f"change_{label}_{e}": getattr(paired, e) for e in ("low", "high")
             }
     return row | {"seeds": len(plain), "n": int(plain["n"].min())}
 
@@ -81,8 +81,8 @@ def _findings(study: Study) -> list[str]:
     others: list[float] = []
     best: list[tuple[str, bool]] = []
     for name in study.regimes:
-        found = {o: study.of(name, o, "map") for o in _masks(study)}
-        means = {o: change(rows)[0].change for o, rows in found.items() if len(rows)}
+        by_mask = {o: study.of(name, o, "map") for o in _masks(study)}
+        means = {o: change(rows)[0].change for o, rows in by_mask.items() if len(rows)}
         if name in means and len(means) > 1:
             own.append(means.pop(name))
             others += means.values()

@@ -111,16 +111,16 @@ def _p_values(masks: Masks, **options: Any) -> dict[str, float]:
     first = [m for m in masks.every if m.start == 0]
     if len(first) < 2:
         return {}
-    found = mask_stability(np.array([m.values for m in first]), [m.training for m in first], **options)
-    return {f"{measure}_p": one.p_value for measure, one in found.items()}
+    tests = mask_stability(np.array([m.values for m in first]), [m.training for m in first], **options)
+    return {f"{measure}_p": test.p_value for measure, test in tests.items()}
 
 
 def _sentences(frame: pd.DataFrame) -> list[str]:
     whole = {str(row["differ"]): row for row in frame[frame["regime"] == "all"].to_dict("records")}
-    told = [f"{kind} {whole[kind]['pearson']:.3f}" for kind in _KINDS if kind in whole]
-    if not told:
+    correlations = [f"{kind} {whole[kind]['pearson']:.3f}" for kind in _KINDS if kind in whole]
+    if not correlations:
         return ["There is one mask only, and nothing to compare it with."]
-    notes = [f"Mean Pearson correlation of masks that differ by {', by '.join(told)}."]
+    notes = [f"Mean Pearson correlation of masks that differ by {', by '.join(correlations)}."]
     if {"initial value", "seed"} <= whole.keys():
         start, other = (float(whole[kind]["pearson"]) for kind in ("initial value", "seed"))
         verdict = "more" if start < other else "no more"

@@ -68,13 +68,13 @@ def studies(inputs: Inputs) -> list[Study]:
     if frame.empty:
         raise FreqmapsError("no evaluation of a mask of all images; evaluate a setting with 'groups: all'")
     frame = frame.assign(group_maps=frame["evaluation"].map(settings), masks_of=frame["masks_of"].astype(str))
-    found = regimes(inputs, "evaluation")
-    made = []
+    by_training = regimes(inputs, "evaluation")
+    built = []
     for place, rows in frame.groupby(list(PLACE), sort=False):
         there = set(rows["training"]) | set(rows["masks_of"])
-        trained = {name: one for name, one in found.items() if name in there}
-        made.append(Study(dict(zip(PLACE, map(str, place), strict=True)), trained, _one_each(rows)))
-    return made
+        trained = {name: trained_by for name, trained_by in by_training.items() if name in there}
+        built.append(Study(dict(zip(PLACE, map(str, place), strict=True)), trained, _one_each(rows)))
+    return built
 
 
 def change(rows: pd.DataFrame) -> tuple[PairedChange, int]:
@@ -94,8 +94,8 @@ def change(rows: pd.DataFrame) -> tuple[PairedChange, int]:
     """
     counts = rows[["lost", "gained", "n"]].to_numpy(dtype=int).tolist()
     every = [paired_change(*row) for row in counts]
-    mean = {key: fmean(getattr(one, key) for one in every) for key in ("change", "low", "high", "p_value")}
-    return PairedChange(**mean), sum(one.p_value < 0.05 for one in every)
+    mean = {key: fmean(getattr(paired, key) for paired in every) for key in ("change", "low", "high", "p_value")}
+    return PairedChange(**mean), sum(paired.p_value < 0.05 for paired in every)
 
 
 def accuracy(rows: pd.DataFrame, prefix: str) -> dict[str, float]:
@@ -106,9 +106,9 @@ def accuracy(rows: pd.DataFrame, prefix: str) -> dict[str, float]:
     dict
         ``<prefix>``, ``<prefix>_sd`` (NaN below two networks), ``<prefix>_low``, ``<prefix>_high``.
     """
-    found = mean_interval(rows["value"].tolist())
+    interval = mean_interval(rows["value"].tolist())
     bounds = {f"{prefix}_{end}": float(rows[end].mean()) for end in ("low", "high")}
-    return {prefix: found.mean, f"{prefix}_sd": found.sd} | bounds
+    return {prefix: interval.mean, f"{prefix}_sd": interval.sd} | bounds
 
 
 def naming(every: list[Study]) -> tuple[list[Column], list[str]]:
@@ -120,9 +120,9 @@ def naming(every: list[Study]) -> tuple[list[Column], list[str]]:
     return [*columns, Column("regime", "Training")], [f"All rows: {shared}."] if shared else []
 
 
-def prefix(every: list[Study], one: Study) -> str:
+def prefix(every: list[Study], study: Study) -> str:
     """Return what a sentence on one study starts with: its names, if there are several studies."""
-    return f"{', '.join(one.place.values())}: " if len(every) > 1 else ""
+    return f"{', '.join(study.place.values())}: " if len(every) > 1 else ""
 
 
 def points(share: float) -> str:

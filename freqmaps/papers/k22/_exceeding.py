@@ -97,13 +97,13 @@ class Case:
 
     def places(self, measure: str) -> NDArray[np.float64]:
         """Return the middles of the bands of ``radial`` or ``angular`` shares."""
-        found: NDArray[np.float64] = self.natural[_AXES[measure][0]].values
-        return found
+        middles: NDArray[np.float64] = self.natural[_AXES[measure][0]].values
+        return middles
 
     def used(self, measure: str) -> NDArray[np.bool_]:
         """Return which bands hold any frequency."""
-        found: NDArray[np.bool_] = self.natural[_AXES[measure][1]].values > 0
-        return found
+        used: NDArray[np.bool_] = self.natural[_AXES[measure][1]].values > 0
+        return used
 
     def compare(self, measure: str, reading: Reading) -> Exceedance:
         """Compare shares of energy in each band: the adversarially trained network's with the natural network's."""
@@ -165,21 +165,21 @@ def _transferred(inputs: Inputs, robust: Result) -> list[tuple[str, str]]:
 def _natural(inputs: Inputs, looked: list[Result], robust: Result, against: str) -> Result | None:
     """Return the natural network's evaluation that goes with that of the other one."""
     place = {k: robust.names[k] for k in PLACE} | {"training": against}
-    for one in looked:
-        if {k: one.names[k] for k in PLACE} == place and _setting(one) == _setting(robust):
-            return one if regime(inputs, one.names).letter == "N" else None
+    for result in looked:
+        if {k: result.names[k] for k in PLACE} == place and _setting(result) == _setting(robust):
+            return result if regime(inputs, result.names).letter == "N" else None
     return None
 
 
 def _case(inputs: Inputs, robust: Result, natural: Result, attack: str, against: str) -> Case:
     essential, attacked = images_of(ESSENTIAL), images_of(TRANSFERRED, attack, against)
-    found = [_part(inputs, r, of) for r, of in ((natural, essential), (robust, attacked), (robust, essential))]
-    ids = [list(part) for part, _ in found]
+    parts = [_part(inputs, r, of) for r, of in ((natural, essential), (robust, attacked), (robust, essential))]
+    ids = [list(part) for part, _ in parts]
     common = [s for s in ids[0] if s in set(ids[1]) & set(ids[2])]
-    one, two, three = (arrays.isel(map=[part[s] for s in common]) for part, arrays in found)
+    natural_maps, attacked_maps, robust_maps = (arrays.isel(map=[part[s] for s in common]) for part, arrays in parts)
     names = {k: robust.names[k] for k in ("dataset", "model", "seed")} | {"maps": _setting(robust)[0], "attack": attack}
     regimes = {r.names["training"]: regime(inputs, r.names) for r in (natural, robust)}
-    return Case(names, regimes, one, two, three, (len(ids[0]), len(ids[1]), len(ids[2])))
+    return Case(names, regimes, natural_maps, attacked_maps, robust_maps, (len(ids[0]), len(ids[1]), len(ids[2])))
 
 
 def _part(inputs: Inputs, result: Result, of: Mapping[str, str]) -> tuple[dict[str, int], xr.Dataset]:

@@ -58,7 +58,7 @@ class Networks:
     @property
     def natural(self) -> str | None:
         """The naturally trained network's training, the first if there are several."""
-        return next((name for name, found in self.regimes.items() if found.letter == "N"), None)
+        return next((name for name, trained in self.regimes.items() if trained.letter == "N"), None)
 
     def title(self, training: str) -> str:
         """Return a panel's title: the label, and what the letter stands for."""
@@ -68,10 +68,10 @@ class Networks:
     def told(self, seeds: Mapping[str, int]) -> list[str]:
         """Return sentences that say which networks and masks these are, given how many networks each training has."""
         counts = set(seeds.values())
-        told = f"{counts.pop()}" if len(counts) == 1 else ", ".join(f"{self.labels[n]} {k}" for n, k in seeds.items())
+        number = f"{counts.pop()}" if len(counts) == 1 else ", ".join(f"{self.labels[n]} {k}" for n, k in seeds.items())
         names = {"dataset": "dataset", "model": "model", "group_maps": "mask setting"}
         shown = ", ".join(f"{names[k]} {v}" for k, v in self.setting.items())
-        return [f"Shown: {shown}; networks (seeds) per regime: {told}.", described(self.regimes)]
+        return [f"Shown: {shown}; networks (seeds) per regime: {number}.", described(self.regimes)]
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,11 @@ def global_masks(
         There is no such mask.
     """
     asked, words = asked_for(dataset, model, group_maps)
-    found = [r for r in inputs.select("group_maps", **asked, images="essential") if _of_all(r)]
-    if not found:
+    results = [r for r in inputs.select("group_maps", **asked, images="essential") if _of_all(r)]
+    if not results:
         raise FreqmapsError(f"no group map of all clean images for {words}; add a setting with 'groups: all' to a run")
-    setting = {key: found[0].names[key] for key in _SETTING}
-    chosen = [r for r in found if all(r.names[k] == v for k, v in setting.items())]
+    setting = {key: results[0].names[key] for key in _SETTING}
+    chosen = [r for r in results if all(r.names[k] == v for k, v in setting.items())]
     regimes = {r.names["training"]: regime(inputs, r.names) for r in chosen}
     ordered = dict(sorted(regimes.items(), key=lambda entry: entry[1].rank))
     every = [mask for r in chosen for mask in _read(inputs, r)]

@@ -89,20 +89,24 @@ def profiles_of(
         There is no such mask.
     """
     asked, words = asked_for(dataset, model, group_maps)
-    found = [one for one in _read(inputs) if all(one.setting[k] == v for k, v in asked.items())]
-    if not found:
+    energies = [of_mask for of_mask in _read(inputs) if all(of_mask.setting[k] == v for k, v in asked.items())]
+    if not energies:
         raise FreqmapsError(
             f"no energies of a mask of all clean images for {words}; add an evaluation 'group_map_energy' of a setting "
             "with 'groups: all' to a run"
         )
-    setting = found[0].setting
+    setting = energies[0].setting
     # Evaluations of several networks may name the same masks.
-    chosen = {(one.training, one.seed): one for one in found if one.setting == setting and one.bands == found[0].bands}
+    chosen = {
+        (of_mask.training, of_mask.seed): of_mask
+        for of_mask in energies
+        if of_mask.setting == setting and of_mask.bands == energies[0].bands
+    }
     place = {key: setting[key] for key in ("dataset", "model")}
-    regimes = {one.training: regime(inputs, place | {"training": one.training}) for one in chosen.values()}
+    regimes = {of_mask.training: regime(inputs, place | {"training": of_mask.training}) for of_mask in chosen.values()}
     ordered = dict(sorted(regimes.items(), key=lambda entry: entry[1].rank))
     rows = {t: [chosen[k] for k in sorted(chosen, key=lambda k: int(k[1])) if k[0] == t] for t in ordered}
-    low = {t: np.array([one.arrays["low"].item() for one in ones]) for t, ones in rows.items()}
+    low = {t: np.array([of_mask.arrays["low"].item() for of_mask in ones]) for t, ones in rows.items()}
     return Profiles(setting, ordered, _profile("radial", rows), _profile("angular", rows), low)
 
 
@@ -136,7 +140,7 @@ def _read(inputs: Inputs) -> Iterator[_One]:
 def _profile(measure: str, rows: Mapping[str, Sequence[_One]]) -> Profile:
     name, unit = {"radial": ("radius", "in_ring"), "angular": ("direction", "in_sector")}[measure]
     some = next(iter(rows.values()))[0].arrays
-    shares = {t: _known(np.array([one.arrays[measure].values for one in ones])) for t, ones in rows.items()}
+    shares = {t: _known(np.array([of_mask.arrays[measure].values for of_mask in ones])) for t, ones in rows.items()}
     return Profile(name, some[name].values, some[unit].values > 0, shares)
 
 
@@ -144,8 +148,8 @@ def trends(profiles: Profiles) -> list[str]:
     """Return the sentences on the paper's trends, for the regimes that are there beside the natural one."""
     natural, said = profiles.natural, list[str]()
     for entry in published("K22-F4")["trends"] if natural else []:
-        for name, found in profiles.regimes.items():
-            if found.letter == entry["row"]:
+        for name, trained in profiles.regimes.items():
+            if trained.letter == entry["row"]:
                 low = entry["measure"] == "low"
                 interval, evidence = (
                     _low(profiles, name, natural) if low else _direction(profiles.angular, name, natural)
@@ -158,14 +162,14 @@ def trends(profiles: Profiles) -> list[str]:
 def _low(profiles: Profiles, name: str, natural: str | None) -> tuple[Interval, str]:
     """Return the interval of the change in the share of low frequencies, and what it is."""
     values = [_known(profiles.low[n]).tolist() for n in (name, str(natural))]
-    found = difference_interval(values[0], values[1])
+    welch = difference_interval(values[0], values[1])
     label = profiles.labels[name]
     means = " and ".join(f"{100 * np.mean(v):.1f} % ({n})" for n, v in zip((label, "N"), values, strict=True) if v)
-    bounds = f"95 % interval over seeds {_points(found.low)} to {_points(found.high)}"
-    if found.low != found.low:
+    bounds = f"95 % interval over seeds {_points(welch.low)} to {_points(welch.high)}"
+    if welch.low != welch.low:
         bounds = "no interval with fewer than two seeds of each"
-    return (found.low, found.high), (
-        f"share of the energy below half the largest radius {means}, a difference of {_points(found.mean)} points, "
+    return (welch.low, welch.high), (
+        f"share of the energy below half the largest radius {means}, a difference of {_points(welch.mean)} points, "
         f"{bounds}"
     )
 
@@ -176,11 +180,13 @@ def _direction(profile: Profile, name: str, natural: str | None) -> tuple[Interv
     between, within = profile_ranges(first, second)
     if not len(between):
         return (np.nan, np.nan), "a mask without energy outside the origin has no directions"
-    told = f"the difference of two networks' angular profiles has a range (largest less smallest) of {_spread(between)}"
+    evidence = (
+        f"the difference of two networks' angular profiles has a range (largest less smallest) of {_spread(between)}"
+    )
     if min(len(first), len(second)) < 2:
-        return (np.nan, np.nan), f"{told} points, and with fewer than two seeds of each nothing to hold it against"
+        return (np.nan, np.nan), f"{evidence} points, and with fewer than two seeds of each nothing to hold it against"
     bounds = (float(between.min() - within.max()), float(between.max() - within.min()))
-    return bounds, f"{told} points between the regimes, {_spread(within)} between seeds of one regime"
+    return bounds, f"{evidence} points between the regimes, {_spread(within)} between seeds of one regime"
 
 
 def _spread(ranges: Rows) -> str:

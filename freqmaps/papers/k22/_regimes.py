@@ -56,38 +56,38 @@ def regime(inputs: Inputs, names: Mapping[str, str]) -> Regime:
     FreqmapsError
         The training's result is not among the inputs.
     """
-    found = inputs.related("training", names)
-    if not found:
+    results = inputs.related("training", names)
+    if not results:
         raise FreqmapsError(f"no training result of '{names['training']}' among the inputs; add stage 'training'")
-    kind, parameters = found[0].component("regime") or ("", {})
+    kind, parameters = results[0].component("regime") or ("", {})
     letter = "N" if _changes_nothing(kind, parameters) else LETTERS.get(kind, "")
     return Regime(letter, kind, parameters, names["training"])
 
 
 def regimes(inputs: Inputs, stage: str) -> dict[str, Regime]:
     """Return the regimes of all trainings that a stage has results of, in the paper's order, by the training's name."""
-    found = {r.names["training"]: regime(inputs, r.names) for r in inputs.select(stage)}
-    return dict(sorted(found.items(), key=lambda entry: entry[1].rank))
+    by_training = {r.names["training"]: regime(inputs, r.names) for r in inputs.select(stage)}
+    return dict(sorted(by_training.items(), key=lambda entry: entry[1].rank))
 
 
-def labels(found: Mapping[str, Regime]) -> dict[str, str]:
+def labels(by_training: Mapping[str, Regime]) -> dict[str, str]:
     """Return what to call each training: its letter, with the config's name where several have the same or none.
 
     >>> one = Regime("A", "adversarial", {}, "pgd")
     >>> labels({"pgd": one}), labels({"pgd": one, "weak": Regime("A", "adversarial", {}, "weak")})
     ({'pgd': 'A'}, {'pgd': 'A (pgd)', 'weak': 'A (weak)'})
     """
-    letters = [r.letter for r in found.values()]
+    letters = [r.letter for r in by_training.values()]
     return {
         name: (r.letter if letters.count(r.letter) == 1 else f"{r.letter} ({name})") if r.letter else name
-        for name, r in found.items()
+        for name, r in by_training.items()
     }
 
 
-def described(found: Mapping[str, Regime]) -> str:
+def described(by_training: Mapping[str, Regime]) -> str:
     """Return a sentence that says what the labels stand for."""
-    named = labels(found)
-    parts = [f"{named[name]} {_described(r)}" for name, r in found.items()]
+    named = labels(by_training)
+    parts = [f"{named[name]} {_described(r)}" for name, r in by_training.items()]
     return f"Training: {'; '.join(parts)}."
 
 
@@ -100,14 +100,14 @@ def _changes_nothing(kind: str, parameters: Mapping[str, Any]) -> bool:
     )
 
 
-def _described(found: Regime) -> str:
-    p = found.parameters
-    if found.letter in ("", "N"):
-        return TRAINED.get(found.letter, f"regime {found.kind or 'unknown'}")
+def _described(trained: Regime) -> str:
+    p = trained.parameters
+    if trained.letter in ("", "N"):
+        return TRAINED.get(trained.letter, f"regime {trained.kind or 'unknown'}")
     amounts = {
         "A": lambda: f"PGD, ε = {p['epsilon']:.4g} in pixels of [0, 1], {p['steps']} steps",
         "S": lambda: f"{p['low']:g} to {p['high']:g}",
         "T": lambda: f"up to {p['fraction']:g} of the side",
         "R": lambda: f"{p['low']:g} to {p['high']:g} degrees",
     }
-    return f"{TRAINED[found.letter]} ({amounts[found.letter]()})"
+    return f"{TRAINED[trained.letter]} ({amounts[trained.letter]()})"

@@ -62,18 +62,18 @@ def evaluations(inputs: Inputs, kind: str) -> list[Evaluation]:
     results = [r for r in inputs.select("evaluation") if (r.component("evaluation") or ("",))[0] == kind]
     regimes = {r.names["training"]: regime(inputs, r.names) for r in results}
     shown = labels(regimes)
-    found = []
+    every = []
     for result in results:
         mine = (frame[list(result.names)] == pd.Series(dict(result.names))).all(axis=1)
         training = result.names["training"]
         _, parameters = result.component("evaluation") or ("", {})
-        found.append(Evaluation(result.names, parameters, regimes[training], shown[training], frame[mine]))
-    return sorted(found, key=lambda e: e.regime.rank)
+        every.append(Evaluation(result.names, parameters, regimes[training], shown[training], frame[mine]))
+    return sorted(every, key=lambda e: e.regime.rank)
 
 
-def as_made(found: Sequence[Evaluation]) -> list[Evaluation]:
+def as_made(every: Sequence[Evaluation]) -> list[Evaluation]:
     """Return the evaluations whose maps are as they were made, not binary ones: those that figures show."""
-    return [e for e in found if e.parameters.get("reading", "made") == "made"]
+    return [e for e in every if e.parameters.get("reading", "made") == "made"]
 
 
 def sample_rows(inputs: Inputs, kind: str, evaluation: Evaluation) -> pd.DataFrame:

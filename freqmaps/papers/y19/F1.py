@@ -35,20 +35,20 @@ def build(inputs: Inputs) -> Figure:
     every = heat_maps(inputs)
     columns = min(_COLUMNS, len(every))
     lines = -(-len(every) // columns)
-    top = max(float(one.error.max()) for one in every) or 1.0
+    top = max(float(heat_map.error.max()) for heat_map in every) or 1.0
     with rc_context(STYLE):
         figure = new_figure(0.9 + 1.75 * columns, 0.15 + 2.05 * lines)
         panels = figure.subplots(lines, columns, squeeze=False)
         for axes in panels.flat[len(every) :]:
             axes.set_axis_off()
-        for number, (axes, one) in enumerate(zip(panels.flat, every, strict=False)):
-            image = axes.imshow(one.error, cmap=SPECTRUM_COLOURS, vmin=0, vmax=top)
-            frequency_axes(axes, *one.error.shape, label=number % columns == 0)
-            axes.set_title(f"{plain(label(every, one))}, v = {one.parameters['norm']:g}", color=INK)
+        for number, (axes, heat_map) in enumerate(zip(panels.flat, every, strict=False)):
+            image = axes.imshow(heat_map.error, cmap=SPECTRUM_COLOURS, vmin=0, vmax=top)
+            frequency_axes(axes, *heat_map.error.shape, label=number % columns == 0)
+            axes.set_title(f"{plain(label(every, heat_map))}, v = {heat_map.parameters['norm']:g}", color=INK)
         bar = figure.colorbar(image, ax=panels, shrink=0.85, aspect=25)
         bar.set_label("error rate", color=MUTED)
         bar.ax.tick_params(colors=MUTED, pad=1.5)
-    notes = [described(every, one) for one in every]
-    notes += [sensitive(every, one) for one in every if one.regime == "standard"]
-    notes += [shifted(every, one, other) for one in every for other in every if comparable(one, other)]
+    notes = [described(every, heat_map) for heat_map in every]
+    notes += [sensitive(every, heat_map) for heat_map in every if heat_map.regime == "standard"]
+    notes += [shifted(every, heat_map, other) for heat_map in every for other in every if comparable(heat_map, other)]
     return Figure(figure, notes, f"{len(every)} frequency planes coloured by error rate, on the same scale.")

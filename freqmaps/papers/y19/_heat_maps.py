@@ -56,7 +56,7 @@ class HeatMap:
     def widest(self) -> float:
         """Half the widest interval of a single frequency in any of the networks."""
         arrays = [Inputs([r]).arrays(evaluation=r.names["evaluation"]) for r in self.results]
-        return max(float((one["high"] - one["low"]).max()) / 2 for one in arrays)
+        return max(float((dataset["high"] - dataset["low"]).max()) / 2 for dataset in arrays)
 
     @cached_property
     def rows(self) -> pd.DataFrame:
@@ -103,34 +103,34 @@ def _regime(inputs: Inputs, result: Result) -> str:
     return (trained[0].component("regime") or ("",))[0]
 
 
-def label(every: Sequence[HeatMap], one: HeatMap) -> str:
+def label(every: Sequence[HeatMap], heat_map: HeatMap) -> str:
     """Return what to call a training among others: its name, and whichever other name differs."""
     varying = [k for k in NAMES if k == "training" or len({e.names[k] for e in every}) > 1]
-    return ", ".join(one.names[k] for k in varying)
+    return ", ".join(heat_map.names[k] for k in varying)
 
 
-def described(every: Sequence[HeatMap], one: HeatMap) -> str:
+def described(every: Sequence[HeatMap], heat_map: HeatMap) -> str:
     """Return the error rates without noise, at low and at high frequencies."""
-    networks = f", means over {len(one.results)} networks" if len(one.results) > 1 else ""
-    clipped = "; perturbed images are clipped to [0, 1]" if one.parameters["clip"] else ""
+    networks = f", means over {len(heat_map.results)} networks" if len(heat_map.results) > 1 else ""
+    clipped = "; perturbed images are clipped to [0, 1]" if heat_map.parameters["clip"] else ""
     return (
-        f"{label(every, one)}: error without noise {_percent(one.value('none'))}, under noise of frequencies up to "
-        f"{one.bound:.3g} cycles per image {_percent(one.value('low'))}, of higher ones {_percent(one.value('high'))} "
-        f"({one.images} images{networks}{clipped}). The 95 % interval of a single frequency reaches "
-        f"±{100 * one.widest:.1f} points at most."
+        f"{label(every, heat_map)}: error without noise {_percent(heat_map.value('none'))}, under noise of frequencies "
+        f"up to {heat_map.bound:.3g} cycles per image {_percent(heat_map.value('low'))}, of higher ones "
+        f"{_percent(heat_map.value('high'))} ({heat_map.images} images{networks}{clipped}). The 95 % interval of a "
+        f"single frequency reaches ±{100 * heat_map.widest:.1f} points at most."
     )
 
 
-def sensitive(every: Sequence[HeatMap], one: HeatMap) -> Claim:
+def sensitive(every: Sequence[HeatMap], heat_map: HeatMap) -> Claim:
     """Say whether a naturally trained network errs more often at high than at low frequencies."""
-    apart = one.value("high less low")
+    apart = heat_map.value("high less low")
     return trend(
         "a naturally trained network is sensitive to noise of all but the lowest frequencies",
         [(apart.low, apart.high)],
-        f"{label(every, one)} errs more often at high than at low frequencies by {_points(apart)} points",
+        f"{label(every, heat_map)} errs more often at high than at low frequencies by {_points(apart)} points",
         section="4.1, figure 3",
         reported="so in its heat map",
-        n=one.images,
+        n=heat_map.images,
     )
 
 
@@ -157,16 +157,16 @@ def comparable(trained: HeatMap, natural: HeatMap) -> bool:
     return alike and trained.regime in ("adversarial", "fgsm") and natural.regime == "standard"
 
 
-def _difference(one: Estimate, other: Estimate) -> Estimate:
-    change = one.value - other.value
-    half = hypot(one.high - one.low, other.high - other.low) / 2
+def _difference(own: Estimate, other: Estimate) -> Estimate:
+    change = own.value - other.value
+    half = hypot(own.high - own.low, other.high - other.low) / 2
     return Estimate(change, change - half, change + half)
 
 
-def _percent(found: Estimate) -> str:
-    return f"{100 * found.value:.1f} % ({100 * found.low:.1f}–{100 * found.high:.1f})"
+def _percent(estimate: Estimate) -> str:
+    return f"{100 * estimate.value:.1f} % ({100 * estimate.low:.1f}–{100 * estimate.high:.1f})"
 
 
-def _points(found: Estimate) -> str:
-    texts = [f"{100 * v:+.1f}".replace("-", "−") for v in (found.value, found.low, found.high)]
+def _points(estimate: Estimate) -> str:
+    texts = [f"{100 * v:+.1f}".replace("-", "−") for v in (estimate.value, estimate.low, estimate.high)]
     return f"{texts[0]} ({texts[1]} to {texts[2]})"

@@ -18,10 +18,10 @@ _CSS = {"holds": "holds", "does not hold": "fails", "cannot be told here": "open
 
 def chapters(items: Sequence[ReportItem]) -> list[dict[str, Any]]:
     """Return a chapter per paper, in the order in which items name them: id, name, title, citation, items."""
-    found: dict[str, list[ReportItem]] = {}
+    by_paper: dict[str, list[ReportItem]] = {}
     for item in items:
-        found.setdefault(paper_of(item.id), []).append(item)
-    return [about(name) | {"id": f"paper-{name}", "items": own} for name, own in found.items()]
+        by_paper.setdefault(paper_of(item.id), []).append(item)
+    return [about(name) | {"id": f"paper-{name}", "items": own} for name, own in by_paper.items()]
 
 
 def about(paper: str) -> dict[str, str]:
@@ -79,15 +79,15 @@ def scope_in_words(items: Sequence[ReportItem]) -> str:
 
 def _claims(item: ReportItem) -> list[Mapping[str, Any]]:
     tests: dict[str, list[Claim]] = {}
-    for one in item.claims:
-        tests.setdefault(one.claim, []).append(one)
+    for claim in item.claims:
+        tests.setdefault(claim.claim, []).append(claim)
     return [_claim(item.id, text, cases) for text, cases in tests.items()]
 
 
 def _claim(item: str, text: str, cases: Sequence[Claim]) -> Mapping[str, Any]:
-    verdicts = {one.verdict for one in cases}
+    verdicts = {case.verdict for case in cases}
     verdict = verdicts.pop() if len(verdicts) == 1 else MIXED
-    reported = list(dict.fromkeys(one.reported for one in cases if one.reported))
+    reported = list(dict.fromkeys(case.reported for case in cases if case.reported))
     return {
         "item": item,
         "text": text[:1].upper() + text[1:],
@@ -95,15 +95,15 @@ def _claim(item: str, text: str, cases: Sequence[Claim]) -> Mapping[str, Any]:
         "reported": "; ".join(reported),
         "verdict": verdict,
         "css": _CSS.get(verdict, "open"),
-        "tally": tally(one.verdict for one in cases),
+        "tally": tally(case.verdict for case in cases),
         "cases": [
             {
-                "place": one.place,
-                "measured": one.evidence,
-                "verdict": one.verdict,
-                "on": measured_on(one),
-                "css": _CSS[one.verdict],
+                "place": case.place,
+                "measured": case.evidence,
+                "verdict": case.verdict,
+                "on": measured_on(case),
+                "css": _CSS[case.verdict],
             }
-            for one in cases
+            for case in cases
         ],
     }

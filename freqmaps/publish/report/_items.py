@@ -86,15 +86,15 @@ def read_item(folder: Path) -> ReportItem:
     StoreError
         A file is missing or not whole.
     """
-    found = next((p for end in ("csv", "svg") for p in folder.glob(f"*.{end}")), None)
-    if found is None:
+    data_file = next((p for end in ("csv", "svg") for p in folder.glob(f"*.{end}")), None)
+    if data_file is None:
         raise StoreError(f"{folder}: holds neither a table nor a figure; delete it and run its target again")
-    path = found
+    path = data_file
     try:
         about: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         endings = ("csv", "tex") if about["kind"] == "table" else ("svg", "png", "pdf")
         links = {end.upper(): f"{about['kind']}s/{path.stem}.{end}" for end in endings}
-        claims = [_claim(one) for one in about["claims"]]
+        claims = [_claim(claim) for claim in about["claims"]]
         shared: dict[str, Any] = {
             "id": about["item"], "title": about["title"], "claims": claims,
             "caption": about["caption"], "notes": about["notes"], "links": links,

@@ -41,20 +41,20 @@ _MAP_COLUMNS = (
 
 def cards(inputs: Inputs) -> list[tuple[str, str, str]]:
     """Return value, label and detail of the figures at the top: images, accuracy, attacks, maps, what they share."""
-    found = []
+    figures = []
     for result in inputs.select("datasets"):
         name = result.names["dataset"]
         split = inputs.dataset(name, variables=["split"])
         counts = Counter(split["split"].values.tolist())
         detail = ", ".join(f"{count} {key}" for key, count in sorted(counts.items(), reverse=True))
-        found.append(
+        figures.append(
             (f"{split.sizes['sample']:,}", f"images in {name}", f"{detail}; {len(split.attrs['classes'])} classes")
         )
-    found += _accuracy_cards(inputs)
+    figures += _accuracy_cards(inputs)
     attacks = {r.names["attack"] for r in inputs.select("attacks")}
     if attacks:
-        found.append((str(len(attacks)), "attacks" if len(attacks) > 1 else "attack", ", ".join(sorted(attacks))))
-    return [*found, *_maps_card(inputs), *_parts_card(inputs)]
+        figures.append((str(len(attacks)), "attacks" if len(attacks) > 1 else "attack", ", ".join(sorted(attacks))))
+    return [*figures, *_maps_card(inputs), *_parts_card(inputs)]
 
 
 def _accuracy_cards(inputs: Inputs) -> list[tuple[str, str, str]]:
@@ -65,14 +65,14 @@ def _accuracy_cards(inputs: Inputs) -> list[tuple[str, str, str]]:
         if accuracy is not None:
             names = tuple(result.names.get(k, "") for k in ("dataset", "model", "training"))
             seeds.setdefault(names, {})[result.names.get("seed", "")] = accuracy
-    found = []
+    cards = []
     for (dataset, model, training), values in seeds.items():
-        told = f"seed {next(iter(values))}"
+        detail = f"seed {next(iter(values))}"
         if len(values) > 1:
-            told = f"mean of {len(values)} seeds, s.d. {100 * np.std(list(values.values()), ddof=1):.2f}"
-        place = f"dataset {dataset}, training {training}, {told}"
-        found.append((f"{100 * _mean(list(values.values())):.2f} %", f"test accuracy of {model}", place))
-    return found
+            detail = f"mean of {len(values)} seeds, s.d. {100 * np.std(list(values.values()), ddof=1):.2f}"
+        place = f"dataset {dataset}, training {training}, {detail}"
+        cards.append((f"{100 * _mean(list(values.values())):.2f} %", f"test accuracy of {model}", place))
+    return cards
 
 
 def _maps_card(inputs: Inputs) -> list[tuple[str, str, str]]:
@@ -90,8 +90,8 @@ def _parts_card(inputs: Inputs) -> list[tuple[str, str, str]]:
     """Return a card on what the matched cosine is made of, for the first setting with most controls."""
     paired = inputs.select("correlation") if kinds(inputs) else []
     computed = any((r.component("metric") or ("",))[0] == "cosine" for r in paired)
-    found = cases(rows(inputs, ("cosine",), None)) if computed else {}
-    chosen = max(found.values(), key=len, default={})
+    by_setting = cases(rows(inputs, ("cosine",), None)) if computed else {}
+    chosen = max(by_setting.values(), key=len, default={})
     parts = decomposition(inputs, chosen)
     if (
         parts is None
@@ -149,12 +149,12 @@ def map_table(inputs: Inputs) -> Table | None:
 
 def _settings(inputs: Inputs, stage: str) -> Iterator[tuple[dict[str, str], str, Inputs]]:
     """Yield what tells a stage's results apart, ranges left out, their split, and them, in the study's order."""
-    found: dict[tuple[tuple[str, str], ...], list[Result]] = {}
+    groups: dict[tuple[tuple[str, str], ...], list[Result]] = {}
     for result in inputs.select(stage):
         names = tuple((key, value) for key, value in result.names.items() if key != "range")
         split = result.names["range"].rsplit("-", 2)[0]
-        found.setdefault((*names, ("split", split)), []).append(result)
-    for pairs, results in found.items():
+        groups.setdefault((*names, ("split", split)), []).append(result)
+    for pairs, results in groups.items():
         yield dict(pairs[:-1]), pairs[-1][1], Inputs(results)
 
 
@@ -176,12 +176,12 @@ def _zeros(inputs: Inputs, names: Mapping[str, str]) -> tuple[float, bool]:
     zeros = entries = 0
     whole = True
     for result in inputs.select("maps", **names):
-        one = Inputs([result])
-        ids = one.maps(variables=["steps"])["sample"].values.tolist()
+        own = Inputs([result])
+        ids = own.maps(variables=["steps"])["sample"].values.tolist()
         whole &= len(ids) <= MAPS_READ
         if not ids:
             continue
-        values = one.maps(samples=ids[:MAPS_READ], variables=["map"], basis=None)["map"].values
+        values = own.maps(samples=ids[:MAPS_READ], variables=["map"], basis=None)["map"].values
         zeros += int((np.abs(values) <= ZERO).sum())
         entries += values.size
     return (zeros / entries if entries else NAN), whole

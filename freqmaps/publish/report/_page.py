@@ -153,14 +153,16 @@ def _stages(inputs: Inputs) -> Table:
 
 def provenance(inputs: Inputs, origin: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return label and value: what made the page, what made the results, and when."""
-    made = [r.manifest.get("provenance", {}) for r in inputs.results]
-    dates = sorted(str(p["date"]) for p in made if p.get("date"))
-    found = [("This page", _origin(origin))]
-    found.append(("Results made by", "; ".join(sorted({_origin(p) for p in made if p.get("freqmaps")})) or "unknown"))
+    records = [r.manifest.get("provenance", {}) for r in inputs.results]
+    dates = sorted(str(p["date"]) for p in records if p.get("date"))
+    lines = [("This page", _origin(origin))]
+    lines.append(
+        ("Results made by", "; ".join(sorted({_origin(p) for p in records if p.get("freqmaps")})) or "unknown")
+    )
     if dates:
-        found.append(("Results made", dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"))
-    pythons = sorted({str(p["python"]) for p in made if p.get("python")})
-    return [*found, *([("Python", ", ".join(pythons))] if pythons else [])]
+        lines.append(("Results made", dates[0] if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"))
+    pythons = sorted({str(p["python"]) for p in records if p.get("python")})
+    return [*lines, *([("Python", ", ".join(pythons))] if pythons else [])]
 
 
 def _origin(origin: Mapping[str, Any]) -> str:
@@ -174,7 +176,7 @@ def _libraries(inputs: Inputs) -> list[tuple[str, str]]:
     for result in inputs.results:
         for name, version in result.manifest.get("provenance", {}).get("libraries", {}).items():
             versions.setdefault(str(name), set()).add(str(version))
-    return [(name, ", ".join(sorted(found))) for name, found in sorted(versions.items())]
+    return [(name, ", ".join(sorted(distinct))) for name, distinct in sorted(versions.items())]
 
 
 def _runs(inputs: Inputs) -> Table:

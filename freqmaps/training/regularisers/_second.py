@@ -41,12 +41,12 @@ class cheap(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Take over the calls that are known, and leave all others alone."""
-        given = dict(kwargs or {})
+        keywords = dict(kwargs or {})
         if func is torch.conv2d and len(args) == 7 and _known(args[0]) and not isinstance(args[4], str):
             return _Convolution.apply(*args)
         if func is F.batch_norm and _known(args[0]):
-            return _batch_norm(*args, **given)
-        return func(*args, **given)
+            return _batch_norm(*args, **keywords)
+        return func(*args, **keywords)
 
 
 def _known(x: Any) -> bool:
@@ -80,17 +80,17 @@ class _Convolution(Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.bias, ctx.given = bias is not None, (stride, padding, dilation, groups)
+        ctx.bias, ctx.geometry = bias is not None, (stride, padding, dilation, groups)
         return torch.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         (dy,), (x, weight) = gradients, ctx.saved_tensors
-        dx = _ConvolutionInput.apply(dy, x.detach(), weight, ctx.given) if ctx.needs_input_grad[0] else None
+        dx = _ConvolutionInput.apply(dy, x.detach(), weight, ctx.geometry) if ctx.needs_input_grad[0] else None
         if _images_alone[0]:
             return dx, *[None] * 6
         masks = [False, ctx.needs_input_grad[1], ctx.bias and ctx.needs_input_grad[2]]
-        _, dw, db = _backward(dy, x, weight, ctx.given, masks)
+        _, dw, db = _backward(dy, x, weight, ctx.geometry, masks)
         return dx, dw, db, None, None, None, None
 
 
@@ -98,22 +98,22 @@ class _ConvolutionInput(Function):
     """The gradient of a convolution in its input, which is linear in ``dy`` and in the weights."""
 
     @staticmethod
-    def forward(ctx: Any, dy: Tensor, x: Tensor, weight: Tensor, given: tuple[Any, ...]) -> Tensor:
+    def forward(ctx: Any, dy: Tensor, x: Tensor, weight: Tensor, geometry: tuple[Any, ...]) -> Tensor:
         ctx.save_for_backward(dy, weight)
-        ctx.given = given
-        dx: Tensor = _backward(dy, x, weight, given, [True, False, False])[0]
+        ctx.geometry = geometry
+        dx: Tensor = _backward(dy, x, weight, geometry, [True, False, False])[0]
         return dx
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         (v,), (dy, weight) = gradients, ctx.saved_tensors
-        gdy = torch.conv2d(v, weight, None, *ctx.given) if ctx.needs_input_grad[0] else None
-        gw = _backward(dy, v, weight, ctx.given, [False, True, False])[1] if ctx.needs_input_grad[2] else None
+        gdy = torch.conv2d(v, weight, None, *ctx.geometry) if ctx.needs_input_grad[0] else None
+        gw = _backward(dy, v, weight, ctx.geometry, [False, True, False])[1] if ctx.needs_input_grad[2] else None
         return gdy, None, gw, None
 
 
-def _backward(dy: Tensor, x: Tensor, weight: Tensor, given: tuple[Any, ...], masks: list[bool]) -> Any:
-    stride, padding, dilation, groups = given
+def _backward(dy: Tensor, x: Tensor, weight: Tensor, geometry: tuple[Any, ...], masks: list[bool]) -> Any:
+    stride, padding, dilation, groups = geometry
     pairs = [[n, n] if isinstance(n, int) else list(n) for n in (stride, padding, dilation)]
     return torch.ops.aten.convolution_backward(dy, x, weight, [weight.shape[0]], *pairs, False, [0, 0], groups, masks)
 
@@ -132,8 +132,8 @@ class _BatchNorm(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        found = _BatchNormBackward.apply(*gradients, *ctx.saved_tensors, ctx.epsilon)
-        return *found, None, None, None, None
+        input_gradients = _BatchNormBackward.apply(*gradients, *ctx.saved_tensors, ctx.epsilon)
+        return *input_gradients, None, None, None, None
 
 
 class _BatchNormBackward(Function):
@@ -141,11 +141,11 @@ class _BatchNormBackward(Function):
 
     @staticmethod
     def forward(ctx: Any, dy: Tensor, x: Tensor, weight: Tensor, mean: Tensor, inverse: Tensor, epsilon: float) -> Any:
-        found = torch.ops.aten.native_batch_norm_backward(
+        gradients = torch.ops.aten.native_batch_norm_backward(
             dy, x, weight, None, None, mean, inverse, True, epsilon, [True, True, True]
         )
-        ctx.save_for_backward(dy, x, weight, mean, inverse, found[1], found[2])
-        return found
+        ctx.save_for_backward(dy, x, weight, mean, inverse, gradients[1], gradients[2])
+        return gradients
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
