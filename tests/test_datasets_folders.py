@@ -191,6 +191,23 @@ def test_any_prefix_of_a_split_is_balanced(tmp_path):
 
 
 @pytest.mark.parametrize("size", [(13, 20), (20, 13), (9, 9), (8, 8)])
+def test_scaling_without_keeping_the_aspect(size, tmp_path):
+    import torch
+    from torchvision.transforms import functional
+
+    y, x = np.mgrid[: size[1], : size[0]]
+    smooth = np.stack([10 * x, 10 * y, 5 * (x + y)], axis=-1).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(smooth).save(out, "png")
+    expected = functional.resize(torch.from_numpy(smooth.transpose(2, 0, 1).copy()), [8, 8], antialias=True).numpy()
+    got = _decode.decode(out.getvalue(), "x", channels=3, size=8, fit="stretch")
+    assert abs(got.astype(int) - expected.astype(int)).max() <= 1
+    root = as_folder(tmp_path / "a", {f"{c}/{i}.png": out.getvalue() for c in "ab" for i in range(4)})
+    stored = whole(image_folder.read(root=str(root), size=8, fit="stretch"))
+    assert all(np.array_equal(image, got) for image in stored.image)
+
+
+@pytest.mark.parametrize("size", [(13, 20), (20, 13), (9, 9), (8, 8)])
 def test_scaling_shorter_side_then_centre(size):
     import torch
     from torchvision.transforms import functional

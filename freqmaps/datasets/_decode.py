@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from freqmaps.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
+
+#: How an image becomes a square: see :func:`decode`.
+Fit = Literal["crop", "stretch"]
 
 EXTENSIONS = (
     ".jpg",
@@ -56,7 +59,7 @@ def check(data: bytes, where: str) -> tuple[int, int]:
     return image.size
 
 
-def decode(data: bytes, where: str, *, channels: int, size: int) -> NDArray[Any]:
+def decode(data: bytes, where: str, *, channels: int, size: int, fit: Fit = "crop") -> NDArray[Any]:
     """Return an image's pixels.
 
     Parameters
@@ -70,6 +73,8 @@ def decode(data: bytes, where: str, *, channels: int, size: int) -> NDArray[Any]
     size
         Side in pixels. Another image is scaled so that its shorter side fits (bilinear with a filter that widens
         when it shrinks, as torchvision does with antialias) and cropped about its centre.
+    fit
+        ``stretch`` scales the whole image instead, without keeping its aspect.
 
     Returns
     -------
@@ -85,7 +90,7 @@ def decode(data: bytes, where: str, *, channels: int, size: int) -> NDArray[Any]
 
     image = _open(data, where)
     _load(image, where)
-    image = _fit(_convert(image, where, "RGB" if channels == 3 else "L"), size)
+    image = _fit(_convert(image, where, "RGB" if channels == 3 else "L"), size, fit)
     pixels = np.asarray(image, dtype=np.uint8)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
@@ -131,12 +136,14 @@ def _convert(image: Image.Image, where: str, mode: str) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def _fit(image: Image.Image, size: int) -> Image.Image:
+def _fit(image: Image.Image, size: int, fit: Fit = "crop") -> Image.Image:
     from PIL import Image
 
     width, height = image.size
     if (width, height) == (size, size):
         return image
+    if fit == "stretch":
+        return image.resize((size, size), Image.Resampling.BILINEAR)
     short = min(width, height)
     # One call scales and crops: `box` is the centred square of the original, in its own pixels.
     left, top = (width - short) / 2, (height - short) / 2

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from freqmaps.core.errors import ConfigError
 from freqmaps.datasets import _decode, _files, _order
 from freqmaps.datasets._api import Block, rows_per_block
+from freqmaps.datasets._decode import Fit
 from freqmaps.datasets._layout import Entry, count, entries
 from freqmaps.datasets._sources import Source
 
@@ -113,7 +114,13 @@ def split_counts(known: dict[str, Any], test_fraction: float | None) -> dict[str
 
 
 def blocks(
-    images: list[Entry], *, channels: int, size: int, test_fraction: float | None, classes: Sequence[str] | None = None
+    images: list[Entry],
+    *,
+    channels: int,
+    size: int,
+    test_fraction: float | None,
+    classes: Sequence[str] | None = None,
+    fit: Fit = "crop",
 ) -> Iterator[Block]:
     """Yield the images, decoded as they are asked for, dealt out class by class within each split.
 
@@ -127,6 +134,8 @@ def blocks(
         Share of each class for testing, where the split has to be made.
     classes
         Class folders in the order of the labels; None: by name.
+    fit
+        How an image becomes a square (:func:`freqmaps.datasets._decode.decode`).
     """
     folders = sorted({e.folder for e in images}) if classes is None else list(classes)
     labels = [folders.index(e.folder) for e in images]
@@ -144,19 +153,19 @@ def blocks(
             part = order[start : start + rows]
             data = [readers[id(images[i].source)](images[i].member) for i in part]
             yield Block(
-                _decoded(data, [images[i].where for i in part], channels, size),
+                _decoded(data, [images[i].where for i in part], channels, size, fit),
                 _int64([labels[i] for i in part]),
                 [split[i] for i in part],
                 [images[i].sample for i in part],
             )
 
 
-def _decoded(data: list[bytes], where: list[str], channels: int, size: int) -> NDArray[Any]:
+def _decoded(data: list[bytes], where: list[str], channels: int, size: int, fit: Fit) -> NDArray[Any]:
     import numpy as np
 
     images = np.empty((len(data), channels, size, size), dtype=np.uint8)
     for i, (encoded, name) in enumerate(zip(data, where, strict=True)):
-        images[i] = _decode.decode(encoded, name, channels=channels, size=size)
+        images[i] = _decode.decode(encoded, name, channels=channels, size=size, fit=fit)
     return images
 
 

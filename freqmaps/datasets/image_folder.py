@@ -16,6 +16,7 @@ from freqmaps.datasets._api import Block, Description
 
 UNKEYED = ("root", "train", "test")
 RANGES = {"test_fraction": "(0, 1)", "size": "[1, 8192]"}
+NEUTRAL = {"fit": "crop"}  # images were always cropped before
 DOUBTS = "freqmaps.datasets._dark:of_folders"
 
 
@@ -26,6 +27,7 @@ def describe(
     test: str | None = None,
     size: int | None = None,
     channels: Literal[1, 3] = 3,
+    fit: Literal["crop", "stretch"] = "crop",
     test_fraction: float = 0.2,
     classes: list[str] | None = None,
 ) -> Description:
@@ -41,6 +43,9 @@ def describe(
         Side in pixels to scale (shorter side) and crop (centre) to; without, all must be square and of one size.
     channels
         3 for RGB, 1 for grey.
+    fit
+        ``stretch`` scales both sides to ``size`` without keeping the aspect and crops nothing, as the released code of
+        Basile et al. does.
     test_fraction
         Share of each class for testing, where the split has to be made.
     classes
@@ -67,6 +72,7 @@ def read(
     test: str | None = None,
     size: int | None = None,
     channels: Literal[1, 3] = 3,
+    fit: Literal["crop", "stretch"] = "crop",
     test_fraction: float = 0.2,
     classes: list[str] | None = None,
 ) -> Iterator[Block]:
@@ -75,7 +81,9 @@ def read(
     side = size or _folders.common_size(_folders.summary(places, classes))
     entries = _layout.entries(places, classes)
     _layout.describe_scan(places, classes)
-    yield from _folders.blocks(entries, channels=channels, size=side, test_fraction=test_fraction, classes=classes)
+    yield from _folders.blocks(
+        entries, channels=channels, size=side, fit=fit, test_fraction=test_fraction, classes=classes
+    )
 
 
 def _places(root: str | None, train: str | None, test: str | None) -> list[tuple[_sources.Source, str]]:

@@ -13,6 +13,7 @@ from freqmaps.datasets._originals import Original
 
 UNKEYED = ("root",)
 RANGES = {"size": "[1, 8192]"}
+NEUTRAL = {"fit": "crop"}  # images were always cropped before
 
 _URL = "https://s3.amazonaws.com/fast-ai-imageclas/"
 ORIGINALS = {
@@ -45,6 +46,7 @@ def describe(
     version: Literal["full", "320px", "160px"] = "full",
     size: int = 224,
     channels: Literal[1, 3] = 3,
+    fit: Literal["crop", "stretch"] = "crop",
     classes: list[str] | None = None,
 ) -> Description:
     """Describe Imagenette.
@@ -59,6 +61,9 @@ def describe(
         Side in pixels to scale (shorter side) and crop (centre) to.
     channels
         3 for RGB, 1 for grey.
+    fit
+        ``stretch`` scales both sides to ``size`` without keeping the aspect and crops nothing, as the released code of
+        Basile et al. does.
     classes
         Names of the classes to take (``church``, ``French horn``, ...), in the order of the labels; all ten where none
         are given.
@@ -87,6 +92,7 @@ def read(
     version: Literal["full", "320px", "160px"] = "full",
     size: int = 224,
     channels: Literal[1, 3] = 3,
+    fit: Literal["crop", "stretch"] = "crop",
     classes: list[str] | None = None,
 ) -> Iterator[Block]:
     """Yield the images (uint8) in store order; parameters and errors as :func:`describe`."""
@@ -94,7 +100,7 @@ def read(
     entries = _layout.entries(_place(path))
     wanted = _folders_of(classes, _layout.count(entries))
     entries = [e for e in entries if wanted is None or e.folder in wanted]
-    yield from _folders.blocks(entries, channels=channels, size=size, test_fraction=None, classes=wanted)
+    yield from _folders.blocks(entries, channels=channels, size=size, fit=fit, test_fraction=None, classes=wanted)
 
 
 def _folders_of(classes: list[str] | None, counts: dict[str, dict[str, int]]) -> list[str] | None:
