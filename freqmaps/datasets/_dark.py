@@ -30,9 +30,14 @@ def of_folders(
 
     A few images are decoded once; the answer is remembered while no file changes.
     """
-    from freqmaps.datasets.image_folder import _places
+    from freqmaps.datasets.image_folder import _named, _places
 
-    places = _places(root, train, test)
+    classes = _named(classes)
+    return of_places(_places(root, train, test, classes), classes)
+
+
+def of_places(places: Sequence[tuple[Source, str]], classes: Sequence[str] | None) -> str | None:
+    """Return what :func:`of_folders` does, of places as :func:`freqmaps.datasets._layout.entries` takes them."""
     signature: list[Any] = [[source.stamp(), split] for source, split in places]
     known = _files.remembered("brightest", [signature, classes], lambda: _look(places, classes))
     if known["value"] > _DARK * known["white"]:
