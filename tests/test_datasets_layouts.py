@@ -77,10 +77,12 @@ def test_classes_may_have_words_for_splits_in_their_names(case, tmp_path):
 
 
 DOUBTFUL = {
-    "folds": (["fold1/cat", "fold1/dog", "fold2/cat", "fold2/dog"], "fold1/ and fold2/ hold no .* each, cat/ and dog/: "),
+    "folds": (["fold1/cat", "fold1/dog", "fold2/cat", "fold2/dog"], "fold1/ and fold2/ hold no .* each, cat/ and dog/"),
     "years": (["cat/2019", "cat/2020", "dog/2019", "dog/2020"], r"folders each, 2019/ and 2020/: .*\[cat, dog\]$"),
     "folds of train": (["train/a/cat", "train/a/dog", "train/b/cat", "train/b/dog", "test/a/cat", "test/b/cat"],
                        "train/a/ and train/b/ hold no images themselves"),
+    "splits within": (["cat/train", "cat/test", "dog/train", "dog/test"],
+                      r"test/ and train/: put the images into train/CLASS/ and test/CLASS/, .*\[cat, dog\]$"),
     "one split": (["test/cat", "test/dog", "part1/cat", "part1/dog"], "part1/ and test/ hold no images themselves"),
     "two trainings": (["train_a/cat", "train_a/dog", "train_b/cat", "train_b/dog", "test_a/cat", "test_a/dog"],
                       "train_a/, train_b/ and test_a/, which hold the same folders: instead of 'root', name"),

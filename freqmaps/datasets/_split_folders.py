@@ -101,7 +101,7 @@ def _by_words(tree: Tree, there: Sequence[str]) -> dict[str, str] | None:
         raise ConfigError(
             f"'{tree.source.path}' has {_listed(tree.base, alike)}, which hold the same folders: instead of 'root', "
             "name the one of the training images as 'train' and the one of the test images as 'test', or, if they are "
-            f"classes, say so with classes: [{', '.join(alike)}]"
+            f"classes, say so with {_classes(alike)}"
         )
     check_classes(tree, tree.content(trains[0]), None)
     return {"train": tree.content(trains[0]), "test": tree.content(tests[0])}
@@ -128,11 +128,11 @@ def _unlike(tree: Tree, pair: tuple[str, str], there: Sequence[str]) -> str:
     else:
         seen = f"{_listed(tree.base, lacking)} hold images, but no class folders"
     if len(others) > 1:
-        remedy = f"to have a split made of the others, name them: classes: [{', '.join(others)}]"
+        remedy = f"to have a split made of the others, name them: {_classes(others)}"
     elif all(_whole_names(pair)):
         remedy = "rename them if they are classes"
     else:
-        remedy = f"if they are classes, name all of these: classes: [{', '.join(there)}]"
+        remedy = f"if they are classes, name all of these: {_classes(there)}"
     return f"'{tree.source.path}': {seen}; put the images into train/CLASS/ and test/CLASS/, or, {remedy}"
 
 
@@ -158,10 +158,18 @@ def check_classes(tree: Tree, below: str, classes: Sequence[str] | None) -> None
     direct = any(f"{below}{name}/" in tree.holding for name in names)
     if direct or len(names) < 2 or len(inner[0]) < 2 or any(folders != inner[0] for folders in inner):
         return
+    if _whole_names(inner[0])[0] and _whole_names(inner[0])[1]:
+        remedy = (
+            f"put the images into train/CLASS/ and test/CLASS/, or, to have a new split made, set {_classes(names)}"
+        )
+    else:
+        remedy = (
+            "if these are the classes, put the images of each into one folder, or give 'train' and 'test' instead of "
+            f"'root'; if the outer ones are, name them: {_classes(names)}"
+        )
     raise ConfigError(
         f"'{tree.source.path}': {_listed(below, names)} hold no images themselves, but the same folders each, "
-        f"{_listed('', inner[0])}: if these are the classes, put the images of each into one folder, or give 'train' "
-        f"and 'test' instead of 'root'; if the outer ones are, name them: classes: [{', '.join(names)}]"
+        f"{_listed('', inner[0])}: {remedy}"
     )
 
 
@@ -207,3 +215,7 @@ def _listed(base: str, names: Iterable[str]) -> str:
     if len(shown) > 4:
         shown = [*shown[:3], f"{len(shown) - 3} more"]
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def _classes(names: Sequence[str]) -> str:
+    return f"classes: [{', '.join(names[:4])}{', ...' if len(names) > 4 else ''}]"

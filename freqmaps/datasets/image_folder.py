@@ -63,6 +63,7 @@ def describe(
     known = _folders.summary(_places(root, train, test, classes), classes)
     counts = _layout.pick(known["counts"], classes)
     names = tuple(next(iter(counts.values()))) if classes else tuple(sorted(next(iter(counts.values()))))
+    _class_names.of_classes(names, f"'{root or train}'")
     splits = _folders.split_counts(known | {"counts": counts}, test_fraction)
     identity = {"images": sum(splits.values()), "bytes": known["bytes"], "digest": known["digest"]}
     side = size or _folders.common_size(known)
