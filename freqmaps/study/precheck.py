@@ -130,8 +130,9 @@ def _is_any_text(annotation: str) -> bool:
 
 
 def component(
-    questions: Questions, tested: components.Component, parameters: Mapping[str, Any], where: str, classes: int = 0
-) -> None:
+    questions: Questions, tested: components.Component, parameters: Mapping[str, Any], where: str, classes: int = 0,
+    *, alone: bool = False,
+) -> None:  # fmt: skip
     """Have it checked that a component can be built with its parameters, if only building it tells.
 
     Parameters
@@ -143,14 +144,34 @@ def component(
     where
         The place in the config, for messages.
     classes
-        Of the dataset, for an attack.
+        Of the dataset, for an attack; 0 where no run says which.
+    alone
+        Whether there is no network that a basis which asks for one could be bound to.
     """
-    if tested.constants.get("ASKS_NETWORK") or not is_open(tested, parameters):
+    if (tested.constants.get("ASKS_NETWORK") and not alone) or not is_open(tested, parameters):
         return  # what asks for the network is bound to it, which builds it, too
     question = {"kind": tested.kind, "name": tested.name, "parameters": dict(parameters), "classes": classes}
     tried = tested.kind == "metric" and ":" in tested.name
     module = "freqmaps.correlation._verify" if tried else "freqmaps.core.asked"
     questions.add(module, question | {"code": _digest(tested)}, where)
+
+
+def names(questions: Questions, tested: components.Component, parameters: Mapping[str, Any], where: str) -> None:
+    """Have the names in the parameters of a component checked that cannot be tried without images.
+
+    Parameters
+    ----------
+    questions
+        Of the study; they are asked together.
+    tested, parameters
+        A dataset or a model, whose ``CHECK`` is called with its parameters as specs hold them.
+    where
+        The place in the config, for messages.
+    """
+    if "CHECK" in tested.constants and is_open(tested, parameters):
+        values = components.current(tested, parameters)
+        question = {"kind": "check", "name": tested.constants["CHECK"], "parameters": values}
+        questions.add("freqmaps.core.asked", question | {"code": _digest(tested)}, where)
 
 
 def settings(questions: Questions, component: components.Component, resolved: Mapping[str, Any], where: str) -> None:
