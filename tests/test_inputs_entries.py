@@ -28,7 +28,7 @@ def resolve(tmp_path, **sections):
 @pytest.mark.parametrize(
     ("section", "entry", "message"),
     [
-        ("attacks", FOOLBOX | {"attack": "LinfPDG"}, r"attacks\.x: Foolbox has no attack 'LinfPDG'; did you .*'LinfPGD'"),
+        ("attacks", FOOLBOX | {"attack": "LinfPDG"}, r"attacks\.x: Foolbox has no attack 'LinfPDG'; did .*'LinfPGD'"),
         ("attacks", FOOLBOX | {"attack": "LinfPGD", "parameters": {"step": 3}}, r"attacks\.x: .*did you mean 'steps'"),
         ("attacks", {"kind": "autoattack", "parts": ["apgd"]}, r"attacks\.x: autoattack: no part 'apgd'"),
         ("models", MODEL | {"name": "resnet8"}, r"models\.x: torchvision_model: no model named 'resnet8'; did"),

@@ -102,8 +102,9 @@ def _built(component: components.Component, parameters: Mapping[str, Any]) -> An
     except FreqmapsError:
         raise
     except Exception as error:
-        given = json.dumps(components.current(component, parameters))
-        error.add_note(f"raised for {component.kind} '{component.name}' with {given}; correct these")
+        if not str(error).strip():
+            given = json.dumps(components.current(component, parameters))
+            error.add_note(f"raised for {component.kind} '{component.name}' with {given}; correct these")
         raise
 
 

@@ -67,8 +67,7 @@ def check(config: Mapping[str, Any], questions: Questions) -> None:
     for name in config.get("trainings", {}):
         spec, parts = training(config, name)
         if _is_waiting(config, "trainings", name):
-            chosen = [spec["regime"], *spec.get("regularisers", [])]
-            _try(questions, parts, chosen, f"trainings.{name}")
+            _try(questions, parts, [spec["regime"], *spec.get("regularisers", [])], f"trainings.{name}")
             precheck.settings(questions, training_settings(), spec["settings"], f"trainings.{name}")
     for section in _LOOPS:
         for name in config.get(section, {}):
