@@ -6,7 +6,8 @@ import subprocess
 import pytest
 import yaml
 
-from freqmaps.core.errors import ConfigError
+from freqmaps.core import components
+from freqmaps.core.errors import ConfigError, nearest, one_sentence
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
 from tests.small_study import STUDY
@@ -83,3 +84,77 @@ def test_files_images_and_own_code_wait_for_the_run_that_uses_the_entry(tmp_path
     resolve(tmp_path, **given)
     monkeypatch.setattr(subprocess, "run", None)  # what was answered is not asked again
     resolve(tmp_path, **given)
+
+
+# --- the words that users type
+
+_BESIDE = ("architecture", "normalise", "checkpoint", "rename")
+_SUPPLIED = ("classes", "channels", "size")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "word", "message"),
+    [
+        ("attack", "pgd", "eps", "did you mean 'epsilon'?"),
+        ("attack", "pgd", "num_steps", "did you mean 'steps'?"),
+        ("attack", "pgd", "alpha", "did you mean 'step'?"),
+        ("attack", "autoattack", "n_iter", "did you mean 'steps'?"),
+        ("attack", "foolbox_attack", "eps", "did you mean 'epsilon'?"),
+        ("attack", "foolbox_attack", "steps", "go under 'parameters', as in 'parameters: {steps: ...}'; beside it"),
+        ("dataset", "torchvision_dataset", "split", "go under 'options', as in 'options: {split: ...}'; beside it"),
+        ("dataset", "image_folder", "path", "did you mean 'root'?"),
+        ("dataset", "image_folder", "image_size", "did you mean 'size'?"),
+        ("dataset", "arrays", "root", "did you mean 'path'?"),
+        ("model", "torchvision_model", "weights", "did you mean 'pretrained'?"),
+        ("model", "small_cnn", "weights", "did you mean 'checkpoint'?"),
+        ("model", "small_cnn", "ckpt", "did you mean 'checkpoint'?"),
+        ("model", "small_cnn", "mean", "did you mean 'normalise'?"),
+        ("model", "small_cnn", "num_classes", "the workflow itself sets 'classes'"),
+        ("model", "small_cnn", "img_size", "the workflow itself sets 'size'"),
+    ],
+)
+def test_other_words_for_a_parameter_lead_to_it(kind, name, word, message):
+    supplied, beside = (_SUPPLIED, _BESIDE) if kind == "model" else ((), ())
+    with pytest.raises(ConfigError, match=f"^here: {kind} '{name}' has no parameter '{word}'; ") as caught:
+        components.resolve(kind, name, {word: 1}, where="here", supplied=supplied, beside=beside)
+    assert message in str(caught.value)
+
+
+def test_what_is_spelt_nearly_alike_comes_before_another_word():
+    assert nearest("lr", ["learning_rate", "lrs"]).startswith("did you mean 'lrs'")
+    assert nearest("lr", ["learning_rate", "layer"]).startswith("did you mean 'learning_rate'")
+    assert nearest("epochs", ["weights", "size"]) == "Valid: size, weights"
+
+
+def test_pretrained_is_a_name_and_no_yes():
+    given = {"name": "resnet18", "pretrained": True}
+    with pytest.raises(ConfigError, match=r"^here\.pretrained: expected str \| None, found True; write which one"):
+        components.resolve("model", "torchvision_model", given, where="here", supplied=_SUPPLIED)
+
+
+def test_a_long_list_is_shown_in_part():
+    names = [f"network_{number}" for number in range(500)]
+    said = nearest("netwrk_77", names)
+    assert said.startswith("did you mean 'network_77'? Valid: network_77, ") and len(said) < 300
+    shown = said.removeprefix("did you mean 'network_77'? Valid: ").split(" and 492 more (docs/bring-your-own.md")[0]
+    assert len(set(shown.split(", ")) & set(names)) == 8
+    assert nearest("x", names[:10]) == f"Valid: {', '.join(sorted(names[:10]))}"  # a short one whole
+
+
+# --- what libraries raise without a word
+
+
+def test_an_assertion_without_words_names_its_parameters_and_its_condition(tmp_path):
+    given = {"kind": "foolbox_attack", "attack": "HopSkipJumpAttack", "parameters": {"constraint": "l3"}}
+    with pytest.raises(ConfigError, match=r"^attacks\.x: AssertionError: assert constraint in .*l2") as caught:
+        resolve(tmp_path, attacks={"x": given})
+    assert '"attack": "HopSkipJumpAttack"' in str(caught.value) and '"constraint": "l3"' in str(caught.value)
+
+
+def test_an_error_without_words_in_one_sentence():
+    with pytest.raises(AssertionError) as caught:
+        exec(compile("assert 1 == 2", "nowhere.py", "exec"))
+    assert one_sentence(caught.value) == "AssertionError"  # the source is not known
+    with pytest.raises(ValueError) as raised:
+        raise ValueError
+    assert one_sentence(raised.value).startswith("ValueError (")

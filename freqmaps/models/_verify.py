@@ -23,6 +23,7 @@ from freqmaps.models._check import check_classifier
 from freqmaps.models._checkpoint import without_initial_weights
 from freqmaps.models._classifier import Recipe, build_classifier
 from freqmaps.models._foreign import load_converted
+from freqmaps.models._reading import check_kind
 
 DECIDES_NUMBERS = False
 
@@ -40,7 +41,9 @@ def main(question: str) -> None:
     logging.basicConfig(level=logging.INFO, format=f"{NOTE}%(message)s")
     recipe = Recipe(model["architecture"], model["parameters"] | asked.get("located", {}), **shape)
     _check_names(recipe)
-    if not Path(str(recipe.parameters.get("pretrained"))).is_file():  # nothing is downloaded for a question
+    if Path(str(recipe.parameters.get("pretrained"))).is_file():
+        check_kind(Path(recipe.parameters["pretrained"]))
+    else:  # nothing is downloaded for a question
         recipe = without_initial_weights(recipe)
     classifier = build_classifier(**vars(recipe))
     noise = torch.rand(2, recipe.channels, recipe.size, recipe.size, generator=torch.Generator().manual_seed(0))

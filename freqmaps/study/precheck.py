@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,19 +18,33 @@ DECIDES_NUMBERS = False
 
 #: Raise it when a checkpoint is converted to other numbers: it enters the key of one that is converted.
 _CONVERSION = 1
+#: Endings of files of weights.
+_WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar", ".th")
 
 
 def digest(path: Path, where: str) -> str:
-    """Return a file's SHA-256.
+    """Return the SHA-256 of a file of weights.
 
     Raises
     ------
     ConfigError
-        There is no such file.
+        There is no such file; with those beside it that it may be.
     """
+    if path.is_dir():
+        raise ConfigError(f"{where}: {path} is a folder; name the file of weights{_beside(path / 'weights')}")
     if not path.is_file():
-        raise ConfigError(f"{where}: no such file: {path}")
+        raise ConfigError(
+            f"{where}: no such file: {path}; correct the path (one that does not begin with / starts from "
+            f"{Path.cwd()}), or bring the file there{_beside(path)}"
+        )
     return manifest.sha256(path)
+
+
+def _beside(path: Path) -> str:
+    """Return which files of weights lie beside a path, for messages."""
+    there = sorted(p.name for p in path.parent.glob("*") if p.suffix in _WEIGHTS) if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, there, n=3, cutoff=0.4) or there[:3]
+    return f"; {path.parent} has {', '.join(close)}" if close else ""
 
 
 def checkpoint(
