@@ -154,7 +154,7 @@ def test_an_assertion_without_words_names_its_parameters_and_its_condition(tmp_p
 def test_an_error_without_words_in_one_sentence():
     with pytest.raises(AssertionError) as caught:
         exec(compile("assert 1 == 2", "nowhere.py", "exec"))
-    assert one_sentence(caught.value) == "AssertionError"  # the source is not known
+    assert one_sentence(caught.value).startswith("AssertionError (")  # the source is not known
     with pytest.raises(ValueError) as raised:
         raise ValueError
     assert one_sentence(raised.value).startswith("ValueError (")
