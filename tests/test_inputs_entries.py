@@ -1,7 +1,9 @@
 """Entries that no run uses yet, the words that users type, and what libraries raise: one sentence with the remedy."""
 
 import copy
+import re
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -158,3 +160,14 @@ def test_an_error_without_words_in_one_sentence():
     with pytest.raises(ValueError) as raised:
         raise ValueError
     assert one_sentence(raised.value).startswith("ValueError (")
+
+
+def test_the_commands_of_the_guide_list_the_names():
+    page = (REPOSITORY / "docs" / "bring-your-own.md").read_text(encoding="utf-8")
+    commands = re.findall(r"`python -c \"([^\"`]+)\"`", page)
+    assert len(commands) == 3
+    for code, name in zip(commands, ("LinfPGD", "resnet18", "test_vit"), strict=True):
+        if name == "test_vit":
+            pytest.importorskip("timm")
+        printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert name in printed.split()
