@@ -27,6 +27,7 @@ from freqmaps.core import files, jsons
 from freqmaps.core.allocator import keep_freed_memory
 from freqmaps.core.errors import FreqmapsError, StoreError, one_sentence, own_line
 from freqmaps.core.logs import log_file, out_of_memory, sentence_of, start_logging
+from freqmaps.core.processor import limit_threads, threads
 from freqmaps.provenance import manifest as manifests
 from freqmaps.provenance import shared_root, unfinished
 from freqmaps.provenance.unfinished import Place
@@ -253,7 +254,7 @@ def _make(run: Callable[[Job], Mapping[str, Any]], job: Job, folders: Mapping[st
             log.info("already made: %s", output)
         else:
             job.inputs = _roles(spec, folders)
-            _limit_threads(int(job.options.get("threads") or 0))
+            limit_threads(int(job.options.get("threads") or 0))
             output.unlink(missing_ok=True)
             _attempt(run, job, output)
         unfinished.discard(folder)
@@ -283,7 +284,8 @@ def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) ->
     seconds = {"wall_s": round(time.time() - wall, 3), "cpu_s": round(time.process_time() - cpu, 3)}
     _account(job)
     warnings = _warnings(job, headline)
-    manifests.write(output, job.spec, headline, seconds | {"device": job.options.get("device_used", "cpu")}, warnings)
+    ran = {"device": job.options.get("device_used", "cpu"), "threads": threads()}
+    manifests.write(output, job.spec, headline, seconds | ran, warnings)
     log.info("done in %.1f s: %s", seconds["wall_s"], jsons.text(headline))
 
 
@@ -322,10 +324,3 @@ def _roles(spec: Mapping[str, Any], folders: Mapping[str, Path]) -> dict[str, An
             manifests.check(folders[key])
         roles[role] = folders[keys] if isinstance(keys, str) else [folders[k] for k in keys]
     return roles
-
-
-def _limit_threads(threads: int) -> None:
-    """Bound the threads of BLAS, OpenMP, numba and torch; must run before those are imported."""
-    if threads > 0:
-        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-            os.environ[name] = str(threads)

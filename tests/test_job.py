@@ -18,12 +18,17 @@ import sys, time
 from pathlib import Path
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.job import Job, main
+if '"mode": "threads"' in " ".join(sys.argv):
+    import numpy, threadpoolctl, torch  # as scripts do, before the job says how many threads it has
 
 def run(job):
     mode = job.parameters["mode"]
     made = job.partial.folder / "half.txt"
     before = made.read_text() if made.exists() else ""
     made.write_text(before + "x")
+    if mode == "threads":
+        pools = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
+        return {"torch": torch.get_num_threads(), "pools": max(pools)}
     if mode == "bad":
         raise FreqmapsError("datasets.a.root: no such folder: /nowhere; name the folder that holds train/ and test/")
     if mode == "theirs":
@@ -48,6 +53,7 @@ if __name__ == "__main__":
 
 class Runner:
     def __init__(self, folder, **parameters):
+        self.options, self.environment = {}, None
         self.script = folder / "test.py"
         self.script.write_text(SCRIPT)
         self.spec = {"stage": "test", "names": {"a": "b"}, "parameters": parameters, "inputs": {}}
@@ -55,10 +61,10 @@ class Runner:
 
     def start(self):
         folder = self.output.parent
-        results = json.dumps([{"path": folder.name, "spec": self.spec}])
+        results = json.dumps([{"path": folder.name, "spec": self.spec, "options": self.options}])
         line = [sys.executable, self.script, "--root", folder.parent, "--results", results]
         line += ["--logs", folder / "log.txt"]
-        return subprocess.Popen(list(map(str, line)), stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(list(map(str, line)), stderr=subprocess.PIPE, text=True, env=self.environment)
 
     def log(self):
         return (self.output.parent / "log.txt").read_text()
@@ -80,6 +86,19 @@ def test_a_finished_job_leaves_a_manifest_that_fits_its_files(tmp_path):
     assert manifest.problems(runner.output.parent, found) == []
     assert {"commit", "dirty", "freqmaps", "libraries", "wall_s", "device", "date"} <= set(found["provenance"])
     assert not (runner.output.parent / "partial").exists()
+
+
+@pytest.mark.parametrize(("allowed", "threads", "count"), [(None, 1, 1), ("2", 1, 1), ("1", 2, 1)])
+def test_a_job_keeps_to_its_threads_whoever_starts_it(tmp_path, allowed, threads, count):
+    """Numbers that depend on the order of a sum are the same under Snakemake, which bounds threads, and by hand."""
+    runner = Runner(tmp_path, mode="threads")
+    runner.options = {"threads": threads}
+    runner.environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
+    runner.environment |= {"OMP_NUM_THREADS": allowed} if allowed else {}
+    code, _ = runner.run()
+    made = manifest.read(runner.output)
+    assert code == 0 and made["provenance"]["threads"] == count
+    assert made["headline"] == {"torch": count, "pools": count}
 
 
 def test_a_second_run_of_the_same_result_does_nothing(tmp_path):

@@ -99,6 +99,18 @@ def append(file, what):
     return edit
 
 
+def rename(file, old, new):
+    """Call a variable by another name, wherever it stands in a source file."""
+
+    def edit(folder):
+        path = folder / file
+        before = path.read_text()
+        assert re.search(rf"\b{old}\b", before), f"{file} no longer holds {old!r}; adapt this test"
+        path.write_text(re.sub(rf"\b{old}\b", new, before))
+
+    return edit
+
+
 def reformat(file):
     """Write a source file anew from its syntax tree: no comment, no line stays as it was."""
     import ast
@@ -194,6 +206,7 @@ EDITS = {
         append("freqmaps/stores/contracts.py", '\nMORE = Contract(kind="more", variables={})\n'),
         set(),
     ),
+    "what a local variable is called": (rename("freqmaps/maps/_engine.py", "pictures", "every_image"), set()),
     "a type hint": (
         text(
             "freqmaps/maps/_slots.py",

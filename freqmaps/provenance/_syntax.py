@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 from freqmaps.core.cache import cache_folder
 from freqmaps.core.errors import ConfigError
 from freqmaps.core.files import write_text
+from freqmaps.provenance import _locals
+from freqmaps.provenance._locals import LocalNames
 
 DECIDES_NUMBERS = False
 
@@ -58,7 +60,8 @@ class Definition(NamedTuple):
     Attributes
     ----------
     digest
-        Of the statements that bind the name (16 hex digits), without type hints, docstrings and comments.
+        Of the statements that bind the name (16 hex digits), without type hints, docstrings, comments, and what local
+        variables are called.
     uses
         Names that they use: ``f``, or ``module.f`` where an attribute of a name is used.
     imports
@@ -76,7 +79,6 @@ class Syntax(NamedTuple):
     The definition called "" holds the statements that run whatever is imported, if there are any.
     """
 
-    digest: str
     decides: bool
     definitions: dict[str, Definition]
     imports: tuple[Import, ...]
@@ -132,12 +134,12 @@ def _load(path: Path) -> dict[str, Syntax]:
 
 def _syntax_of(entry: Any) -> Syntax:
     """Read a remembered answer back."""
-    digest, decides, definitions, imports = entry
+    decides, definitions, imports = entry
     read = {
         name: Definition(str(hashed), tuple(map(str, uses)), _imports_of(inside))
         for name, (hashed, uses, inside) in definitions.items()
     }
-    return Syntax(str(digest), bool(decides), read, _imports_of(imports))
+    return Syntax(bool(decides), read, _imports_of(imports))
 
 
 def _imports_of(entries: Any) -> tuple[Import, ...]:
@@ -146,7 +148,8 @@ def _imports_of(entries: Any) -> tuple[Import, ...]:
 
 @cache
 def _memory() -> _Memory:
-    version = hashlib.sha256(Path(__file__).read_bytes() + sys.version.encode()).hexdigest()[:16]
+    code = b"".join(Path(file).read_bytes() for file in (__file__, _locals.__file__))
+    version = hashlib.sha256(code + sys.version.encode()).hexdigest()[:16]
     return _Memory(cache_folder() / "code" / f"{version}.json")
 
 
@@ -155,11 +158,10 @@ def _read(content: bytes, path: Path) -> Syntax:
         tree = ast.parse(content, filename=str(path))
     except SyntaxError as error:
         raise ConfigError(f"{path}:{error.lineno}: not valid Python ({error.msg})") from error
-    digest = hashlib.sha256("".join(_dump(tree)).encode()).hexdigest()[:16]
     top = tuple(
         imported for statement in tree.body if not _binds(statement) for imported in _imports(statement, typing=False)
     )
-    return Syntax(digest, _decides_numbers(tree), _definitions(tree), top)
+    return Syntax(_decides_numbers(tree), _definitions(tree), top)
 
 
 def _definitions(tree: ast.Module) -> dict[str, Definition]:
@@ -174,8 +176,9 @@ def _definitions(tree: ast.Module) -> dict[str, Definition]:
 
 
 def _definition(statements: list[ast.stmt]) -> Definition:
-    text = "".join(part for statement in statements for part in _dump(statement))
-    uses = sorted({use for statement in statements for use in _uses(statement)})
+    names = LocalNames(statements)
+    text = "".join(part for statement in statements for part in _dump(statement, names))
+    uses = sorted({use for statement in statements for use in _uses(statement, names)})
     inside = tuple(imported for statement in statements for imported in _imports(statement, typing=False))
     return Definition(hashlib.sha256(text.encode()).hexdigest()[:16], tuple(uses), inside)
 
@@ -191,19 +194,21 @@ def _binds(statement: ast.stmt) -> list[str]:
     return [n.id for n in flat if isinstance(n, ast.Name)] if all(isinstance(n, ast.Name) for n in flat) else []
 
 
-def _uses(node: ast.AST) -> Iterator[str]:
-    """Yield the names that a statement uses at run time: annotations are type hints and not evaluated."""
+def _uses(node: ast.AST, names: LocalNames) -> Iterator[str]:
+    """Yield the names from outside that a statement uses at run time: annotations are type hints and not evaluated."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        if names.is_local(node.value):
+            return
         yield f"{node.value.id}.{node.attr}"
         return
-    if isinstance(node, ast.Name):
+    if isinstance(node, ast.Name) and not names.is_local(node):
         yield node.id
-    for name, child in ast.iter_fields(node):
-        if name in _HINTS:
+    for field, child in ast.iter_fields(node):
+        if field in _HINTS:
             continue
         for part in child if isinstance(child, list) else [child]:
             if isinstance(part, ast.AST):
-                yield from _uses(part)
+                yield from _uses(part, names)
 
 
 def _decides_numbers(tree: ast.Module) -> bool:
@@ -235,21 +240,23 @@ _HINTS = ("annotation", "returns")
 _NO_CODE = ("ctx", "kind", "type_comment", "type_ignores", "type_params", *_HINTS)
 
 
-def _dump(value: Any) -> Iterator[str]:
+def _dump(value: Any, names: LocalNames) -> Iterator[str]:
     """Write a tree as text: types and non-empty fields only, so that a newer parser's empty fields do not count."""
-    if isinstance(value, ast.AST):
+    if isinstance(value, ast.Name) and names.is_local(value):
+        yield f"(local {names.number(value)})"
+    elif isinstance(value, ast.AST):
         yield f"({type(value).__name__}"
         for field in value._fields:
             child = getattr(value, field, None)
             if field in _NO_CODE or child is None or child == []:
                 continue
             yield f" {field}="
-            yield from _dump(_body(value, child) if field == "body" else child)
+            yield from _dump(_body(value, child) if field == "body" else child, names)
         yield ")"
     elif isinstance(value, list):
         yield "["
         for child in value:
-            yield from _dump(child)
+            yield from _dump(child, names)
             yield ","
         yield "]"
     else:

@@ -2,10 +2,10 @@
 
 A stage's digest covers its script, the components that its spec names, and every definition of the package (or of the
 user's own package) that these use, transitively: the function that is called and the constants that it reads, not the
-whole module that they stand in. It is over the syntax tree, without comments, docstrings, formatting, positions and
-type hints, so it is the same on every Python that parses a file to the same tree, and it does not tell where in the
-package a definition stands: moving one changes no key. Modules that say ``DECIDES_NUMBERS = False`` are left out, with
-what only they use.
+whole module that they stand in. It is over the syntax tree, without comments, docstrings, formatting, positions, type
+hints and the names of local variables, so it is the same on every Python that parses a file to the same tree, and it
+does not tell where in the package a definition stands: moving one changes no key. Modules that say ``DECIDES_NUMBERS =
+False`` are left out, with what only they use.
 """
 
 from __future__ import annotations

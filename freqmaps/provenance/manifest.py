@@ -18,6 +18,7 @@ from typing import Any
 from freqmaps.core import files, jsons
 from freqmaps.core.components import PACKAGE
 from freqmaps.core.errors import StoreError
+from freqmaps.core.processor import processor
 from freqmaps.core.version import __version__
 from freqmaps.provenance import keys
 
@@ -91,6 +92,7 @@ def write(
             **seconds,
             "python": platform.python_version(),
             "machine": platform.machine(),
+            "processor": processor(),
             "date": now(),
             "libraries": libraries(),
         },

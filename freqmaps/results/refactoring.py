@@ -32,6 +32,8 @@ DECIDES_NUMBERS = False
 #: Results of other devices or libraries may differ by so much, relative to the largest value: single precision, summed
 #: in another order.
 TOLERANCE = 1e-4
+#: Fields of a result's provenance: where they agree, the same code gives the same numbers to the last bit.
+_DECIDE_THE_LAST_DIGIT = ("device", "machine", "processor", "threads", "python", "libraries")
 
 
 @dataclass(frozen=True)
@@ -104,19 +106,25 @@ def prove(change: Changed, root: Path, *, results: int, why: str) -> dict[str, A
     remade = []
     for node, folder in change.results[:results]:
         with tempfile.TemporaryDirectory(prefix="freqmaps-") as scratch:
-            new_folder = _remade(node, root, Path(scratch))
-            exact = _same_machine(manifest.read(folder), manifest.read(new_folder))
+            stored = manifest.read(folder)
+            new_folder = _remade(node, root, Path(scratch), int(stored["provenance"].get("threads", 0)))
+            exact = _same_machine(stored, manifest.read(new_folder))
             worst = max(compare(folder, new_folder), default=Difference(0.0, 0.0, ""))
             allowed = 0.0 if exact else TOLERANCE
             if not worst.relative <= allowed:
                 raise FreqmapsError(
                     f"{node.path}: the new code gives other numbers: {worst.what} differs by {worst.absolute:.3g} "
-                    f"({worst.relative:.3g} of its largest value) from {folder.name}; nothing was declared"
+                    f"({worst.relative:.3g} of its largest value) from {folder.name}{_where(exact)}; nothing "
+                    "was declared"
                 )
             remade.append({"result": node.path.rpartition("/")[0], "key": folder.name, "differs_by": worst.absolute,
                          "compared": "bit for bit" if exact else f"within {TOLERANCE:g}"})  # fmt: skip
     evidence = {"date": manifest.now(), "commit": manifest.origin()["commit"], "remade": remade}
     return {"stage": change.stage, "old": change.old, "new": change.new, "why": why, "evidence": evidence}
+
+
+def _where(exact: bool) -> str:
+    return "" if exact else ", which was made on another device or processor or with other threads or libraries"
 
 
 def declare(entries: Sequence[Mapping[str, Any]]) -> None:
@@ -128,18 +136,23 @@ def declare(entries: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _same_machine(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether two results were made on the same kind of device and processor, with the same libraries."""
+    """Whether two results were made on the same kind of device and processor, with the same threads and libraries."""
     x, y = a["provenance"], b["provenance"]
-    return all(x.get(name) == y.get(name) for name in ("device", "machine", "python", "libraries"))
+    return all(x.get(name) == y.get(name) for name in _DECIDE_THE_LAST_DIGIT)
 
 
-def _remade(node: Node, root: Path, scratch: Path) -> Path:
-    """Run a stage's script for a result, with its inputs linked into a scratch root; return the new folder."""
+def _remade(node: Node, root: Path, scratch: Path, threads: int) -> Path:
+    """Run a stage's script for a result, with its inputs linked into a scratch root; return the new folder.
+
+    It computes with as many threads as the stored result was made with: an option that decides no key, but the order in
+    which numbers are added.
+    """
     for source in node.inputs:
         link = scratch / source.path
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to((root / source.path).resolve(), target_is_directory=True)
-    results = [{"path": node.path, "spec": dict(node.spec), "options": dict(node.options)}]
+    options = {**node.options, "threads": threads or node.options.get("threads", 1)}
+    results = [{"path": node.path, "spec": dict(node.spec), "options": options}]
     command = [
         sys.executable,
         str(SCRIPTS / f"{node.stage}.py"),
