@@ -14,7 +14,7 @@ sys.path.insert(0, workflow.basedir)
 
 from freqmaps import job
 from freqmaps.provenance import shared_root
-from freqmaps.core import components
+from freqmaps.core import components, logs
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.study.build import study
 from freqmaps.study import jobs, shown

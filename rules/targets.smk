@@ -73,3 +73,16 @@ onsuccess:
 
 onerror:
     shell(CATALOG_COMMAND)
+    # Last on the screen, below the logs that Snakemake shows whole.
+    failed = [
+        part
+        for job in workflow.scheduler.failed
+        for part in getattr(job, "jobs", [job])
+    ]
+    told = logs.failures([file for part in failed for file in part.log])
+    if told and workflow.is_main_process:
+        raise WorkflowError(
+            "\n".join(
+                [f"At least one job failed (all of it in {', '.join(log)}):", *told]
+            )
+        )

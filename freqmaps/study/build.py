@@ -98,7 +98,7 @@ def study(raw: Mapping[str, Any]) -> Study:
     runs = [Run(built.config, built.graph, run, f"runs[{i}]") for i, run in enumerate(built.config["runs"])]
     for run in runs:
         run.add_maps()
-    entries.check(built.config)
+    entries.check(built.config, built.graph.questions)
     _check_given(built.graph)
     built.graph.questions.ask()  # of networks, attacks and maps: what reads them would complain of what follows
     # What compares networks comes second: by then every run's maps are known.
