@@ -36,7 +36,7 @@ def with_commands(folder, ping):
 @pytest.mark.parametrize(
     ("ping", "said"),
     [
-        ("echo 'Slurmctld(primary) at head is DOWN'; exit 1", "('Slurmctld(primary) at head is DOWN')"),
+        ("echo 'Slurmctld(primary) at head is DOWN'; echo '****'; exit 1", "('Slurmctld(primary) at head is DOWN')"),
         ("sleep 100", "('no answer in 10 s')"),
     ],
 )

@@ -36,8 +36,9 @@ def check() -> None:
     except subprocess.TimeoutExpired:
         said = f"no answer in {PATIENCE:.0f} s"
     if " UP" not in said:
-        last = said.strip().splitlines()[-1:] or ["no answer"]
+        # Advice in asterisks follows a controller that is down; of errors the last one says why.
+        lines = [line for line in said.splitlines() if line.strip() and "**" not in line] or ["no answer"]
         raise ConfigError(
-            f"SLURM's controller cannot be reached from this machine ('{last[0]}'): start Snakemake on a login node of "
+            f"SLURM's controller cannot be reached from this machine ('{lines[-1]}'): start Snakemake on a login node of "
             "a cluster that is up, or leave out --profile slurm (docs/cluster.md)"
         )

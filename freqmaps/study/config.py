@@ -183,7 +183,7 @@ def _sentence(error: ValidationError) -> str:
     if error.validator in ("minimum", "exclusiveMinimum"):
         return f"{place}: {value!r} is too small; at least {rule} is needed"
     if error.validator == "pattern":
-        return f"{place}: {value!r} is not a name; use letters, digits, '.', '_' and '-'"
+        return f"{place}: {value!r} is not a name; use the letters a to z, digits, '.', '_' and '-'"
     if error.validator == "not":
         return f"{place}: '{value}' is a reserved word in the names of results; choose another name"
     if error.validator == "anyOf":
