@@ -215,9 +215,9 @@ class _Splits:
     def scores(self, splits: int, *, shuffle: bool) -> Rows:
         """Return (splits, 2): accuracy on fitted and on other maps."""
         names = self.rng.permutation(self.names) if shuffle else self.names
-        return np.array([self._one(names) for _ in range(splits)])
+        return np.array([self._train_and_test_accuracy(names) for _ in range(splits)])
 
-    def _one(self, names: NDArray[Any]) -> tuple[float, float]:
+    def _train_and_test_accuracy(self, names: NDArray[Any]) -> tuple[float, float]:
         drawn = [self.rng.permutation(np.flatnonzero(names == c))[: self.each] for c in self.classes]
         test = np.concatenate([d[: self.tested] for d in drawn])
         train = np.concatenate([d[self.tested :] for d in drawn])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from freqmaps.atlas._read import ImageSet
-from freqmaps.models._predict import BATCH, ask
+from freqmaps.models._predict import BATCH, predict_logits
 from freqmaps.spectra import transforms as spectra
 
 #: Number of most probable classes shown for each image.
@@ -76,7 +76,7 @@ def probabilities(
     The network is asked as :func:`freqmaps.models.predict` asks it: the most probable class is the one that the stores
     hold.
     """
-    return ask(model, images, device=device).double().softmax(dim=1).float().numpy()
+    return predict_logits(model, images, device=device).double().softmax(dim=1).float().numpy()
 
 
 def top(values: NDArray[Any], k: int) -> tuple[NDArray[np.int16], NDArray[np.float32]]:

@@ -92,14 +92,14 @@ class Ensemble:
             rows = right.nonzero().flatten()
             if not len(rows):
                 break
-            candidates = aimed.one(part, model, images[rows], labels[rows])
+            candidates = aimed.perturb_with(part, model, images[rows], labels[rows])
             with torch.no_grad():
                 fooled = model(candidates).argmax(dim=1) != labels[rows]
             best[rows[fooled]] = candidates[fooled]
             right[rows[fooled]] = False
         return best
 
-    def one(self, part: str, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    def perturb_with(self, part: str, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Return what one part makes of the images. Torch's generators are put back: the parts seed them."""
         attack = _BUILD[part](self, model, _common(self, images.device))
         devices = [images.device.index or 0] if images.device.type == "cuda" else []

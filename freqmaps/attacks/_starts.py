@@ -53,7 +53,7 @@ class StartedAttack:
         except (FreqmapsError, AssertionError) as error:  # Pointwise and Brendel & Bethge assert
             starts, has_start = self._starts(model, images, labels)
             if not bool(has_start.any()):
-                _tell(has_start)
+                _log_missing(has_start)
                 return images
             try:
                 return self._begun(model, images, labels, starts, has_start)
@@ -63,7 +63,7 @@ class StartedAttack:
 
     def _begun(self, model: nn.Module, images: Tensor, labels: Tensor, starts: Tensor, has_start: Tensor) -> Tensor:
         """Attack the images that have a start, and leave the others."""
-        _tell(has_start)
+        _log_missing(has_start)
         # A batch of the same size, so that every image keeps its own random numbers.
         rows = torch.where(has_start, torch.arange(len(has_start), device=has_start.device), has_start.nonzero()[0])
         begun = partial(self.whole.attack, starting_points=starts[rows])
@@ -78,7 +78,7 @@ class StartedAttack:
             return starts, model(starts).argmax(dim=1) != labels
 
 
-def _tell(has_start: Tensor) -> None:
+def _log_missing(has_start: Tensor) -> None:
     lacking = int((~has_start).sum())
     if lacking:
         log.info("no image of another class to start from for %d of %d images; they stay", lacking, len(has_start))

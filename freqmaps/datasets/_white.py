@@ -51,7 +51,7 @@ class Scaled:
         return scaled.astype(self.dtype)
 
 
-def found(images: NDArray[Any], path: str) -> float | None:
+def white_of(images: NDArray[Any], path: str) -> float | None:
     """Return the value of white of integers that need one and hold it; None for bytes and floats.
 
     Booleans have white 1. Integers between 0 and 255 that reach beyond 1 are bytes in a wider type.

@@ -93,7 +93,7 @@ def _scaled(images: NDArray[Any], white: float | None, path: str) -> Any:
 
 def _check(path: str, labels: str | None, white: float | None) -> dict[str, Any]:
     with _opened(path, labels) as arrays:
-        white = white or _white.found(_channel_first(arrays["images"], path), path)
+        white = white or _white.white_of(_channel_first(arrays["images"], path), path)
         images = _scaled(arrays["images"], white, path)
         classes = _classes(arrays, len(images), path)
         split = arrays.get("split")

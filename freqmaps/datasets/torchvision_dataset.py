@@ -122,7 +122,12 @@ def _open(
     if download and "download" in arguments:
         keywords["download"] = True
     parts = [
-        (split, _made(kind, keywords | {argument: value}, split) if argument else _made(kind, keywords, "all images"))
+        (
+            split,
+            _dataset_of_split(kind, keywords | {argument: value}, split)
+            if argument
+            else _dataset_of_split(kind, keywords, "all images"),
+        )
         for split, argument, value in _splits(kind, arguments, options, train, test)
     ]
     labels, split, sample = [], [], []
@@ -183,7 +188,7 @@ def _test_name(kind: Any, argument: str) -> str:
     return "test"
 
 
-def _made(kind: Any, keywords: Mapping[str, Any], split: str) -> Any:
+def _dataset_of_split(kind: Any, keywords: Mapping[str, Any], split: str) -> Any:
     try:
         return kind(**keywords)
     except (RuntimeError, OSError, ValueError, TypeError, KeyError, ModuleNotFoundError) as error:

@@ -27,7 +27,7 @@ import torch
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.inference.proportions import wilson
-from freqmaps.models import ask, load_classifier, predict
+from freqmaps.models import load_classifier, predict, predict_logits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,7 +88,7 @@ class Network:
 
     def predict_with_probability(self, images: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the class of each image as :meth:`predict` does, and its probability (softmax of the logits), (n,)."""
-        logits = ask(self.classifier, images, device=self.device).double()
+        logits = predict_logits(self.classifier, images, device=self.device).double()
         return logits.argmax(dim=1).numpy(), logits.softmax(dim=1).amax(dim=1).numpy()
 
 

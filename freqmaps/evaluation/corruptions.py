@@ -19,7 +19,7 @@ from freqmaps.core.errors import FreqmapsError
 from freqmaps.corruptions import _official
 from freqmaps.corruptions._api import benchmark_of, corrupted
 from freqmaps.evaluation._api import Evaluated, Network, Row, accuracy
-from freqmaps.models import ask
+from freqmaps.models import predict_logits
 from freqmaps.spectra.transforms import frequencies, spectrum
 from freqmaps.stores.selection import to_unit
 
@@ -97,11 +97,11 @@ def compute(
     """
     samples = network.samples
     levels = list(severities or _SEVERITIES)
-    origin: _Made | _Read
+    origin: _CorruptedHere | _Read
     if root is None:
         named = benchmark_of(min(samples.images.shape[2:])) if constants == "by_size" else constants
         names = components.names("corruption") if corruptions is None else corruptions
-        origin = _Made(samples, draw, named)
+        origin = _CorruptedHere(samples, draw, named)
     else:
         named, names = "files", _official.present(root) if corruptions is None else corruptions
         origin = _Read(samples, root, _classes(network))
@@ -127,7 +127,7 @@ def _by_sample(hits: Mapping[str, Mapping[str, int]]) -> list[Row]:
 
 
 def _classes(network: Network) -> int:
-    return int(ask(network.classifier, network.samples.images[:1], device=network.device).shape[1])
+    return int(predict_logits(network.classifier, network.samples.images[:1], device=network.device).shape[1])
 
 
 def _place(corruption: str, group: str, severity: int, constants: str) -> Row:
@@ -135,7 +135,7 @@ def _place(corruption: str, group: str, severity: int, constants: str) -> Row:
 
 
 @dataclass(frozen=True)
-class _Made:
+class _CorruptedHere:
     """The run's samples, corrupted here."""
 
     samples: Samples

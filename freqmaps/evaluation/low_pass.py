@@ -18,7 +18,7 @@ from freqmaps.evaluation._adaptive import CLEAN, adaptive_rows
 from freqmaps.evaluation._api import Network, Row
 from freqmaps.evaluation._attackers import FILTER, NO_GRADIENT, Attacker, Budget, Trial, bare, exact
 from freqmaps.evaluation._defences import attacked, compared
-from freqmaps.models import ask, predict
+from freqmaps.models import predict, predict_logits
 from freqmaps.spectra.low_pass import Shape, keeps_all, low_pass, low_pass_mask
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _best(right: Rights, cutting: list[float]) -> list[float]:
 def _aware(
     network: Network, attacker: Attacker, budget: Budget, attacked_images: Images, models: dict[float, LowPassed]
 ) -> Iterator[Row]:
-    classes = ask(network.classifier, attacker.samples.images[:1], device=network.device).shape[1]
+    classes = predict_logits(network.classifier, attacker.samples.images[:1], device=network.device).shape[1]
     stored = [
         Trial(attack, NO_GRADIENT, _within(budget, attacker.samples.images, pictures[: len(attacker.samples.ids)]))
         for (attack, _), pictures in attacked_images.items()

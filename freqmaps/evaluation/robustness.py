@@ -22,7 +22,7 @@ from freqmaps.evaluation._adaptive import check, reaches_every, unbounded
 from freqmaps.evaluation._api import Evaluated, Network, Row
 from freqmaps.evaluation._attackers import LONGER, NETWORK, NO_GRADIENT, Attacker, Budget, bare
 from freqmaps.evaluation._defences import compared
-from freqmaps.models import ask
+from freqmaps.models import predict_logits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -113,7 +113,7 @@ def compute(
     pgd = Restarts(epsilon, epsilon / 4 if step is None else step, steps, restarts)
     budget = Budget("linf", epsilon, iterations, targets, queries, block)
     attacker = Attacker(network.samples.at(np.arange(n)), seed, network.device)
-    classes = ask(network.classifier, attacker.samples.images[:1], device=network.device).shape[1]
+    classes = predict_logits(network.classifier, attacker.samples.images[:1], device=network.device).shape[1]
     trial = _Trial(network, attacker, pgd, budget, classes)
     rights = _rights(trial, PARTS if parts is None else parts)
     rows = [*_accuracies(trial, rights), *(_checks(trial, rights) if parts is None or "checks" in parts else ())]

@@ -7,12 +7,11 @@ from freqmaps.models._check import check_classifier
 from freqmaps.models._checkpoint import load_classifier, load_foreign, save_classifier
 from freqmaps.models._classifier import Classifier, Recipe, build_classifier, build_for_dataset, head
 from freqmaps.models._foreign import load_converted
-from freqmaps.models._predict import ask, predict
+from freqmaps.models._predict import predict, predict_logits
 
 __all__ = [
     "Classifier",
     "Recipe",
-    "ask",
     "build_classifier",
     "build_for_dataset",
     "check_classifier",
@@ -21,5 +20,6 @@ __all__ = [
     "load_converted",
     "load_foreign",
     "predict",
+    "predict_logits",
     "save_classifier",
 ]

@@ -49,7 +49,7 @@ def check_classifier(
         _check_mode(classifier, where)
         _check_precision(classifier, where)
         with torch.no_grad():
-            logits = _ask(classifier, batch, where)
+            logits = _checked_logits(classifier, batch, where)
             _check_logits(logits, (len(batch), classifier.recipe.classes), where)
             _check_repeats(classifier, batch, logits, where)
         if not untrained:
@@ -61,7 +61,7 @@ def check_classifier(
             module.training = mode
 
 
-def _ask(classifier: Classifier, batch: Tensor, where: str) -> Tensor:
+def _checked_logits(classifier: Classifier, batch: Tensor, where: str) -> Tensor:
     """Ask once, and see that neither the images nor the network have changed."""
     images, before = batch.clone(), {name: buffer.clone() for name, buffer in classifier.named_buffers()}
     try:

@@ -28,11 +28,11 @@ def to_unit(images: Tensor) -> Tensor:
 def predict(
     model: nn.Module, images: NDArray[Any] | Tensor, *, device: str | torch.device = "cpu"
 ) -> NDArray[np.int64]:
-    """Return the class that a network gives each image, (n,) int64; parameters and errors as :func:`ask`."""
-    return ask(model, images, device=device).argmax(dim=1).numpy()
+    """Return the class that a network gives each image, (n,) int64; parameters and errors as :func:`predict_logits`."""
+    return predict_logits(model, images, device=device).argmax(dim=1).numpy()
 
 
-def ask(model: nn.Module, images: NDArray[Any] | Tensor, *, device: str | torch.device = "cpu") -> Tensor:
+def predict_logits(model: nn.Module, images: NDArray[Any] | Tensor, *, device: str | torch.device = "cpu") -> Tensor:
     """Return a network's logits.
 
     Parameters

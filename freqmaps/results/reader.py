@@ -248,11 +248,11 @@ class Results:
         FreqmapsError
             They are of another basis than ``basis``; None takes any.
         """
-        return _of_basis(read(self._one("group_maps", names).folder / STORE, GROUP_MAPS), basis, names)
+        return _of_basis(read(self._only_result("group_maps", names).folder / STORE, GROUP_MAPS), basis, names)
 
     def matrices(self, **names: Any) -> xr.Dataset:
         """Read the matrices ``first`` and ``second`` of one pairing of maps."""
-        return read(self._one("matrices", names).folder / STORE, MATRICES)
+        return read(self._only_result("matrices", names).folder / STORE, MATRICES)
 
     def adversarial(
         self, *, samples: Sequence[str] | None = None, variables: Sequence[str] | None = None, **names: Any
@@ -322,7 +322,7 @@ class Results:
             raise FreqmapsError(f"{len(matching)} {stage}s fit {_shown(names)}; give names that fit one")
         return read(matching[0].folder / "arrays.zarr.zip", ARRAYS)
 
-    def _one(self, stage: str, names: Mapping[str, str]) -> Result:
+    def _only_result(self, stage: str, names: Mapping[str, str]) -> Result:
         matching = self.select(stage, **names)
         if not matching:
             raise FreqmapsError(f"no {stage} result for {_shown(names)}; run the target that makes it")

@@ -138,7 +138,7 @@ def _finding(case: Case, part: Part, method: str, norm: str) -> str:
         area = float(row["area"])
         claim = "the spectrum of perturbations is concentrated at low frequencies"
         evidence = f"{text}: {shown(estimate(row))} of the energy in the {100 * area:.0f} % of lowest frequencies"
-        return _told(claim, [interval(estimate(row))], evidence, norm, (area, 1.0))
+        return _trend_in_norm(claim, [interval(estimate(row))], evidence, norm, (area, 1.0))
     low, high, rise = (
         estimate(case.values(f"log_difference_{p}", method, norm).to_dict("records")[0])
         for p in ("low", "high", "rise")
@@ -148,10 +148,10 @@ def _finding(case: Case, part: Part, method: str, norm: str) -> str:
         f"{text}: {shown(high, '.2g')} dB at high and {shown(low, '.2g')} dB at low frequencies, image by image "
         f"{shown(rise, '+.2g')} dB more"
     )
-    return _told(claim, [interval(rise)], evidence, norm, RISES)
+    return _trend_in_norm(claim, [interval(rise)], evidence, norm, RISES)
 
 
-def _told(
+def _trend_in_norm(
     claim: str, intervals: list[tuple[float, float]], evidence: str, norm: str, region: tuple[float, float]
 ) -> str:
     """Return the sentence on a trend in the paper's norm, and what was found in another."""

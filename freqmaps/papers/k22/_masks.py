@@ -65,7 +65,7 @@ class Networks:
         label, letter = self.labels[training], self.regimes[training].letter
         return f"{label}: {TRAINED[letter]}" if label == letter else label
 
-    def told(self, seeds: Mapping[str, int]) -> list[str]:
+    def notes_on(self, seeds: Mapping[str, int]) -> list[str]:
         """Return sentences that say which networks and masks these are, given how many networks each training has."""
         counts = set(seeds.values())
         number = f"{counts.pop()}" if len(counts) == 1 else ", ".join(f"{self.labels[n]} {k}" for n, k in seeds.items())
@@ -92,7 +92,7 @@ class Masks(Networks):
 
     def notes(self) -> list[str]:
         """Return sentences that say which networks and masks these are."""
-        return self.told({name: len(self.of(name)) for name in self.regimes})
+        return self.notes_on({name: len(self.of(name)) for name in self.regimes})
 
 
 def global_masks(

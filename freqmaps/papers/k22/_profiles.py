@@ -68,7 +68,7 @@ class Profiles(Networks):
 
     def notes(self) -> list[str]:
         """Return sentences that say which networks and masks these are."""
-        return self.told({name: len(values) for name, values in self.low.items()})
+        return self.notes_on({name: len(values) for name, values in self.low.items()})
 
 
 def profiles_of(
@@ -111,7 +111,7 @@ def profiles_of(
 
 
 @dataclass(frozen=True)
-class _One:
+class _MaskEnergies:
     """One mask: its setting, its network, and its energies, without the dimension ``map``."""
 
     setting: dict[str, str]
@@ -124,7 +124,7 @@ class _One:
         return self.arrays.sizes["radius"]
 
 
-def _read(inputs: Inputs) -> Iterator[_One]:
+def _read(inputs: Inputs) -> Iterator[_MaskEnergies]:
     for result in inputs.select("evaluation"):
         kind, parameters = result.component("evaluation") or ("", {})
         if kind != "group_map_energy":
@@ -134,10 +134,10 @@ def _read(inputs: Inputs) -> Iterator[_One]:
         names = {key: result.names[key] for key in ("dataset", "model")} | {"group_maps": parameters["group_maps"]}
         for position, row in enumerate(rows.to_dict("records")):
             if row["images"] == ESSENTIAL and row["label"] < 0 and row["start"] == 0:
-                yield _One(names, str(row["masks_of"]), result.names["seed"], arrays.isel(map=position))
+                yield _MaskEnergies(names, str(row["masks_of"]), result.names["seed"], arrays.isel(map=position))
 
 
-def _profile(measure: str, rows: Mapping[str, Sequence[_One]]) -> Profile:
+def _profile(measure: str, rows: Mapping[str, Sequence[_MaskEnergies]]) -> Profile:
     name, unit = {"radial": ("radius", "in_ring"), "angular": ("direction", "in_sector")}[measure]
     some = next(iter(rows.values()))[0].arrays
     shares = {t: _known(np.array([of_mask.arrays[measure].values for of_mask in ones])) for t, ones in rows.items()}

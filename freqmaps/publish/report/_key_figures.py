@@ -101,10 +101,10 @@ def _parts_card(inputs: Inputs) -> list[tuple[str, str, str]]:
         return []
     share = parts.parts["image"].share.value
     label = f"of the cosine of maps matched by image is left for the image ({chosen['matched']['attack']})"
-    return [(f"{round(100 * share)} %".replace("-", "−"), label, _told(parts))]
+    return [(f"{round(100 * share)} %".replace("-", "−"), label, _sentence(parts))]
 
 
-def _told(parts: Decomposition) -> str:
+def _sentence(parts: Decomposition) -> str:
     """Write the shares with their intervals, and which is the largest, in one sentence."""
     shares = [f"{NAMES[name]} {in_percent(part.share)}" for name, part in parts.parts.items()]
     return f"Of the matched cosine {parts.whole.value:.3f}: {', '.join(shares)}; {ranking(parts)}."
