@@ -14,7 +14,6 @@ from tests.slurm_cluster import Cluster, needed
 from tests.small_study import write_studies
 from tests.workflow import SNAKEMAKE, clone
 
-
 TEXT = "#!/bin/sh\n{}\n"
 
 
@@ -56,7 +55,7 @@ def test_a_controller_is_found_while_it_is_up_and_missed_when_it_is_not(tmp_path
     with Cluster(tmp_path) as one:
         cluster.check()
         one.stop("slurmctld")
-        with pytest.raises(ConfigError, match="SLURM's controller cannot be reached from this machine .*DOWN"):
+        with pytest.raises(ConfigError, match=r"SLURM's controller cannot be reached from this machine .*DOWN"):
             cluster.check()
 
 

@@ -1,10 +1,9 @@
-"""Words that Snakemake takes for targets: those that a study cannot make are one sentence before anything is planned."""
+"""Words that Snakemake takes for targets: those that a study cannot make are told before anything is planned."""
 
 from __future__ import annotations
 
 import shlex
 import subprocess
-
 from pathlib import Path
 
 import pytest

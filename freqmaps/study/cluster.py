@@ -39,6 +39,6 @@ def check() -> None:
         # Advice in asterisks follows a controller that is down; of errors the last one says why.
         lines = [line for line in said.splitlines() if line.strip() and "**" not in line] or ["no answer"]
         raise ConfigError(
-            f"SLURM's controller cannot be reached from this machine ('{lines[-1]}'): start Snakemake on a login node of "
-            "a cluster that is up, or leave out --profile slurm (docs/cluster.md)"
+            f"SLURM's controller cannot be reached from this machine ('{lines[-1]}'): start Snakemake on a login node "
+            "of a cluster that is up, or leave out --profile slurm (docs/cluster.md)"
         )

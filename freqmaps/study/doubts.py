@@ -79,8 +79,8 @@ def of_networks(graph: Graph) -> Iterator[str]:
     for (dataset, _), names in models.items():
         if len(set(names)) > 1:
             yield (
-                f"models {', '.join(sorted(set(names)))} on '{dataset}' are one network, the same checkpoint read in the "
-                "same way, and would count as several; keep one of them"
+                f"models {', '.join(sorted(set(names)))} on '{dataset}' are one network, the same checkpoint read in "
+                "the same way, and would count as several; keep one of them"
             )
 
 

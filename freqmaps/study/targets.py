@@ -33,8 +33,8 @@ def named(arguments: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        Its targets, and what ``--until``, ``--omit-from``, ``--forcerun`` and ``--prioritize`` name. Nothing if the line
-        is not one of Snakemake's: another program, or one that the parser refuses.
+        Its targets, and what ``--until``, ``--omit-from``, ``--forcerun`` and ``--prioritize`` name. Nothing if the
+        line is not one of Snakemake's: another program, or one that the parser refuses.
     """
     program = Path(arguments[0]) if arguments else Path()
     if "snakemake" not in (program.stem, program.parent.name):
@@ -89,13 +89,12 @@ def _sentence(study: Study, shown: Path, word: str) -> str | None:
         of_papers.setdefault(item.split("-")[0].lower(), []).append(item)
     if word in of_papers:
         return (
-            f"the config lists no item of {word.upper()}: add some to 'items' ({', '.join(of_papers[word])}), with runs "
-            "that make what they read (docs/config.md)"
+            f"the config lists no item of {word.upper()}: add some to 'items' ({', '.join(of_papers[word])}), with "
+            "runs that make what they read (docs/config.md)"
         )
     if word in set(components.names("item")):
-        return (
-            f"the config lists no item '{word}': add it to 'items', with a run that makes what it reads (docs/config.md)"
-        )
+        return f"the config lists no item '{word}': add it to 'items', with a run that makes what it reads "
+            "(docs/config.md)"
     if word == "atlas":
         return "the study has no atlas: set 'atlas.samples' above 0, and have a run that makes maps (docs/atlas.md)"
     return _unknown(word, study.targets(), of_papers)
