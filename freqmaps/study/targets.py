@@ -93,8 +93,10 @@ def _sentence(study: Study, shown: Path, word: str) -> str | None:
             "runs that make what they read (docs/config.md)"
         )
     if word in set(components.names("item")):
-        return f"the config lists no item '{word}': add it to 'items', with a run that makes what it reads "
+        return (
+            f"the config lists no item '{word}': add it to 'items', with a run that makes what it reads "
             "(docs/config.md)"
+        )
     if word == "atlas":
         return "the study has no atlas: set 'atlas.samples' above 0, and have a run that makes maps (docs/atlas.md)"
     return _unknown(word, study.targets(), of_papers)
