@@ -73,7 +73,7 @@ class Study:
     @cached_property
     def warnings(self) -> list[str]:
         """What the config asks for and may not mean: a sentence each."""
-        return [*budgets.warnings(self.config), *doubts.of_datasets(self.graph)]
+        return [*budgets.warnings(self.config), *doubts.of_networks(self.graph), *doubts.of_datasets(self.graph)]
 
     def targets(self) -> dict[str, list[str]]:
         """Return what each target of the study lays: ``all``, each paper (``b25``), each item and page."""
