@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from freqmaps.core import class_names
 from freqmaps.core.errors import ConfigError, nearest
-from freqmaps.datasets import _class_names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,25 +19,21 @@ def as_numbers(arrays: dict[str, NDArray[Any]], path: str) -> dict[str, NDArray[
     ----------
     arrays
         ``labels``: (n,) integers, or floats that are whole; (n, 1) of these; (n, k) one-hot rows, k at least 2; or (n,)
-        names. With names, ``classes`` is added where it is missing: the names in their order. Names have their accents
-        composed (Unicode NFC). Other labels are left as they are.
+        names, whose accents count the same in either Unicode form. With names, ``classes`` is added where it is
+        missing: the names in their order. Other labels are left as
+        they are.
     path
         Their file, for messages.
 
     Raises
     ------
     ConfigError
-        Rows of several columns that are not one-hot, such as probabilities or several labels per image; a column in
-        which no row has its 1; a name that ``classes`` lacks; or names that are empty or differ only in spaces.
+        Rows of several columns that are not one-hot, such as probabilities or several labels per image; a column that
+        no image has; or names that ``classes`` lacks, that are empty, or that differ in nothing but spaces.
     """
     import numpy as np
 
     labels = arrays["labels"]
-    if "classes" in arrays:
-        given = [str(name) for name in arrays["classes"].ravel()]
-        composed = _class_names.of_classes(given, f"'{path}': 'classes'")
-        if composed != given:
-            arrays = arrays | {"classes": np.array(composed)}
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.dtype.kind == "U" and labels.ndim == 1:
@@ -49,40 +46,45 @@ def as_numbers(arrays: dict[str, NDArray[Any]], path: str) -> dict[str, NDArray[
                 f"'{path}': 'labels' has {labels.shape[1]} columns, and row {odd} is not one 1 beside zeros; give one "
                 "class per image, as a number or as a one-hot row"
             )
-        _check_columns(values, arrays.get("classes"), path)
         labels = values.argmax(axis=1)
+        _check_used(labels, values.shape[1], arrays.get("classes"), path)
     elif labels.dtype.kind == "f" and labels.ndim == 1 and bool((np.asarray(labels) == np.floor(labels)).all()):
         labels = np.asarray(labels).astype(np.int64)
     return arrays | {"labels": labels}
 
 
-def _check_columns(rows: NDArray[Any], classes: NDArray[Any] | None, path: str) -> None:
-    """Refuse one-hot rows (n, k) with a class of which there is no image, as labels that are numbers are."""
-    used = rows.any(axis=0)
-    if not used.all():
-        column = int(used.argmin())
-        name = f" ('{classes.ravel()[column]}')" if classes is not None and column < classes.size else ""
-        also = " and its name from 'classes'" if name else ""
+def _check_used(labels: NDArray[Any], columns: int, classes: NDArray[Any] | None, path: str) -> None:
+    """Check that each column of one-hot rows has a name, if there are names, and an image."""
+    if classes is not None and classes.size != columns:
         raise ConfigError(
-            f"'{path}': column {column} of 'labels'{name} is 0 in all rows, so that the class has no image; add some, "
-            f"or remove the column{also}"
+            f"'{path}': 'labels' has {columns} columns, but 'classes' has {classes.size} names; give one per column"
+        )
+    used = set(labels.tolist())
+    unused = next((column for column in range(columns) if column not in used), None)
+    if unused is not None:
+        name = "" if classes is None else f", '{classes.ravel()[unused]}'"
+        raise ConfigError(
+            f"'{path}': 'labels' has {columns} columns, but no image is of class {unused}{name}; remove that column, "
+            "or add images"
         )
 
 
 def _of_names(labels: NDArray[Any], classes: NDArray[Any] | None, path: str) -> dict[str, NDArray[Any]]:
     import numpy as np
 
-    written = _class_names.of_images(labels.tolist(), f"'{path}': 'labels'")
-    names = sorted(set(written)) if classes is None else [str(name) for name in classes.ravel()]
+    of_images = [unicodedata.normalize("NFC", name) for name in labels.tolist()]
+    if classes is None:
+        names = sorted(set(of_images))
+        wrong = class_names.fault(names)
+        if wrong:
+            rows = " and ".join(f"image {of_images.index(name)}" for name in wrong[1])
+            raise ConfigError(f"'{path}': 'labels': {wrong[0]} ({rows}); give each class one name")
+    else:
+        names = [unicodedata.normalize("NFC", str(name)) for name in classes.ravel()]
     known = {name: number for number, name in enumerate(names)}
-    for row, name in enumerate(written):
+    for row, name in enumerate(of_images):
         if name not in known:
             raise ConfigError(
                 f"'{path}': 'labels' holds '{name}' (image {row}), which 'classes' lacks; {nearest(name, names)}"
             )
-    unused = sorted(known.keys() - set(written), key=known.__getitem__)
-    if unused:
-        raise ConfigError(
-            f"'{path}': 'classes' names '{unused[0]}', of which 'labels' has no image; add some, or remove the name"
-        )
-    return {"labels": np.array([known[name] for name in written], np.int64), "classes": np.array(names)}
+    return {"labels": np.array([known[name] for name in of_images], np.int64), "classes": np.array(names)}

@@ -83,7 +83,7 @@ def _summary(path: str, labels: str | None, white: float | None) -> dict[str, An
     """Return shape, classes, counts by split and class, and digest; checked once and remembered."""
     files = [_files.expanded(p) for p in (path, labels) if p is not None]
     signature = [_files.stamp(f) for f in files] + ([white] if white is not None else [])
-    return _files.remembered("arrays with names", signature, lambda: _check(path, labels, white))
+    return _files.remembered("arrays, names checked", signature, lambda: _check(path, labels, white))
 
 
 def _scaled(images: NDArray[Any], white: float | None, path: str) -> Any:
@@ -136,10 +136,12 @@ def _classes(arrays: Mapping[str, NDArray[Any]], n: int, path: str) -> list[str]
     names = (
         [str(c) for c in arrays["classes"].ravel()] if "classes" in arrays else [str(i) for i in range(len(present))]
     )
+    if len(set(names)) != len(names):
+        raise ConfigError(f"'{path}': 'classes' names a class twice; give each its own name")
     k = len(names)
     gap = next((i for i in range(k) if i not in present), None)
     if "classes" in arrays and present[0] >= 0 and (present[-1] >= k or gap is not None):
-        raise ConfigError(f"'{path}': {_unnamed(labels, names, gap)}")
+        raise ConfigError(_misfit(names, present, gap, path))
     if present[0] < 0 or present[-1] >= k or gap is not None:
         lack = "" if gap is None else f", but no {gap}"
         raise ConfigError(
@@ -150,18 +152,14 @@ def _classes(arrays: Mapping[str, NDArray[Any]], n: int, path: str) -> list[str]
     return names
 
 
-def _unnamed(labels: NDArray[Any], names: list[str], gap: int | None) -> str:
-    """Return how labels and the names of their classes differ: a label without a name, or a name without an image."""
-    k, highest = len(names), int(labels.max())
-    if highest >= k:
+def _misfit(names: list[str], present: list[int], gap: int | None, path: str) -> str:
+    """Return how numbers of classes and the names in ``classes`` disagree."""
+    if present[-1] >= len(names):
         return (
-            f"'classes' names {k} classes, 0 to {k - 1}, but 'labels' holds {highest} (image {int(labels.argmax())}); "
-            "name all classes, and number them from 0"
+            f"'{path}': 'labels' holds {present[-1]}, but 'classes' has {len(names)} names, for 0..{len(names) - 1}; "
+            f"name all classes in 'classes', or correct the labels"
         )
-    return (
-        f"'classes' names '{names[gap or 0]}' as class {gap}, of which 'labels' has no image; add some, or remove the "
-        "name and number the classes without gaps"
-    )
+    return f"'{path}': no image is of class {gap}, '{names[gap or 0]}'; remove it from 'classes', or add images"
 
 
 def _channel_first(images: NDArray[Any], path: str) -> NDArray[Any]:

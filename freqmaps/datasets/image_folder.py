@@ -1,8 +1,8 @@
 """Images of your own, in class folders or archives of them.
 
-Either ``root``, with ``train/`` and ``test/`` (or ``val/``, ``seg_train/``, ...) below it, each with one folder per
-class, or with the class folders themselves, from which a stratified split is made; or ``train`` and ``test``, one place
-for each. Every place may be a folder or a .tar (.gz, .bz2, .xz) or .zip archive, which is read without unpacking.
+Either ``root``, with ``train/`` and ``test/`` (or ``val/``) below it, each with one folder per class, or with the
+class folders themselves, from which a stratified split is made; or ``train`` and ``test``, one place for each. Every
+place may be a folder or a .tar (.gz, .bz2, .xz) or .zip archive, which is read without unpacking.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from typing import Literal
 
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _class_names, _files, _folders, _layout, _sources, _split_folders
+from freqmaps.datasets import _files, _folders, _layout, _nesting, _sources
 from freqmaps.datasets._api import Block, Description
 
 UNKEYED = ("root", "train", "test")
 RANGES = {"test_fraction": "(0, 1)", "size": "[1, 8192]"}
 NEUTRAL = {"fit": "crop"}  # images were always cropped before
-DOUBTS = "freqmaps.datasets._doubts:of_folders"
+DOUBTS = "freqmaps.datasets._dark:of_folders"
 
 
 def describe(
@@ -49,21 +49,16 @@ def describe(
     test_fraction
         Share of each class for testing, where the split has to be made.
     classes
-        Class folders to take, in the order of the labels; all, by name, where none are named. Naming them also says
-        that they are the classes, where that could be doubted: folders called like splits, or all with the same
-        subfolders.
+        Class folders to take, in the order of the labels; all, by name, where none are named.
 
     Raises
     ------
     ConfigError
-        Wrong path, folders that may be splits as well as classes, no or empty class folders, a class that one split
-        lacks, an image that cannot be read.
+        Wrong path, no or empty class folders, a class that one split lacks, an image that cannot be read.
     """
-    classes = _named(classes)
     known = _folders.summary(_places(root, train, test, classes), classes)
     counts = _layout.pick(known["counts"], classes)
     names = tuple(next(iter(counts.values()))) if classes else tuple(sorted(next(iter(counts.values()))))
-    _class_names.of_classes(names, f"'{root or train}'")
     splits = _folders.split_counts(known | {"counts": counts}, test_fraction)
     identity = {"images": sum(splits.values()), "bytes": known["bytes"], "digest": known["digest"]}
     side = size or _folders.common_size(known)
@@ -82,29 +77,23 @@ def read(
     classes: list[str] | None = None,
 ) -> Iterator[Block]:
     """Yield the images in store order; parameters and errors as :func:`describe`."""
-    classes = _named(classes)
     places = _places(root, train, test, classes)
     side = size or _folders.common_size(_folders.summary(places, classes))
     entries = _layout.entries(places, classes)
     _layout.describe_scan(places, classes)
-    _split_folders.describe_unread(places)
     yield from _folders.blocks(
         entries, channels=channels, size=side, fit=fit, test_fraction=test_fraction, classes=classes
     )
-
-
-def _named(classes: list[str] | None) -> list[str] | None:
-    return None if classes is None else _class_names.of_classes(classes, "classes:")
 
 
 def _places(
     root: str | None, train: str | None, test: str | None, classes: list[str] | None
 ) -> list[tuple[_sources.Source, str]]:
     if root is not None and train is None and test is None:
-        return _split_folders.places(_sources.source(_files.expanded(root), "root"), classes)
+        return _nesting.places(_sources.source(_files.expanded(root), "root"), classes)
     if root is None and train is not None and test is not None:
         paths = {"train": train, "test": test}
-        given = [(_sources.source(_files.expanded(path), split), split) for split, path in paths.items()]
-        _split_folders.check_given(given[0][0], classes)
-        return given
+        return _nesting.checked(
+            [(_sources.source(_files.expanded(path), split), split) for split, path in paths.items()], classes
+        )
     raise ConfigError("give either 'root', or both 'train' and 'test'")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _class_names, _files, _order
+from freqmaps.datasets import _files, _order
 from freqmaps.datasets._api import Block, Description, in_blocks
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ def describe(*, path: str, classes: list[str] | None = None, validation: bool = 
     known = _known(path, validation)
     if classes is not None and len(classes) != known["classes"]:
         raise ConfigError(f"classes: {len(classes)} names for the {known['classes']} classes of '{path}'; name each")
-    given = None if classes is None else _class_names.of_classes(classes, "classes:")
-    names = tuple(given or (str(i) for i in range(known["classes"])))
+    names = tuple(classes) if classes is not None else tuple(str(i) for i in range(known["classes"]))
     return Description(
         {"images": sum(known["splits"].values()), "digest": known["digest"]}, known["splits"], names,
         known["channels"], known["size"], "MedMNIST, https://medmnist.com", "see https://medmnist.com",

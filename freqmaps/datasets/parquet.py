@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from freqmaps.core.errors import ConfigError, nearest
-from freqmaps.datasets import _class_names, _files, _samples, _shards
+from freqmaps.datasets import _files, _samples, _shards
 from freqmaps.datasets._api import Block, Description
 from freqmaps.datasets._parquet import Groups, Table
 
@@ -87,7 +87,7 @@ def read(
 def _known(root: str, image: str | None, label: str | None, train: str, test: str | None) -> dict[str, Any]:
     chosen = _shards.chosen(root, ".parquet", train, test)
     signature = [image, label, [[split, _files.stamp(file)] for split, file in chosen]]
-    return _files.remembered("parquet with names", signature, lambda: _samples.scan(_open(chosen, root, image, label)))
+    return _files.remembered("parquet", signature, lambda: _samples.scan(_open(chosen, root, image, label)))
 
 
 def _open(chosen: Sequence[tuple[str, Path]], root: str, image: str | None, label: str | None) -> _samples.Samples:
@@ -132,10 +132,9 @@ def _column(
 def _numbers(values: list[Any], names: Any, path: Path, column: str) -> tuple[list[int], list[str]]:
     """Return labels as positions in the names of classes, and these names."""
     if values and all(isinstance(value, str) for value in values):
-        written = _class_names.of_images(values, f"column '{column}' of '{path}' and the files after it")
-        classes = sorted(set(written))
+        classes = sorted(set(values))
         place = {name: i for i, name in enumerate(classes)}
-        return [place[name] for name in written], classes
+        return [place[value] for value in values], classes
     if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
         odd = next(i for i, value in enumerate(values) if not isinstance(value, int) or isinstance(value, bool))
         raise ConfigError(
@@ -143,7 +142,7 @@ def _numbers(values: list[Any], names: Any, path: Path, column: str) -> tuple[li
             "the column that does"
         )
     if isinstance(names, list) and names:
-        return values, _class_names.of_classes([str(name) for name in names], f"'{path}': the metadata of '{column}'")
+        return values, [str(name) for name in names]
     there = sorted(set(values))
     if there and there[0] < 0:
         raise ConfigError(f"'{path}': column '{column}' holds {there[0]}, so images have no label; name another split")

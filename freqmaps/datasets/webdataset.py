@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _class_names, _decode, _files, _samples, _shards, _sources
+from freqmaps.datasets import _decode, _files, _samples, _shards, _sources
 from freqmaps.datasets._api import Block, Description
 
 UNKEYED = ("root",)
@@ -76,7 +76,6 @@ def read(
 
 def _known(root: str, train: str, test: str | None, classes: list[str] | None) -> dict[str, Any]:
     chosen = _shards.chosen(root, ".tar", train, test)
-    classes = None if classes is None else _class_names.of_classes(classes, "classes:")
 
     def find_out() -> dict[str, Any]:
         with ExitStack() as stack:
