@@ -49,6 +49,16 @@ def test_one_checkpoint_is_one_network_whatever_the_seeds(tmp_path, weights, run
         study(read_files([REPOSITORY / "config.yaml", path]))
 
 
+@pytest.mark.parametrize(("change", "warned"), [({}, True), ({"normalise": "imagenet"}, False)])
+def test_one_checkpoint_under_two_names_is_warned_of(tmp_path, weights, change, warned):
+    config = given(weights)
+    config["models"]["again"] = config["models"]["ours"] | change
+    config["runs"][0]["models"] = ["ours", "again"]
+    found = study(read_files([REPOSITORY / "config.yaml", write(tmp_path, "given.yaml", config)])).warnings
+    said = [sentence for sentence in found if sentence.startswith("models again, ours on 'digits' are one network")]
+    assert len(said) == warned
+
+
 def training(accuracy, n=100, classes=10, **parameters):
     spec = {
         "stage": "training",

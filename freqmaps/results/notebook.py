@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freqmaps.core.errors import StoreError
+from freqmaps.core.errors import ConfigError, StoreError
 from freqmaps.results.scan import scan
 
 if TYPE_CHECKING:
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 DECIDES_NUMBERS = False
 
 
-def open_results(root: str | Path, study: Sequence[str] | None = None) -> Results:
+def open_results(root: str | Path, study: Sequence[str | Path] | None = None) -> Results:
     """Return the finished results under a root: all, or those of the study that some config files describe.
 
     Raises
     ------
     StoreError
         A manifest under the root cannot be read.
+    ConfigError
+        The config files describe no study.
     """
     from freqmaps.results.reader import Result, Results
 
@@ -47,8 +49,16 @@ def open_results(root: str | Path, study: Sequence[str] | None = None) -> Result
     )
 
 
-def _paths(files: Sequence[str]) -> set[str]:
+def _paths(files: Sequence[str | Path]) -> set[str]:
     from freqmaps.study.build import study
     from freqmaps.study.config import read_files
 
-    return set(study(read_files(files)).graph.nodes)
+    try:
+        return set(study(read_files(files)).graph.nodes)
+    except ConfigError as error:
+        if len(files) > 1:
+            raise
+        raise ConfigError(
+            f"{files[0]}: {error}; an overlay is given after the file it was laid over: "
+            f"study=['config.yaml', '{files[0]}']"
+        ) from error

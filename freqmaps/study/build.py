@@ -73,7 +73,7 @@ class Study:
     @cached_property
     def warnings(self) -> list[str]:
         """What the config asks for and may not mean: a sentence each."""
-        return [*budgets.warnings(self.config), *doubts.of_datasets(self.graph)]
+        return [*budgets.warnings(self.config), *doubts.of_networks(self.graph), *doubts.of_datasets(self.graph)]
 
     def targets(self) -> dict[str, list[str]]:
         """Return what each target of the study lays: ``all``, each paper (``b25``), each item and page."""
@@ -98,7 +98,7 @@ def study(raw: Mapping[str, Any]) -> Study:
     runs = [Run(built.config, built.graph, run, f"runs[{i}]") for i, run in enumerate(built.config["runs"])]
     for run in runs:
         run.add_maps()
-    entries.check(built.config)
+    entries.check(built.config, built.graph.questions)
     _check_given(built.graph)
     built.graph.questions.ask()  # of networks, attacks and maps: what reads them would complain of what follows
     # What compares networks comes second: by then every run's maps are known.
