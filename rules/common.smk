@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+
 from freqmaps import job
 from freqmaps.provenance import shared_root
 from freqmaps.core import logs
@@ -21,7 +23,10 @@ os.environ.update(
     ),
 )
 
+ASKED = targets.command(sys.argv if workflow.is_main_process else ())
 try:
+    if ASKED.executor == "slurm" and not ASKED.dry:
+        cluster.check()
     STUDY = study(config)
     for sentence in STUDY.warnings if workflow.is_main_process else ():
         logger.warning(f"Warning: {sentence}")
@@ -36,11 +41,6 @@ SHOWN = "results"  # tables, figures and the report follow the current config, i
 
 
 onstart:
-    if getattr(workflow.executor_plugin, "name", "") == "slurm":
-        try:
-            cluster.check()
-        except FreqmapsError as error:
-            refuse(error)
     forced = workflow.dag_settings
     if forced.forceall or forced.forcetargets or forced.forcerun:
         os.environ[job.FORCED] = "1"

@@ -53,12 +53,11 @@ rule stores:
         "stores: every result of the study"
 
 
-# Told before anything is planned, by a dry run too. Snakemake does not know its targets yet when it reads this.
-if workflow.is_main_process:
-    try:
-        targets.check(STUDY, Path(SHOWN), targets.named(sys.argv), workflow.is_rule)
-    except FreqmapsError as error:
-        refuse(error)
+# Told before anything is planned, by a dry run too.
+try:
+    targets.check(STUDY, Path(SHOWN), ASKED.words, workflow.is_rule)
+except FreqmapsError as error:
+    refuse(error)
 
 
 # A root on object storage is not listed: that would fetch every manifest in it at the end of each run.

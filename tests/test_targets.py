@@ -38,7 +38,7 @@ def refused(small, word):
         ("all --configfile a.yaml b.yaml", ["all"]),
         ("-c all all -j 4 --rerun-triggers mtime code", ["all"]),
         ("--profile slurm b25 --set-resources training:mem_mb=1", ["b25"]),
-        ("--configfile a.yaml -- B25-T1 -x", ["B25-T1", "-x"]),
+        ("--configfile a.yaml -- B25-T1 -x", ["-x", "B25-T1"]),
         ("all --until maps --omit-from report -R atlas -P stores", ["all", "maps", "report", "atlas", "stores"]),
         ("-np all --slurm-status-command sacct", ["all"]),
         ("--unlock", []),
@@ -47,8 +47,8 @@ def refused(small, word):
 )
 def test_a_word_is_a_target_where_snakemake_takes_it_for_one(line, words, capsys):
     for program in ("/somewhere/bin/snakemake", "/lib/snakemake/__main__.py"):
-        assert targets.named([program, *shlex.split(line)]) == words
-    assert targets.named(["/bin/pytest", *shlex.split(line)]) == []
+        assert list(targets.command([program, *shlex.split(line)]).words) == words
+    assert targets.command(["/bin/pytest", *shlex.split(line)]) == targets.Command()
     assert capsys.readouterr() == ("", "")
 
 
@@ -90,8 +90,34 @@ def test_a_plain_name_is_a_copy_and_the_item_is_its_target(small, tmp_path, monk
 def test_what_snakemake_can_make_or_finds_is_not_judged(small, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here.txt").touch()
-    words = [*small.targets(), "here.txt", "results/digits/datasets/0/manifest.json", "/lab/x/manifest.json"]
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "here.txt").touch()
+    words = [*small.targets(), "here.txt", "below/here.txt", f"{_dataset(small)}/manifest.json"]
     targets.check(small, SHOWN, words, set(small.targets()).__contains__)
+
+
+def _dataset(small):
+    return next(f"results/{node.path}" for node in small.graph.nodes.values() if node.stage == "datasets")
+
+
+def test_a_path_that_no_job_makes_is_told_with_what_to_give(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = _dataset(small)
+    Path(folder).mkdir(parents=True)
+    for word in (folder, f"{folder}/", f"{folder}/store.zarr.zip", f"{tmp_path}/{folder}/manifest.json", f"./{folder}"):
+        assert refused(small, word).endswith(f"give its manifest, '{folder}/manifest.json'")
+    other = f"{folder.rpartition('/')[0]}/000000000000"
+    Path(other).mkdir()
+    for word in (f"{other}/manifest.json", "results/dgits/x/manifest.json", "/lab/x/manifest.json"):
+        assert refused(small, word).startswith(f"no job of this config makes '{word}': give a target (all, stores, ")
+
+
+@pytest.mark.parametrize(("line", "executor", "dry"), [("all", "", False), ("-n --executor slurm all", "slurm", True),
+                                                       ("--profile slurm", "slurm", False)])  # fmt: skip
+def test_who_is_to_run_the_jobs(monkeypatch, line, executor, dry):
+    monkeypatch.chdir(REPOSITORY)
+    asked = targets.command(["snakemake", *shlex.split(line)])
+    assert (asked.executor, asked.dry) == (executor, dry)
 
 
 @pytest.mark.parametrize("words", [["repot"], ["all", "--until", "repot"]])

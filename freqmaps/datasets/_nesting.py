@@ -11,10 +11,10 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _decode, _layout
+from freqmaps.datasets import _decode, _files, _layout
 from freqmaps.datasets._below import Below
 from freqmaps.datasets._sources import Source
 
@@ -50,6 +50,19 @@ def places(source: Source, classes: Sequence[str] | None = None) -> list[tuple[S
     ConfigError
         The names of the folders and what they hold leave open which of them are splits, or which are classes.
     """
+
+    def find_out() -> dict[str, Any]:
+        found = _find(source, classes)
+        below = [(part, split) for part, split in found if isinstance(part, Below)]
+        return {"below": [[part.prefix, part.only, split] for part, split in below]}
+
+    # Looking at a million names takes seconds.
+    known = _files.remembered("places", [source.stamp(), classes], find_out)["below"]
+    parts = [(Below(source, prefix, None if only is None else tuple(only)), split) for prefix, only, split in known]
+    return [*parts] or [(source, "")]
+
+
+def _find(source: Source, classes: Sequence[str] | None) -> list[tuple[Source, str]]:
     listing = source.listing()
     base = _layout._unwrapped(listing, _images(source), keep=True)
     inside = _inside(_images(source), base)
@@ -84,8 +97,13 @@ def checked(parts: list[tuple[Source, str]], classes: Sequence[str] | None = Non
     ConfigError
         All of their folders hold the same folders.
     """
-    for part, _ in parts:
-        _check_folds(part, _layout._unwrapped(part.listing(), _images(part), keep=False), classes)
+
+    def check() -> dict[str, Any]:
+        for part, _ in parts:
+            _check_folds(part, _layout._unwrapped(part.listing(), _images(part), keep=False), classes)
+        return {"folds": False}
+
+    _files.remembered("folds", [[part.stamp() for part, _ in parts], classes], check)
     return parts
 
 
@@ -102,6 +120,13 @@ def unread(
     first = parts[0][0]
     if isinstance(first, Below) and first.only is not None:
         return None  # the config names the folders that are read
+    stamps = [part.stamp() for part, _ in parts]
+    answer: str | None = _files.remembered("unread", stamps, lambda: {"sentence": _beside(parts)})["sentence"]
+    return answer
+
+
+def _beside(parts: list[tuple[Source, str]]) -> str | None:
+    first = parts[0][0]
     whole = first.whole if isinstance(first, Below) else first
     files = _images(whole)
     base = _layout._unwrapped(whole.listing(), files, keep=True)
