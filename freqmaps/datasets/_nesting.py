@@ -57,7 +57,7 @@ def places(source: Source, classes: Sequence[str] | None = None) -> list[tuple[S
         return {"below": [[part.prefix, part.only, split] for part, split in below]}
 
     # Looking at a million names takes seconds.
-    known = _files.remembered("places", [source.stamp(), classes], find_out)["below"]
+    known = _files.remembered("places of splits", [source.stamp(), classes], find_out)["below"]
     parts = [(Below(source, prefix, None if only is None else tuple(only)), split) for prefix, only, split in known]
     return [*parts] or [(source, "")]
 
