@@ -118,17 +118,28 @@ def study(raw: Mapping[str, Any]) -> Study:
 
 
 def _check_given(graph: Graph) -> None:
-    """Refuse to count a checkpoint that somebody brought as several networks: a seed changes nothing about it."""
+    """Refuse to count a checkpoint that somebody brought as several networks: by seeds, or by names of models."""
     seeds: dict[tuple[str, str], set[str]] = {}
+    models: dict[tuple[str, str], set[str]] = {}
     for node in graph.nodes.values():
         if node.stage == "training" and "checkpoint" in node.spec["parameters"]:
-            seeds.setdefault((node.names["dataset"], node.names["model"]), set()).add(node.names["seed"])
+            dataset, model = node.names["dataset"], node.names["model"]
+            seeds.setdefault((dataset, model), set()).add(node.names["seed"])
+            models.setdefault((dataset, keys.key(node.spec["parameters"])), set()).add(model)
     for (dataset, model), names in seeds.items():
         if len(names) > 1:
             raise ConfigError(
                 f"models.{model}: its checkpoint is one network, but runs on '{dataset}' take it with the seeds "
                 f"{', '.join(sorted(names, key=int))} and would count it as {len(names)}; give one seed, and a model "
                 "for each checkpoint"
+            )
+    for (dataset, _), names in models.items():
+        if len(names) > 1:
+            first, *others = sorted(names)
+            raise ConfigError(
+                f"models.{first}: one network (checkpoint, architecture and 'normalise' are the same) also has the "
+                f"name {' and '.join(others)}, and runs on '{dataset}' would count it as {len(names)}; "
+                "take one name for it in all runs"
             )
 
 
