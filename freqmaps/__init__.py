@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from freqmaps.core.version import __version__
@@ -18,11 +19,12 @@ __all__ = ["__version__", "open"]
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from freqmaps.results import Results
 
 
-def open(root: str = "results", study: str | Sequence[str] | None = None) -> Results:
+def open(root: str | Path = "results", study: str | Path | Sequence[str | Path] | None = None) -> Results:
     """List and open the stores under a results root.
 
     Parameters
@@ -41,4 +43,4 @@ def open(root: str = "results", study: str | Sequence[str] | None = None) -> Res
     """
     from freqmaps.results.notebook import open_results
 
-    return open_results(root, [study] if isinstance(study, str) else study)
+    return open_results(root, [study] if isinstance(study, str | os.PathLike) else study)

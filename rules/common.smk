@@ -3,21 +3,17 @@
 import json
 import os
 import shlex
-import shutil
 import sys
 import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, workflow.basedir)
-
 from freqmaps import job
 from freqmaps.provenance import shared_root
-from freqmaps.core import components
-from freqmaps.core.errors import FreqmapsError
+from freqmaps.core import logs
 from freqmaps.study.build import study
-from freqmaps.study import jobs, shown
+from freqmaps.study import cluster, jobs, shown, targets
 
 # Jobs run the Python that runs Snakemake, and this clone's package, wherever they start.
 os.environ.update(
@@ -27,12 +23,15 @@ os.environ.update(
     ),
 )
 
+ASKED = targets.command(sys.argv if workflow.is_main_process else ())
 try:
+    if ASKED.executor == "slurm" and not ASKED.dry:
+        cluster.check()
     STUDY = study(config)
     for sentence in STUDY.warnings if workflow.is_main_process else ():
         logger.warning(f"Warning: {sentence}")
 except FreqmapsError as error:
-    raise WorkflowError(str(error)) from None
+    refuse(error)
 
 ROOT = STUDY.config["results"].rstrip("/") if STUDY.remote else str(STUDY.root)
 if not STUDY.remote:
@@ -42,14 +41,6 @@ SHOWN = "results"  # tables, figures and the report follow the current config, i
 
 
 onstart:
-    # The executor asks `sacct` again and again for a minute before it says that there is none.
-    if getattr(
-        workflow.executor_plugin, "name", ""
-    ) == "slurm" and not shutil.which("sbatch"):
-        raise WorkflowError(
-            "no command 'sbatch' on this machine: start Snakemake where SLURM's commands are, on a cluster's login "
-            "node, or leave out --profile slurm (docs/cluster.md)"
-        )
     forced = workflow.dag_settings
     if forced.forceall or forced.forcetargets or forced.forcerun:
         os.environ[job.FORCED] = "1"
@@ -60,7 +51,7 @@ onstart:
             [f for job in due for f in job.input],
         )
     except FreqmapsError as error:
-        raise WorkflowError(str(error)) from None
+        refuse(error)
 
 
 def in_root(path):
@@ -128,10 +119,6 @@ def wanted(names):
         {"name": n, "path": STUDY.published[n].path, "files": STUDY.laid(n)}
         for n in names
     ]
-
-
-def absent(item):
-    return f"the config lists no item '{item}': add it to 'items', with a run that makes what it reads (docs/config.md)"
 
 
 def record(batch, name):

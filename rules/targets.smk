@@ -45,18 +45,19 @@ for TARGET, NAMES in STUDY.targets().items():
                 " 2> {log:q}"
 
 
-# Told before anything is planned, by a dry run too. Snakemake does not know its targets yet when it reads this.
-for WORD in sys.argv[1:] if workflow.is_main_process else ():
-    if WORD in set(components.names("item")) - set(STUDY.items):
-        raise WorkflowError(absent(WORD))
-
-
 rule stores:
     input:
         results_of(STUDY.graph.nodes.values()),
     localrule: True
     message:
         "stores: every result of the study"
+
+
+# Told before anything is planned, by a dry run too.
+try:
+    targets.check(STUDY, Path(SHOWN), ASKED.words, workflow.is_rule)
+except FreqmapsError as error:
+    refuse(error)
 
 
 # A root on object storage is not listed: that would fetch every manifest in it at the end of each run.
@@ -73,3 +74,16 @@ onsuccess:
 
 onerror:
     shell(CATALOG_COMMAND)
+    # Last on the screen, below the logs that Snakemake shows whole.
+    failed = [
+        part
+        for job in workflow.scheduler.failed
+        for part in getattr(job, "jobs", [job])
+    ]
+    told = logs.failures([file for part in failed for file in part.log])
+    if told and workflow.is_main_process:
+        raise WorkflowError(
+            "\n".join(
+                [f"At least one job failed (all of it in {', '.join(log)}):", *told]
+            )
+        )

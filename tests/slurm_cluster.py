@@ -155,6 +155,10 @@ class Cluster:
             for name in OURS:
                 (CONFIG / name).unlink(missing_ok=True)
 
+    def stop(self, name: str) -> None:
+        """Stop one of the daemons."""
+        _stop(next(daemon for daemon in self.running if any(Path(w).name == name for w in daemon.args)))
+
     def _daemon(self, name: str, *words: object) -> None:
         program = shutil.which(str(words[0]), path=_path())
         line = ["setpriv", "--pdeathsig", "TERM", program, *map(str, words[1:])]

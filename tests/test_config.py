@@ -197,6 +197,19 @@ def test_an_item_that_the_config_does_not_list_is_told_before_anything_is_planne
     assert "Building DAG" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("data", "place"), [(b"# caf\xe9\n", "line 1: byte 0xe9"), (b"seed: 1\nseed: 2\n", "line 2: 'seed' is given twice")]
+)
+def test_snakemake_shows_a_file_that_is_no_config_in_one_sentence(data, place, tmp_path):
+    (tmp_path / "config.yaml").write_bytes(data)
+    line = [sys.executable, "-m", "snakemake", "-n", "--snakefile", REPOSITORY / "Snakefile", "--directory", tmp_path]
+    done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    text = done.stdout + done.stderr
+    assert f"Error: config.yaml, {place}" in text
+    assert "Traceback" not in text and " in file " not in text
+
+
 #: Files that change another study, which must be given before them.
 UNDER = {"b25-224-small.yaml": ["b25-imagenette.yaml"]}
 
@@ -259,8 +272,48 @@ def test_the_basis_of_group_maps_is_in_the_spec_where_it_is_not_the_amplitudes()
 
 def test_a_key_given_twice_is_an_error(tmp_path):
     (tmp_path / "c.yaml").write_text("study: a\nruns: []\nstudy: b\n")
-    with pytest.raises(ConfigError, match="line 3: 'study' is given twice"):
+    with pytest.raises(ConfigError, match=f"{tmp_path}/c.yaml, line 3: 'study' is given twice"):
         config.read_files([tmp_path / "c.yaml"])
+
+
+#: What a config file may hold that is none, and what is said of it after its name.
+NO_CONFIGS = {
+    "another encoding": (b"seed: 1\n# caf\xe9\n", ", line 2: byte 0xe9 is not UTF-8 text; save the file as UTF-8"),
+    "tabs": (b"seed: 1\nattacks:\n\tfmn: 1\n", ", line 3: not valid YAML: .*; indent with spaces, not with tabs"),
+    "an open bracket": (b"seed: 1\nitems: [B25-T1\n", ", line 3: not valid YAML: .*; correct this line or the one"),
+    "an unknown alias": (b"a: *x\n", ", line 1: not valid YAML: found undefined alias 'x'"),
+    "nothing": (b"# only this\n", ": holds no keys"),
+    "a list": (b"- a\n", ": expected a mapping of keys, found list"),
+    "a control character": (b"seed: \x01\n", ": not valid YAML: unacceptable character #x0001"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_CONFIGS)
+def test_a_file_that_is_no_config_is_told_with_file_line_and_remedy(kind, tmp_path):
+    data, message = NO_CONFIGS[kind]
+    (tmp_path / "c.yaml").write_bytes(data)
+    with pytest.raises(ConfigError, match=f"^{tmp_path}/c.yaml{message}"):
+        config.read_files([tmp_path / "c.yaml"])
+
+
+def test_a_folder_and_a_missing_file_are_told_as_such(tmp_path):
+    with pytest.raises(ConfigError, match=f"^{tmp_path}: Is a directory; name a config file that can be read"):
+        config.read_files([tmp_path])
+    with pytest.raises(ConfigError, match="no such config file"):
+        config.read_files([tmp_path / "absent.yaml"])
+
+
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbfseed: 1\n", b"seed: 1\r\n", b'{\n\t"seed": 1\n}\n', b"seed: 1"])
+def test_what_editors_put_around_a_config_changes_nothing(data, tmp_path):
+    (tmp_path / "c.yaml").write_bytes(data)
+    assert config.read_files([tmp_path / "c.yaml"]) == {"seed": 1}
+
+
+def test_a_simulation_set_to_null_is_left_out():
+    ours = study(changed(simulations={"blue-shift": None}, items=["B25-T1"]))
+    assert "blue-shift" in study(changed(items=["B25-T1"])).config["simulations"]
+    assert "blue-shift" not in ours.config["simulations"]
+    assert "blue-shift" not in {n.names["simulation"] for n in ours.graph.nodes.values() if n.stage == "simulation"}
 
 
 def test_numbers_as_people_write_them():

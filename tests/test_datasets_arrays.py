@@ -88,7 +88,16 @@ NAN[7, 1, 1] = np.nan
         ({"labels": np.arange(12) % 3 - 1}, "without gaps; found -1"),
         ({"labels": np.zeros(12, int)}, "all images are of one class"),
         ({"labels": np.array([0] * 11 + [1])}, "class '1' has one image"),
-        ({"classes": np.array(["a", "b", "c", "d"])}, r"0\.\.3 without gaps; found 0\.\.2, but no 3"),
+        ({"classes": np.array(["a", "b", "c", "d"])}, "no image is of class 3, 'd'; remove it from 'classes', or add"),
+        ({"classes": np.array(["a", "b"])}, r"holds 2, but 'classes' has 2 names, for 0\.\.1; name all classes"),
+        ({"labels": np.eye(4)[np.arange(12) % 3]}, "has 4 columns, but no image is of class 3; remove that column"),
+        (
+            {"labels": np.eye(3)[np.arange(12) % 2 * 2], "classes": np.array(["a", "b", "c"])},
+            "no image is of class 1, 'b'; remove",
+        ),
+        ({"labels": np.eye(3)[np.arange(12) % 3], "classes": np.array(["a", "b"])}, "3 columns, but 'classes' has 2"),
+        ({"labels": np.array(["fox", "cat", "fox "] * 4)}, r"'fox' and 'fox ' differ .* spaces .image 0 and image 2."),
+        ({"labels": np.array(["fox", "", "cat"] * 4)}, r"'' is an empty name .image 1."),
         ({"classes": np.array(["a", "b", "b"])}, "names a class twice"),
         ({"split": np.array(["train"] * 12)}, "there are no test samples"),
         ({"split": np.array(["train"] * 11 + ["val"])}, "'split' holds 'val'"),
@@ -128,6 +137,16 @@ def test_labels_may_be_names_of_classes(order, tmp_path):
     blocks = list(arrays.read(path=path))
     read = {str(s): described.classes[int(n)] for b in blocks for s, n in zip(b.sample, b.label, strict=True)}
     assert read == {f"{i:06d}": name for i, name in enumerate(names)}
+
+
+@pytest.mark.parametrize("order", [None, ["tea", "caf\u00e9", "mate"], ["tea", "cafe\u0301", "mate"]])
+def test_names_with_accents_in_either_form_are_one_class(order, tmp_path):
+    names = np.array(["tea", "mate", "caf\u00e9", "tea", "mate", "cafe\u0301"] * 2)
+    path = array_file(tmp_path / "a.npz", labels=names, **({} if order is None else {"classes": np.array(order)}))
+    described = arrays.describe(path=path)
+    assert sorted(described.classes) == ["caf\u00e9", "mate", "tea"]
+    read = {s: described.classes[n] for b in arrays.read(path=path) for s, n in zip(b.sample, b.label, strict=True)}
+    assert {read["000002"], read["000005"], read["000011"]} == {"caf\u00e9"}
 
 
 def test_array_file_that_is_missing_or_cut(tmp_path):

@@ -49,17 +49,14 @@ def test_one_checkpoint_is_one_network_whatever_the_seeds(tmp_path, weights, run
         study(read_files([REPOSITORY / "config.yaml", path]))
 
 
-def test_one_checkpoint_is_one_network_whatever_it_is_called(tmp_path, weights):
-    config, copied = given(weights), tmp_path / "copy.pt"
-    copied.write_bytes(weights.read_bytes())
-    config["models"]["again"] = config["models"]["ours"] | {"checkpoint": str(copied)}
-    config["runs"].append(config["runs"][0] | {"models": ["again"]})
-    base = REPOSITORY / "config.yaml"
-    with pytest.raises(ConfigError, match=r"^models\.again: one network .* also has the name ours, .* count it as 2"):
-        study(read_files([base, write(tmp_path, "given.yaml", config)]))
-    config["models"]["again"]["normalise"] = "dataset"  # another function of the images
-    resolved = study(read_files([base, write(tmp_path, "given.yaml", config)]))
-    assert sum(node.stage == "training" for node in resolved.graph.nodes.values()) == 2
+@pytest.mark.parametrize(("change", "warned"), [({}, True), ({"normalise": "imagenet"}, False)])
+def test_one_checkpoint_under_two_names_is_warned_of(tmp_path, weights, change, warned):
+    config = given(weights)
+    config["models"]["again"] = config["models"]["ours"] | change
+    config["runs"][0]["models"] = ["ours", "again"]
+    found = study(read_files([REPOSITORY / "config.yaml", write(tmp_path, "given.yaml", config)])).warnings
+    said = [sentence for sentence in found if sentence.startswith("models again, ours on 'digits' are one network")]
+    assert len(said) == warned
 
 
 def training(accuracy, n=100, classes=10, **parameters):

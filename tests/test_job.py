@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from freqmaps.core import logs
 from freqmaps.core.errors import StoreError
 from freqmaps.provenance import keys, manifest
 
@@ -134,6 +135,23 @@ def test_an_error_in_a_user_s_own_file_is_one_sentence_and_its_traceback_is_in_t
     assert "KeyError: 'accuracy'" in text and "their_metric.py, line 2, in compute" in text
     assert "Traceback" not in text and len(text.splitlines()) == 1
     assert "Traceback (most recent call last)" in runner.log() and "return {}['accuracy']" in runner.log()
+    # Below the traceback, where Snakemake's last words find it.
+    log = runner.output.parent / "log.txt"
+    (told,) = logs.failures([log, log, tmp_path / "absent.txt"])
+    assert told.startswith("KeyError: 'accuracy' (") and told.endswith(f"compute); its log: {log}")
+
+
+def test_failures_are_those_of_logs_that_end_with_one(tmp_path):
+    endings = ["INFO done in 1.0 s: {}", "ERROR disk full", "WARNING told to stop (SIGTERM)", "ERROR disk full", ""]
+    for number, ending in enumerate(endings):
+        line = f"2026-01-01 00:00:00,000 {ending}\n" if ending else ""
+        (tmp_path / f"{number}.txt").write_text(f"2026-01-01 00:00:00,000 ERROR and it went on\n{line}")
+    told = logs.failures([tmp_path / f"{number}.txt" for number in range(5)])
+    assert told == [f"disk full; its log: {tmp_path}/1.txt", f"and it went on; its log: {tmp_path}/4.txt"]
+    for number in range(13):
+        (tmp_path / f"{number}.txt").write_text(f"2026-01-01 00:00:00,000 ERROR number {number}\n")
+    told = logs.failures([tmp_path / f"{number}.txt" for number in range(13)])
+    assert len(told) == 11 and told[-1] == "and 3 more"
 
 
 def test_a_programming_error_keeps_its_traceback(tmp_path):

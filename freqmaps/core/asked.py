@@ -26,6 +26,10 @@ NOTE = "note: "
 UNANSWERED = 3
 
 
+#: What a machine that only plans may lack; where a run needs timm, its component says so.
+_PERHAPS_ELSEWHERE = ("torch", "timm")
+
+
 class Answer(NamedTuple):
     """The exit status that a question alone would have: 0, 1 with a sentence, or ``UNANSWERED``."""
 
@@ -54,7 +58,7 @@ def tried(main: Callable[[str], None], question: str) -> Answer:
 
 def _is_this_machines(error: BaseException) -> bool:
     """Whether a machine without torch, a GPU or memory asks for what another one, where jobs run, may well do."""
-    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and error.name == "torch"):
+    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and error.name in _PERHAPS_ELSEWHERE):
         return True
     if not isinstance(error, RuntimeError | AssertionError) or "torch" not in sys.modules:
         return False
@@ -65,9 +69,10 @@ def _is_this_machines(error: BaseException) -> bool:
 
 
 def main(question: str) -> None:
-    """Build a component with its parameters, or import what is computed and call the ``CHECK`` that it names.
+    """Call the ``CHECK`` that a component names, and build it with its parameters, or import it if it is computed.
 
-    An attack's ``check_classes`` is asked, too, where it has one.
+    An attack's ``check_classes`` is asked, too, where it has one and the number of classes is known. With ``kind``
+    ``check`` there is nothing more than the ``CHECK``, which ``name`` is.
 
     Raises
     ------
@@ -76,16 +81,31 @@ def main(question: str) -> None:
     """
     asked = json.loads(question)
     kind, name, parameters = asked["kind"], asked["name"], asked["parameters"]
-    if kind == "settings":
-        module, _, function = name.partition(":")
-        getattr(importlib.import_module(module), function)(**parameters)
-    elif components.is_built(kind):
-        built = components.load(kind, name)(**parameters)
-        check = getattr(getattr(built, "attack", None), "check_classes", None)
-        if check is not None:
+    if kind in ("settings", "check"):
+        components.call(name, parameters)
+        return
+    component = components.find(kind, name)
+    if not components.is_built(kind):
+        _computed(component, parameters)
+    if "CHECK" in component.constants:
+        components.call(component.constants["CHECK"], parameters)
+    if components.is_built(kind):
+        check = getattr(getattr(_built(component, parameters), "attack", None), "check_classes", None)
+        if check is not None and asked["classes"]:
             check(asked["classes"])
-    else:
-        _computed(components.find(kind, name), parameters)
+
+
+def _built(component: components.Component, parameters: Mapping[str, Any]) -> Any:
+    """Build a component; what a library raises without saying what it was given is told that."""
+    try:
+        return components.load(component.kind, component.name)(**parameters)
+    except FreqmapsError:
+        raise
+    except Exception as error:
+        if not str(error).strip():
+            given = json.dumps(components.current(component, parameters))
+            error.add_note(f"raised for {component.kind} '{component.name}' with {given}; correct these")
+        raise
 
 
 #: What a component that is computed is given before its own parameters, and by name beside them.
@@ -96,13 +116,10 @@ _GIVEN: Mapping[str, tuple[int, tuple[str, ...]]] = {
 
 
 def _computed(component: components.Component, parameters: Mapping[str, Any]) -> None:
-    """Import a component, see that it takes what it will be given, and call the function that its ``CHECK`` names."""
+    """Import a component that is computed, and see that it takes what it will be given."""
     function = components.load(component.kind, component.name)
     positional, named = _GIVEN[component.kind]
     inspect.signature(function).bind(*[None] * positional, **dict.fromkeys(named), **parameters)
-    if "CHECK" in component.constants:
-        module, _, check = component.constants["CHECK"].partition(":")
-        getattr(importlib.import_module(module), check)(**parameters)
 
 
 def answer_all() -> None:

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from freqmaps.core import limits, literals
-from freqmaps.core.errors import ConfigError, nearest
+from freqmaps.core.errors import ConfigError, meant, nearest, same
 from freqmaps.core.values import REQUIRED, check_value
 
 DECIDES_NUMBERS = False
@@ -271,8 +271,7 @@ def fill(
     parameters = {k: v for k, v in component.parameters.items() if k not in supplied}
     for key in values:
         if key not in parameters:
-            known = nearest(key, [*parameters, *beside])
-            raise ConfigError(f"{where}: {what} has no parameter '{key}'; {known}{_elsewhere(component.kind, key)}")
+            raise ConfigError(f"{where}: {what} has no parameter '{key}'; {_remedy(component, key, supplied, beside)}")
     resolved: dict[str, Any] = {}
     for key, parameter in parameters.items():
         value = values.get(key, parameter.default)
@@ -281,6 +280,22 @@ def fill(
         resolved[key] = check_value(value, parameter.annotation, f"{where}.{key}")
     limits.check(resolved, component.constants.get("RANGES", {}), where)
     return keyed(component, resolved)
+
+
+def _remedy(component: Component, key: str, supplied: tuple[str, ...], beside: tuple[str, ...]) -> str:
+    """Return what to do about a parameter that a component does not have, for messages."""
+    given = [word for word in same(key) if word in supplied]
+    if given:
+        return f"the workflow itself sets '{given[0]}', as the run and its dataset have it; leave '{key}' out"
+    own = [parameter for parameter in component.parameters if parameter not in supplied]
+    allowed, elsewhere = [*own, *beside], _elsewhere(component.kind, key)
+    holders = [name for name in own if component.parameters[name].annotation.startswith("dict[str, Any]")]
+    if not holders or meant(key, allowed):
+        return nearest(key, allowed) + elsewhere
+    return (
+        f"parameters of the library's own go under '{holders[0]}', as in '{holders[0]}: {{{key}: ...}}'; beside it "
+        f"there are {', '.join(sorted(allowed))}{elsewhere}"
+    )
 
 
 def _elsewhere(kind: str, key: str) -> str:
@@ -335,6 +350,12 @@ def load(kind: str, name: str, function: str | None = None) -> Callable[..., Any
     if function is None and component.constants.get("FORMER"):
         return lambda *arguments, **spec: function_of_component(*arguments, **current(component, spec))
     return function_of_component  # type: ignore[no-any-return]
+
+
+def call(place: str, parameters: Mapping[str, Any]) -> None:
+    """Call a function, given as ``module:function``, with parameters: what a component names in ``CHECK``."""
+    name, _, function = place.partition(":")
+    getattr(importlib.import_module(name), function)(**parameters)
 
 
 Settings = TypeVar("Settings")

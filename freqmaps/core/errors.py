@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import errno
+import linecache
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 DECIDES_NUMBERS = False
@@ -24,25 +25,88 @@ class StoreError(FreqmapsError):
     """A store is missing, truncated, corrupt, or does not keep its contract."""
 
 
+#: Words that people use for one thing; of those that are allowed the first is meant, if none is spelt nearly alike.
+_SAME = (
+    ("epsilon", "eps", "epsilons", "budget", "radius", "max_norm"),
+    ("steps", "max_steps", "iterations", "epochs", "num_steps", "n_steps", "nb_iter", "n_iter", "num_iter", "max_iter"),
+    ("step", "step_size", "stepsize", "alpha", "eps_step", "eps_iter"),
+    ("learning_rate", "lr"),
+    ("weight_decay", "wd"),
+    ("optimizer", "optimiser", "opt"),
+    ("batch", "batch_size", "bs"),
+    (
+        *("pretrained", "checkpoint", "weights", "ckpt", "weights_path", "checkpoint_path", "model_path", "state_dict"),
+        *("path", "file"),
+    ),
+    ("root", "path", "dir", "folder", "directory", "data_dir", "data_path", "file", "filename"),
+    ("architecture", "arch", "network", "model"),
+    ("normalise", "normalize", "mean", "std", "normalization", "normalisation"),
+    ("classes", "num_classes", "n_classes", "nb_classes"),
+    ("channels", "in_channels", "num_channels", "in_chans", "input_channels"),
+    ("size", "image_size", "img_size", "resolution", "input_size"),
+    ("seed", "random_state", "random_seed"),
+    ("norm", "distance", "ord", "lp", "p"),
+    ("restarts", "n_restarts", "num_restarts"),
+    ("queries", "n_queries", "max_queries"),
+)
+#: A list of names longer than this is shown in part.
+_LONGEST = 400
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str:
-    """Return the tail of an error message: the nearest valid name and all valid ones.
+    """Return the tail of an error message: the nearest valid name and all valid ones, or the nearest of many.
 
     >>> nearest("pdg", ["pgd", "fmn"])
     "did you mean 'pgd'? Valid: fmn, pgd"
+    >>> nearest("lr", ["learning_rate", "layer"])
+    "did you mean 'learning_rate'? Valid: layer, learning_rate"
     """
     names = sorted(str(a) for a in allowed)
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    close = meant(str(name), names) or difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
     hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"{hint}Valid: {', '.join(names) if names else '(none)'}"
+    valid = ", ".join(names) if names else "(none)"
+    if len(valid) > _LONGEST:
+        few = difflib.get_close_matches(str(name), names, n=8, cutoff=0.0)
+        valid = f"{', '.join(few)} and {len(names) - len(few)} more (docs/bring-your-own.md says how to list them)"
+    return f"{hint}Valid: {valid}"
+
+
+def meant(name: str, allowed: Collection[str]) -> list[str]:
+    """Return the valid names that a name surely stands for: one that is spelt nearly alike, or another word for it."""
+    return difflib.get_close_matches(name, allowed, n=1, cutoff=0.8) or [word for word in same(name) if word in allowed]
+
+
+def same(name: str) -> list[str]:
+    """Return the words that stand for the same thing as a name, the usual one first, itself among them.
+
+    >>> same("lr")
+    ['learning_rate', 'lr']
+    """
+    return [word for words in _SAME if name.lower() in words for word in words] or [name]
 
 
 def one_sentence(error: BaseException, longest: int = 300) -> str:
-    """Return an exception in one sentence: its type, what it says, and, where it is the user's own, file and line."""
-    text = " ".join(str(error).split())
+    """Return an exception in one sentence: its type, what it says, its notes, and the user's own file and line.
+
+    Where it says nothing, as an assertion does, the source line that raised it stands for that.
+    """
+    text = " ".join(str(error).split()) or _source_line(error)
     text = text if len(text) <= longest else f"{text[:longest]}..."
     sentence = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    notes = "".join(f", {note}" for note in getattr(error, "__notes__", ()))
     place = own_line(error)
-    return f"{sentence} ({place})" if place else sentence
+    return f"{sentence}{notes} ({place})" if place else f"{sentence}{notes}"
+
+
+def _source_line(error: BaseException) -> str:
+    """Return the source that raised an exception, such as the condition of an assertion; empty if it is not known."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return ""
+    last = frames[-1]
+    lines = [linecache.getline(last.filename, n) for n in range(last.lineno or 0, (last.end_lineno or 0) + 1)]
+    text = " ".join(" ".join(lines).split())
+    return "" if text.startswith("raise") else text
 
 
 def own_line(error: BaseException) -> str | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import logging.handlers
+import re
 import shlex
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from freqmaps.core.errors import FreqmapsError, storage_problem
+from freqmaps.core.errors import FreqmapsError, one_sentence, storage_problem
 
 DECIDES_NUMBERS = False
 
@@ -36,6 +37,27 @@ def out_of_memory(error: BaseException) -> bool:
     from freqmaps.core.device import is_out_of_memory
 
     return is_out_of_memory(error)
+
+
+#: So many failures are told at the end of a run.
+_TOLD = 10
+
+
+def failures(logs: Iterable[Path]) -> list[str]:
+    """Return the sentences with which logs of failed results end, each once and with its log: ten, and how many more.
+
+    >>> failures([Path("/nowhere/log.txt")])
+    []
+    """
+    found: dict[str, Path] = {}
+    for path in logs:
+        with suppress(OSError):
+            lines = Path(path).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            ending = re.fullmatch(r"[-\d]+ [:,\d]+ ERROR (.*)", lines[-1]) if lines else None
+            if ending:
+                found.setdefault(ending[1], path)
+    told = [f"{sentence}; its log: {path}" for sentence, path in found.items()]
+    return told if len(told) <= _TOLD else [*told[:_TOLD], f"and {len(told) - _TOLD} more"]
 
 
 class _LogFile(logging.handlers.WatchedFileHandler):
@@ -82,7 +104,11 @@ def log_file(path: Path | None, first: Path | None = None) -> Iterator[None]:
     except BaseException as error:
         # The terminal hears of it once, when the job ends.
         sentence = sentence_of(error)
-        log.info("%s", sentence or f"{type(error).__name__}: {error}", exc_info=sentence is None)
+        if sentence is None:
+            log.info("%s: %s", type(error).__name__, error, exc_info=True)
+        if isinstance(error, Exception):  # last, where it is looked for; a job that is told to stop has not failed
+            text = sentence or one_sentence(error)
+            handler.handle(logging.makeLogRecord({"levelno": logging.ERROR, "levelname": "ERROR", "msg": text}))
         raise
     finally:
         logging.getLogger().removeHandler(handler)

@@ -30,7 +30,8 @@ def check_value(value: Any, annotation: str, where: str) -> Any:
             allowed = [str(choice) for choice in ast.literal_eval(f"({option[13:-2]},)")]
             odd = next(str(choice) for choice in value if choice not in allowed)
             raise ConfigError(f"{where}: no '{odd}' in this list; {nearest(odd, allowed)}")
-    raise ConfigError(f"{where}: expected {annotation}, found {value!r}")
+    which = "; write which one, by its name or path" if isinstance(value, bool) and "str" in annotation else ""
+    raise ConfigError(f"{where}: expected {annotation}, found {value!r}{which}")
 
 
 def _options(annotation: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _decode, _files, _layout
+from freqmaps.datasets import _decode, _files, _layout, _nesting
 from freqmaps.datasets._sources import Source
 
 if TYPE_CHECKING:
@@ -26,17 +26,18 @@ def of_folders(
     *, root: str | None = None, train: str | None = None, test: str | None = None, classes: list[str] | None = None,
     **_: object,
 ) -> str | None:  # fmt: skip
-    """Return a sentence about class folders whose images are all dark; None if they are not.
+    """Return a sentence about class folders with images that are all dark, or that are not read; None without doubt.
 
     A few images are decoded once; the answer is remembered while no file changes.
     """
     from freqmaps.datasets.image_folder import _places
 
-    places = _places(root, train, test)
+    places = _places(root, train, test, classes)
     signature: list[Any] = [[source.stamp(), split] for source, split in places]
     known = _files.remembered("brightest", [signature, classes], lambda: _look(places, classes))
+    beside = _nesting.unread(root=root, train=train, test=test, classes=classes)
     if known["value"] > _DARK * known["white"]:
-        return None
+        return beside
     share = f"{known['value']:g} of {known['white']}, in '{known['where']}'"
     if known["white"] == 255:
         remedy = f"if they hold 0 to {max(1, known['value']):g}, write them as .npz with kind 'arrays' and 'white'"
@@ -45,6 +46,7 @@ def of_folders(
         remedy = f"if they hold fewer bits than their files, name kind {kind} and 'white', 4095 for 12 bits"
     return (
         f"the brightest value of {known['images']} images looked at is {share}, so that all of them are dark; {remedy}"
+        + (f"; {beside}" if beside else "")
     )
 
 

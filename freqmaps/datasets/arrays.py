@@ -83,7 +83,7 @@ def _summary(path: str, labels: str | None, white: float | None) -> dict[str, An
     """Return shape, classes, counts by split and class, and digest; checked once and remembered."""
     files = [_files.expanded(p) for p in (path, labels) if p is not None]
     signature = [_files.stamp(f) for f in files] + ([white] if white is not None else [])
-    return _files.remembered("arrays", signature, lambda: _check(path, labels, white))
+    return _files.remembered("arrays, names checked", signature, lambda: _check(path, labels, white))
 
 
 def _scaled(images: NDArray[Any], white: float | None, path: str) -> Any:
@@ -140,6 +140,8 @@ def _classes(arrays: Mapping[str, NDArray[Any]], n: int, path: str) -> list[str]
         raise ConfigError(f"'{path}': 'classes' names a class twice; give each its own name")
     k = len(names)
     gap = next((i for i in range(k) if i not in present), None)
+    if "classes" in arrays and present[0] >= 0 and (present[-1] >= k or gap is not None):
+        raise ConfigError(_misfit(names, present, gap, path))
     if present[0] < 0 or present[-1] >= k or gap is not None:
         lack = "" if gap is None else f", but no {gap}"
         raise ConfigError(
@@ -148,6 +150,16 @@ def _classes(arrays: Mapping[str, NDArray[Any]], n: int, path: str) -> list[str]
     if k < 2:
         raise ConfigError(f"'{path}': all images are of one class; a classifier needs at least two")
     return names
+
+
+def _misfit(names: list[str], present: list[int], gap: int | None, path: str) -> str:
+    """Return how numbers of classes and the names in ``classes`` disagree."""
+    if present[-1] >= len(names):
+        return (
+            f"'{path}': 'labels' holds {present[-1]}, but 'classes' has {len(names)} names, for 0..{len(names) - 1}; "
+            f"name all classes in 'classes', or correct the labels"
+        )
+    return f"'{path}': no image is of class {gap}, '{names[gap or 0]}'; remove it from 'classes', or add images"
 
 
 def _channel_first(images: NDArray[Any], path: str) -> NDArray[Any]:

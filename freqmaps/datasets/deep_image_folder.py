@@ -14,6 +14,7 @@ from freqmaps.datasets._api import Block, Description
 
 UNKEYED = ("root", "train", "test")
 RANGES = {"test_fraction": "(0, 1)", "size": "[1, 8192]", "white": "(0, 1e10)"}
+DOUBTS = "freqmaps.datasets._nesting:unread"
 
 
 def describe(
@@ -47,7 +48,7 @@ def describe(
     described = image_folder.describe(
         root=root, train=train, test=test, size=size, channels=channels, test_fraction=test_fraction, classes=classes
     )
-    _deep.check(image_folder._places(root, train, test), classes, white)
+    _deep.check(image_folder._places(root, train, test, classes), classes, white)
     return described
 
 
@@ -69,7 +70,7 @@ def read(
     ConfigError
         An image of 8 bits or in colour, or one that holds NaN, or values outside [0, white].
     """
-    places = image_folder._places(root, train, test)
+    places = image_folder._places(root, train, test, classes)
     side = size or _folders.common_size(_folders.summary(places, classes))
     entries = _layout.entries(places, classes)
     _layout.describe_scan(places, classes)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _files, _folders, _layout, _sources
+from freqmaps.datasets import _files, _folders, _layout, _nesting, _sources
 from freqmaps.datasets._api import Block, Description
 
 UNKEYED = ("root", "train", "test")
@@ -56,7 +56,7 @@ def describe(
     ConfigError
         Wrong path, no or empty class folders, a class that one split lacks, an image that cannot be read.
     """
-    known = _folders.summary(_places(root, train, test), classes)
+    known = _folders.summary(_places(root, train, test, classes), classes)
     counts = _layout.pick(known["counts"], classes)
     names = tuple(next(iter(counts.values()))) if classes else tuple(sorted(next(iter(counts.values()))))
     splits = _folders.split_counts(known | {"counts": counts}, test_fraction)
@@ -77,7 +77,7 @@ def read(
     classes: list[str] | None = None,
 ) -> Iterator[Block]:
     """Yield the images in store order; parameters and errors as :func:`describe`."""
-    places = _places(root, train, test)
+    places = _places(root, train, test, classes)
     side = size or _folders.common_size(_folders.summary(places, classes))
     entries = _layout.entries(places, classes)
     _layout.describe_scan(places, classes)
@@ -86,10 +86,14 @@ def read(
     )
 
 
-def _places(root: str | None, train: str | None, test: str | None) -> list[tuple[_sources.Source, str]]:
+def _places(
+    root: str | None, train: str | None, test: str | None, classes: list[str] | None
+) -> list[tuple[_sources.Source, str]]:
     if root is not None and train is None and test is None:
-        return [(_sources.source(_files.expanded(root), "root"), "")]
+        return _nesting.places(_sources.source(_files.expanded(root), "root"), classes)
     if root is None and train is not None and test is not None:
         paths = {"train": train, "test": test}
-        return [(_sources.source(_files.expanded(path), split), split) for split, path in paths.items()]
+        return _nesting.checked(
+            [(_sources.source(_files.expanded(path), split), split) for split, path in paths.items()], classes
+        )
     raise ConfigError("give either 'root', or both 'train' and 'test'")

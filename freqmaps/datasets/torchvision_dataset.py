@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 UNKEYED = ("root", "download")
 RANGES = {"test_fraction": "(0, 1)", "size": "[1, 8192]"}
+CHECK = "freqmaps.datasets._names:torchvision_dataset"
 
 #: What classes call the split for testing, in order of preference.
 _TESTS = ("test", "val", "valid", "validation")

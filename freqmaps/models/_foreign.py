@@ -5,11 +5,13 @@ They are converted once, before any work starts; jobs load the converted file as
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from freqmaps.core.errors import FreqmapsError
@@ -19,6 +21,7 @@ from freqmaps.models._classifier import Classifier
 from freqmaps.models._offers import bare, offer
 from freqmaps.models._weights import fit, read_weights, unwrapped
 
+_log = logging.getLogger("freqmaps")
 #: Last parts of the names under which wrappers keep the mean and the standard deviation of the images.
 _MOMENTS = (("mean", "std"), ("mu", "sigma"), ("new_mean", "new_std"))
 
@@ -59,6 +62,8 @@ def load_converted(
     weights, moments = without_moments(read, classifier.net, classifier.recipe.channels, what)
     try:
         if as_is and not rules and (moments is None or _is_whole(path, classifier)):
+            if moments is not None:
+                _tell(path, classifier, moments)
             load_foreign(path, classifier)
             return None
         fit(classifier.net, renamed(weights, rules, what) if rules else weights, what)
@@ -69,10 +74,19 @@ def load_converted(
         fit(classifier.net, part, what)
     if moments is None:
         return dict(classifier.net.state_dict())
+    _tell(path, classifier, moments)
     classifier.mean.copy_(moments.mean)
     classifier.std.copy_(moments.std)
     classifier.normalises = True
     return dict(classifier.state_dict())
+
+
+def _tell(path: Path | str, classifier: Classifier, moments: Moments) -> None:
+    """Say that a file brings another normalisation than the config has."""
+    if torch.equal(moments.mean, classifier.mean) and torch.equal(moments.std, classifier.std):
+        return
+    mean, std = ([round(float(value), 4) for value in numbers.flatten()] for numbers in moments)
+    _log.info("%s: its own mean %s and std %s take the place of what 'normalise' says", path, mean, std)
 
 
 def _is_whole(path: Path | str, classifier: Classifier) -> bool:

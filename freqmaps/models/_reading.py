@@ -6,6 +6,7 @@ What the jobs' own reader takes for something else is read here, before any work
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
@@ -59,9 +60,8 @@ def read(path: Path, net: nn.Module) -> tuple[dict[str, Tensor], bool]:
         Not such a file, no tensors in it, or integers in the place of floats.
     """
     wanted = net.state_dict()
-    if path.is_file():
-        _check_kind(path)
-    if not path.is_file() or path.suffix not in (".pt", ".pth", *_TORCH):
+    check_kind(path)
+    if path.suffix not in (".pt", ".pth", *_TORCH):
         tensors, plain = read_weights(path), True
     else:
         with torch.serialization.safe_globals(_HARMLESS):
@@ -74,22 +74,74 @@ def read(path: Path, net: nn.Module) -> tuple[dict[str, Tensor], bool]:
     return weights, plain and all(weights[name] is tensor for name, tensor in tensors.items())
 
 
-def _check_kind(path: Path) -> None:
-    """Refuse what lies where a file of weights was to be, and what holds a program beside them."""
+def check_kind(path: Path) -> None:
+    """Refuse what is no file of weights although it lies where one was to be, and what holds a program beside them.
+
+    Raises
+    ------
+    FreqmapsError
+        Nothing there, a folder, an empty or truncated file, a web page, a pointer of Git LFS, an archive of other
+        things, or a program; with what to do.
+    """
+    if path.is_dir():
+        inside = sorted(p.name for p in path.iterdir() if p.suffix in (".safetensors", ".pt", ".pth", *_TORCH))
+        which = f"name one of its files, such as {inside[0]}" if inside else "name the file of weights"
+        raise FreqmapsError(f"{path}: is a folder and not a file of weights; {which}")
+    if not path.exists():
+        raise FreqmapsError(f"{path}: no such file of weights; correct the path, or bring the file there")
     with path.open("rb") as handle:
-        head = handle.read(512).lstrip().lower()
+        head = handle.read(512)
+    if not head:
+        raise FreqmapsError(f"{path}: is empty (0 bytes); copy or download the file again")
+    if path.suffix == ".safetensors":
+        _check_safetensors(path, head)
+    head = head.lstrip().lower()
     if head.startswith(b"version https://git-lfs"):
         raise FreqmapsError(f"{path}: is a pointer of Git LFS and not the file itself; run git lfs pull where it lies")
     if head.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise FreqmapsError(f"{path}: is a web page and not a file of weights; download the file itself")
     if not zipfile.is_zipfile(path):
+        if head.startswith(b"pk\x03\x04"):
+            raise FreqmapsError(
+                f"{path}: is cut short ({path.stat().st_size} bytes, its end is missing); copy or download it again"
+            )
         return
     with zipfile.ZipFile(path) as archive:
-        if any(name.endswith("/constants.pkl") for name in archive.namelist()):
-            raise FreqmapsError(
-                f"{path}: is a TorchScript program, which could run any code and is refused; save its weights with "
-                "torch.save(torch.jit.load(path).state_dict(), 'weights.pt')"
-            )
+        names = archive.namelist()
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise FreqmapsError(
+            f"{path}: is a TorchScript program, which could run any code and is refused; save its weights with "
+            "torch.save(torch.jit.load(path).state_dict(), 'weights.pt')"
+        )
+    if not any(name.endswith("data.pkl") for name in names):
+        raise FreqmapsError(
+            f"{path}: is an archive without weights of torch (it holds {', '.join(names[:3]) or 'nothing'}); unpack "
+            "it and name the file of weights that it holds"
+        )
+
+
+def _check_safetensors(path: Path, head: bytes) -> None:
+    """Refuse a file whose first 8 bytes are no length of a header that fits into it, or which is shorter than it says.
+
+    Files of safetensors begin with that length as a little-endian integer, and a header of JSON.
+    """
+    size, length = path.stat().st_size, int.from_bytes(head[:8], "little")
+    if head[:4] == b"PK\x03\x04" or head[:1] == b"\x80":
+        raise FreqmapsError(f"{path}: is a file of torch and not of safetensors; let its name end in .pt")
+    if head[8:9] != b"{":
+        return  # a web page, a pointer of Git LFS or other text is told below, the rest by who reads it
+    if 8 + length > size:
+        raise FreqmapsError(f"{path}: is cut short ({size} bytes, its header alone has {length}); copy it again")
+    with path.open("rb") as handle:
+        try:
+            entries = json.loads(handle.read(8 + length)[8:])
+        except ValueError:
+            return
+    ends = [e["data_offsets"][1] for e in entries.values() if isinstance(e, dict) and "data_offsets" in e]
+    if ends and 8 + length + max(ends) > size:
+        raise FreqmapsError(
+            f"{path}: is cut short ({size} bytes of {8 + length + max(ends)}); copy or download it again"
+        )
 
 
 def among_others(weights: Mapping[str, Tensor], net: nn.Module, what: str) -> dict[str, Tensor] | None:

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
+from freqmaps.core import components
 from freqmaps.core.asked import NOTE, answer
 from freqmaps.core.files import whole
 from freqmaps.models._check import check_classifier
 from freqmaps.models._checkpoint import without_initial_weights
 from freqmaps.models._classifier import Recipe, build_classifier
 from freqmaps.models._foreign import load_converted
-from freqmaps.models._names import check_names
+from freqmaps.models._reading import check_kind
 
 DECIDES_NUMBERS = False
 
@@ -38,8 +40,10 @@ def main(question: str) -> None:
     model, shape = asked["model"], asked["shape"]
     logging.basicConfig(level=logging.INFO, format=f"{NOTE}%(message)s")
     recipe = Recipe(model["architecture"], model["parameters"] | asked.get("located", {}), **shape)
-    check_names(recipe.architecture, recipe.parameters)
-    if not Path(str(recipe.parameters.get("pretrained"))).is_file():  # nothing is downloaded for a question
+    _check_names(recipe)
+    if Path(str(recipe.parameters.get("pretrained"))).is_file():
+        check_kind(Path(recipe.parameters["pretrained"]))
+    else:  # nothing is downloaded for a question
         recipe = without_initial_weights(recipe)
     classifier = build_classifier(**vars(recipe))
     noise = torch.rand(2, recipe.channels, recipe.size, recipe.size, generator=torch.Generator().manual_seed(0))
@@ -53,6 +57,14 @@ def main(question: str) -> None:
         with whole(Path(asked["to"])) as temporary:
             save_file({name: tensor.contiguous() for name, tensor in converted.items()}, temporary)
         print("converted")
+
+
+def _check_names(recipe: Recipe) -> None:
+    """Call the ``CHECK`` of the architecture, where it has one: it knows more about names than building tells."""
+    architecture = components.find("model", recipe.architecture)
+    if "CHECK" in architecture.constants:
+        with suppress(ImportError):  # building it says what to install
+            components.call(architecture.constants["CHECK"], recipe.parameters)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from freqmaps.core.errors import FreqmapsError
 
 TINY = {"depth": 8, "width": 4}
+CHECK = "freqmaps.models._names:resnet_cifar"
 RANGES = {"depth": "[8, 2000)", "width": "[1, 1024)"}
 ASKED = ("depth",)
 

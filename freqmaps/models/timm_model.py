@@ -21,6 +21,7 @@ from freqmaps.models._weights import read_weights
 
 LIBRARIES = ("timm",)
 TINY = {"name": "test_resnet"}
+CHECK = "freqmaps.models._names:timm_model"
 
 
 def build(

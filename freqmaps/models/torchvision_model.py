@@ -19,6 +19,7 @@ from freqmaps.models._weights import fit, read_weights
 
 LIBRARIES = ("torchvision",)
 TINY = {"name": "shufflenet_v2_x0_5"}
+CHECK = "freqmaps.models._names:torchvision_model"
 
 
 def build(*, classes: int, channels: int, size: int, name: str, pretrained: str | None = None) -> nn.Module:

@@ -58,7 +58,7 @@ class OpenedResults(Results):
         return super()._stores(stage, contract, samples, variables, names)
 
 
-def open_results(root: str | Path, study: Sequence[str] | None = None) -> Results:
+def open_results(root: str | Path, study: Sequence[str | Path] | None = None) -> Results:
     """Return the finished results under a root: all, or those of the study that some config files describe.
 
     Raises
@@ -66,7 +66,7 @@ def open_results(root: str | Path, study: Sequence[str] | None = None) -> Result
     StoreError
         A manifest under the root cannot be read.
     ConfigError
-        The files are no config of a study.
+        The config files describe no study.
     """
     root = Path(root).expanduser()
     folders = scan(root)
@@ -84,7 +84,7 @@ def open_results(root: str | Path, study: Sequence[str] | None = None) -> Result
     )
 
 
-def _paths(files: Sequence[str]) -> set[str]:
+def _paths(files: Sequence[str | Path]) -> set[str]:
     """Return the places of a study's results. Files lie over ``config.yaml``, which Snakemake reads first."""
     from freqmaps.study.build import study
     from freqmaps.study.config import read_files
@@ -97,6 +97,6 @@ def _paths(files: Sequence[str]) -> set[str]:
         if based or over:
             raise
         raise ConfigError(
-            f"{error} (if this file lies over a {BASE}, as with --configfile, name that first: "
-            f"study=['.../{BASE}', '{files[0]}'])"
+            f"{files[0]}: {error}; an overlay is given after the file it was laid over: "
+            f"study=['.../{BASE}', '{files[0]}']"
         ) from error

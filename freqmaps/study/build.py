@@ -73,7 +73,7 @@ class Study:
     @cached_property
     def warnings(self) -> list[str]:
         """What the config asks for and may not mean: a sentence each."""
-        return [*budgets.warnings(self.config), *doubts.of_datasets(self.graph)]
+        return [*budgets.warnings(self.config), *doubts.of_networks(self.graph), *doubts.of_datasets(self.graph)]
 
     def targets(self) -> dict[str, list[str]]:
         """Return what each target of the study lays: ``all``, each paper (``b25``), each item and page."""
@@ -98,7 +98,7 @@ def study(raw: Mapping[str, Any]) -> Study:
     runs = [Run(built.config, built.graph, run, f"runs[{i}]") for i, run in enumerate(built.config["runs"])]
     for run in runs:
         run.add_maps()
-    entries.check(built.config)
+    entries.check(built.config, built.graph.questions)
     _check_given(built.graph)
     built.graph.questions.ask()  # of networks, attacks and maps: what reads them would complain of what follows
     # What compares networks comes second: by then every run's maps are known.
@@ -118,28 +118,17 @@ def study(raw: Mapping[str, Any]) -> Study:
 
 
 def _check_given(graph: Graph) -> None:
-    """Refuse to count a checkpoint that somebody brought as several networks: by seeds, or by names of models."""
+    """Refuse to count a checkpoint that somebody brought as several networks: a seed changes nothing about it."""
     seeds: dict[tuple[str, str], set[str]] = {}
-    models: dict[tuple[str, str], set[str]] = {}
     for node in graph.nodes.values():
         if node.stage == "training" and "checkpoint" in node.spec["parameters"]:
-            dataset, model = node.names["dataset"], node.names["model"]
-            seeds.setdefault((dataset, model), set()).add(node.names["seed"])
-            models.setdefault((dataset, keys.key(node.spec["parameters"])), set()).add(model)
+            seeds.setdefault((node.names["dataset"], node.names["model"]), set()).add(node.names["seed"])
     for (dataset, model), names in seeds.items():
         if len(names) > 1:
             raise ConfigError(
                 f"models.{model}: its checkpoint is one network, but runs on '{dataset}' take it with the seeds "
                 f"{', '.join(sorted(names, key=int))} and would count it as {len(names)}; give one seed, and a model "
                 "for each checkpoint"
-            )
-    for (dataset, _), names in models.items():
-        if len(names) > 1:
-            first, *others = sorted(names)
-            raise ConfigError(
-                f"models.{first}: one network (checkpoint, architecture and 'normalise' are the same) also has the "
-                f"name {' and '.join(others)}, and runs on '{dataset}' would count it as {len(names)}; "
-                "take one name for it in all runs"
             )
 
 

@@ -142,7 +142,7 @@ class _Evaluation:
         kind, where = configured.pop("kind"), f"evaluations.{name}"
         component = components.find("evaluation", kind, where)
         parameters = components.resolve("evaluation", kind, configured, where=where, supplied=("seed",))
-        named = _named_components(component, parameters, where)
+        named = reads.named_components(component, parameters, where)
         reads.check_names(component, parameters, self.run.run, where, self.run.where)
         for part in (component, *named):
             precheck.component(self.graph.questions, part, parameters if part is component else {}, where)
@@ -211,22 +211,6 @@ class _Evaluation:
                 f"{where}.masks_of: no run makes group maps of training '{training}'; {nearest(training, known)}"
             )
         return group_maps
-
-
-def _named_components(
-    component: components.Component, parameters: Mapping[str, Any], where: str
-) -> list[components.Component]:
-    """Return the components that parameters of an evaluation name (``COMPONENTS``), all of a kind where they are None.
-
-    Their code enters the key.
-    """
-    named = []
-    for parameter, kind in component.constants.get("COMPONENTS", {}).items():
-        chosen = components.names(kind) if parameters[parameter] is None else parameters[parameter]
-        if not chosen or len(set(chosen)) < len(chosen):
-            raise ConfigError(f"{where}.{parameter}: {chosen}; name at least one {kind}, each once")
-        named += [components.find(kind, name, f"{where}.{parameter}") for name in chosen]
-    return named
 
 
 def _identity(component: components.Component, parameters: Mapping[str, Any], where: str) -> dict[str, Any]:

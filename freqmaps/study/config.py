@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -53,24 +54,52 @@ def read_files(paths: Sequence[Path | str]) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        A file is missing or not valid YAML.
+        A file is missing, no UTF-8 text, not valid YAML or JSON, gives a key twice, or is no mapping.
     """
     merged: dict[str, Any] = {}
     for path in map(Path, paths):
-        try:
-            content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-        except FileNotFoundError as error:
-            raise ConfigError(f"{path}: no such config file") from error
-        except OSError as error:
-            raise ConfigError(f"{path}: {error.strerror}; name a config file that can be read") from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+        content = _content(path)
+        if content is None:
+            raise ConfigError(f"{path}: holds no keys; write some, such as 'seed: 1', or leave the file out")
         if not isinstance(content, dict):
             raise ConfigError(f"{path}: expected a mapping of keys, found {type(content).__name__}")
         merge(merged, content)
     return merged
+
+
+def _content(path: Path) -> Any:
+    """Return what a file holds; as Snakemake does, take it for JSON if it is that."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such config file") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}; name a config file that can be read") from error
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{path}, line {line}: byte {data[error.start]:#04x} is not UTF-8 text; save the file as UTF-8"
+        ) from error
+    try:
+        loader = _Loader(text)
+        loader.name = str(path)
+        return loader.get_single_data()
+    except yaml.YAMLError as error:
+        try:
+            return json.loads(text)  # JSON may be indented with tabs, YAML may not
+        except ValueError:
+            raise ConfigError(_not_yaml(path, error)) from error
+
+
+def _not_yaml(path: Path, error: yaml.YAMLError) -> str:
+    """Say in which line of a file YAML stops, and why."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is None:
+        return f"{path}: not valid YAML: {' '.join(str(error).split())}"
+    hint = "; indent with spaces, not with tabs" if "'\\t'" in str(problem) else "; correct this line or the one before"
+    return f"{path}, line {mark.line + 1}: not valid YAML: {problem}{hint}"
 
 
 def merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
@@ -90,7 +119,7 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
     ConfigError
         Naming the first key that does not fit, what was found, and the nearest valid name.
     """
-    filled: dict[str, Any] = _fill_defaults(_numbers(dict(config)), schema())
+    filled: dict[str, Any] = _fill_defaults(_without_left_out(_numbers(dict(config))), schema())
     errors = sorted(Draft202012Validator(schema()).iter_errors(filled), key=lambda e: (len(e.absolute_path), str(e)))
     if errors:
         raise ConfigError(_sentence(errors[0]))
@@ -111,6 +140,14 @@ def _numbers(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_numbers(entry) for entry in value]
     return float(value) if isinstance(value, str) and _WRITTEN_SHORT.fullmatch(value) else copy.deepcopy(value)
+
+
+def _without_left_out(config: dict[str, Any]) -> dict[str, Any]:
+    """Leave out simulations set to null: an overlay has no other way to drop one, since mappings merge."""
+    simulations = config.get("simulations")
+    if isinstance(simulations, dict):
+        config["simulations"] = {name: entry for name, entry in simulations.items() if entry is not None}
+    return config
 
 
 def _fill_defaults(value: Any, part: Mapping[str, Any]) -> Any:
@@ -146,7 +183,7 @@ def _sentence(error: ValidationError) -> str:
     if error.validator in ("minimum", "exclusiveMinimum"):
         return f"{place}: {value!r} is too small; at least {rule} is needed"
     if error.validator == "pattern":
-        return f"{place}: {value!r} is not a name; use letters, digits, '.', '_' and '-'"
+        return f"{place}: {value!r} is not a name; use the letters a to z, digits, '.', '_' and '-'"
     if error.validator == "not":
         return f"{place}: '{value}' is a reserved word in the names of results; choose another name"
     if error.validator == "anyOf":

@@ -12,6 +12,7 @@ from typing import Any
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
+from freqmaps.provenance.keys import digest
 from freqmaps.study import budgets
 from freqmaps.study.graph import Graph
 
@@ -67,6 +68,20 @@ def of_datasets(graph: Graph) -> Iterator[str]:
                 raise ConfigError(f"datasets.{node.names['dataset']}: {error}") from error
             if sentence:
                 yield f"datasets.{node.names['dataset']}: {sentence}"
+
+
+def of_networks(graph: Graph) -> Iterator[str]:
+    """Yield a sentence for each checkpoint that a study has under several names of models."""
+    models: dict[tuple[str, str], list[str]] = {}
+    for node in graph.nodes.values():
+        if node.stage == "training" and "checkpoint" in node.spec["parameters"]:
+            models.setdefault((node.names["dataset"], digest(node.spec["parameters"])), []).append(node.names["model"])
+    for (dataset, _), names in models.items():
+        if len(set(names)) > 1:
+            yield (
+                f"models {', '.join(sorted(set(names)))} on '{dataset}' are one network, the same checkpoint read in "
+                "the same way, and would count as several; keep one of them"
+            )
 
 
 def _given_at_chance(

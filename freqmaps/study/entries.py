@@ -1,17 +1,19 @@
 """Every named entry of the config, also one that no run uses yet: its component is there, its parameters fit.
 
 A study's overlay leaves entries of ``config.yaml`` unused, and a user writes an entry before the run that uses it: what
-is wrong with it is said when it is written. What needs the data, a network or the user's code is asked when a run uses
-the entry.
+is wrong with it is said when it is written, names that only a library knows and names of other entries included. What
+needs the data, a network or the user's code is asked when a run uses the entry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, nearest
+from freqmaps.study import precheck, reads
+from freqmaps.study.questions import Questions
 
 DECIDES_NUMBERS = False
 
@@ -32,28 +34,74 @@ OWN = {"maps": ("basis",), "group_maps": ("basis", "images", "samples")}
 _LOOPS = {"maps": "MapSettings", "group_maps": "GroupMapSettings"}
 
 
-def check(config: Mapping[str, Any]) -> None:
-    """Check the entries of a config that its schema has found whole.
+def check(config: Mapping[str, Any], questions: Questions) -> None:
+    """Check the entries of a config that its schema has found whole; of those that no run uses, what only trying tells.
+
+    Parameters
+    ----------
+    config
+        The checked config.
+    questions
+        Of the study; what only another process can tell is added to them.
 
     Raises
     ------
     ConfigError
-        No such component or parameter, a wrong type, a number outside its range; the message names the entry.
+        No such component, parameter or entry, a wrong type, a number outside its range; the message names the entry.
     """
     for section, (kind, supplied) in _PLAIN.items():
         for name, configured in config.get(section, {}).items():
             chosen, parameters = split_kind(configured)
-            components.resolve(kind, chosen, parameters, where=f"{section}.{name}", supplied=supplied)
+            where = f"{section}.{name}"
+            resolved = components.resolve(kind, chosen, parameters, where=where, supplied=supplied)
+            if _is_waiting(config, section, name):
+                _check_waiting(config, questions, components.find(kind, chosen), resolved, where)
     for name, model in config.get("models", {}).items():
         parameters = {key: value for key, value in model.items() if key not in MODEL_KEYS}
-        components.resolve(
-            "model", model["architecture"], parameters, where=f"models.{name}", supplied=SUPPLIED, beside=MODEL_KEYS
+        where = f"models.{name}"
+        resolved = components.resolve(
+            "model", model["architecture"], parameters, where=where, supplied=SUPPLIED, beside=MODEL_KEYS
         )
+        if _is_waiting(config, "models", name):
+            precheck.names(questions, components.find("model", model["architecture"]), resolved, where)
     for name in config.get("trainings", {}):
-        training(config, name)
+        spec, parts = training(config, name)
+        if _is_waiting(config, "trainings", name):
+            _try(questions, parts, [spec["regime"], *spec.get("regularisers", [])], f"trainings.{name}")
+            precheck.settings(questions, training_settings(), spec["settings"], f"trainings.{name}")
     for section in _LOOPS:
         for name in config.get(section, {}):
-            optimisation(config, section, name)
+            spec, parts = optimisation(config, section, name)
+            if _is_waiting(config, section, name):
+                _try(questions, parts, [spec["objective"], spec["basis"]], f"{section}.{name}")
+
+
+def _is_waiting(config: Mapping[str, Any], section: str, name: str) -> bool:
+    """Whether no run uses an entry yet."""
+    return section != "simulations" and not any(name in run[section] for run in config["runs"])
+
+
+def _check_waiting(
+    config: Mapping[str, Any], questions: Questions, component: components.Component, resolved: Mapping[str, Any],
+    where: str,
+) -> None:  # fmt: skip
+    """Check of an entry that no run uses what needs no files: names of other entries, and what only trying tells."""
+    if component.kind == "dataset":
+        precheck.names(questions, component, resolved, where)
+        return
+    reads.check_entries(component, resolved, config, where)
+    named = reads.named_components(component, resolved, where)
+    chosen = [{"parameters": values} for values in (resolved, *({} for _ in named))]
+    _try(questions, [component, *named], chosen, where)
+
+
+def _try(
+    questions: Questions, parts: Iterable[components.Component], chosen: Iterable[Mapping[str, Any]], where: str
+) -> None:
+    """Have parts of an entry that no run uses tried; a user's own code waits for the run."""
+    for part, values in zip(parts, chosen, strict=True):
+        if ":" not in part.name:
+            precheck.component(questions, part, values["parameters"], where, alone=True)
 
 
 def split_kind(value: Any) -> tuple[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from freqmaps.core import components
+from freqmaps.core import class_names, components
 from freqmaps.core.errors import ConfigError
 from freqmaps.core.paths import expanded
 from freqmaps.provenance import code, keys
@@ -57,6 +57,9 @@ class Networks:
             description = components.load("dataset", kind)(**parameters)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
+        wrong = class_names.fault(description.classes)
+        if wrong:
+            raise ConfigError(f"{where}: of the names of classes, {wrong[0]}; give each class one name of its own")
         keyed = {k: v for k, v in parameters.items() if k not in component.unkeyed}
         located = {k: v for k, v in parameters.items() if k in component.unkeyed}
         node = self.graph.add(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,19 +18,33 @@ DECIDES_NUMBERS = False
 
 #: Raise it when a checkpoint is converted to other numbers: it enters the key of one that is converted.
 _CONVERSION = 1
+#: Endings of files of weights.
+_WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar", ".th")
 
 
 def digest(path: Path, where: str) -> str:
-    """Return a file's SHA-256.
+    """Return the SHA-256 of a file of weights.
 
     Raises
     ------
     ConfigError
-        There is no such file.
+        There is no such file; with those beside it that it may be.
     """
+    if path.is_dir():
+        raise ConfigError(f"{where}: {path} is a folder; name the file of weights{_beside(path / 'weights')}")
     if not path.is_file():
-        raise ConfigError(f"{where}: no such file: {path}")
+        raise ConfigError(
+            f"{where}: no such file: {path}; correct the path (one that does not begin with / starts from "
+            f"{Path.cwd()}), or bring the file there{_beside(path)}"
+        )
     return manifest.sha256(path)
+
+
+def _beside(path: Path) -> str:
+    """Return which files of weights lie beside a path, for messages."""
+    there = sorted(p.name for p in path.parent.glob("*") if p.suffix in _WEIGHTS) if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, there, n=3, cutoff=0.4) or there[:3]
+    return f"; {path.parent} has {', '.join(close)}" if close else ""
 
 
 def checkpoint(
@@ -130,8 +145,9 @@ def _is_any_text(annotation: str) -> bool:
 
 
 def component(
-    questions: Questions, tested: components.Component, parameters: Mapping[str, Any], where: str, classes: int = 0
-) -> None:
+    questions: Questions, tested: components.Component, parameters: Mapping[str, Any], where: str, classes: int = 0,
+    *, alone: bool = False,
+) -> None:  # fmt: skip
     """Have it checked that a component can be built with its parameters, if only building it tells.
 
     Parameters
@@ -143,14 +159,34 @@ def component(
     where
         The place in the config, for messages.
     classes
-        Of the dataset, for an attack.
+        Of the dataset, for an attack; 0 where no run says which.
+    alone
+        Whether there is no network that a basis which asks for one could be bound to.
     """
-    if tested.constants.get("ASKS_NETWORK") or not is_open(tested, parameters):
+    if (tested.constants.get("ASKS_NETWORK") and not alone) or not is_open(tested, parameters):
         return  # what asks for the network is bound to it, which builds it, too
     question = {"kind": tested.kind, "name": tested.name, "parameters": dict(parameters), "classes": classes}
     tried = tested.kind == "metric" and ":" in tested.name
     module = "freqmaps.correlation._verify" if tried else "freqmaps.core.asked"
     questions.add(module, question | {"code": _digest(tested)}, where)
+
+
+def names(questions: Questions, tested: components.Component, parameters: Mapping[str, Any], where: str) -> None:
+    """Have the names in the parameters of a component checked that cannot be tried without images.
+
+    Parameters
+    ----------
+    questions
+        Of the study; they are asked together.
+    tested, parameters
+        A dataset or a model, whose ``CHECK`` is called with its parameters as specs hold them.
+    where
+        The place in the config, for messages.
+    """
+    if "CHECK" in tested.constants and is_open(tested, parameters):
+        values = components.current(tested, parameters)
+        question = {"kind": "check", "name": tested.constants["CHECK"], "parameters": values}
+        questions.add("freqmaps.core.asked", question | {"code": _digest(tested)}, where)
 
 
 def settings(questions: Questions, component: components.Component, resolved: Mapping[str, Any], where: str) -> None:

@@ -18,6 +18,8 @@ _NARROWING = {
     "maps": ("maps",),
     "group_maps": ("group_maps",),
 }
+#: Parameters of evaluations and pairings that name entries of a section, whatever a run makes.
+_REFERRING = {"masks_of": "trainings", "defended_by": "attacks", "training": "trainings"}
 
 
 def check_names(
@@ -44,6 +46,32 @@ def check_names(
             check_each(parameters.get(parameter), run[parameter], f"{where}.{parameter}", f"{place}.{parameter} has no")
 
 
+def check_entries(
+    component: components.Component, parameters: Mapping[str, Any], config: Mapping[str, Any], where: str
+) -> None:
+    """Refuse names of attacks, maps, group maps and trainings that the config does not have, where no run uses it yet.
+
+    Parameters
+    ----------
+    component, parameters
+        An evaluation or a pairing.
+    config
+        The checked config.
+    where
+        Its place in the config, for messages.
+
+    Raises
+    ------
+    ConfigError
+        A name without an entry; with the nearest one.
+    """
+    needs = set(component.constants.get("NEEDS", ()))
+    sections = {name: name for name, stages in _NARROWING.items() if set(stages) & needs} | _REFERRING
+    for parameter, section in sections.items():
+        known = [*config.get(section, {}), *([ESSENTIAL] if parameter == "defended_by" else [])]
+        check_each(parameters.get(parameter), known, f"{where}.{parameter}", f"the config's '{section}' has no")
+
+
 def check_sources(maps: Iterable[Node], parameters: Mapping[str, Any], where: str) -> None:
     """Refuse names in ``defended_by`` from whose images no group maps are made."""
     known = [ESSENTIAL if node.names["attack"] == NO_ATTACK else node.names["attack"] for node in maps]
@@ -57,6 +85,22 @@ def check_each(wanted: Any, known: Iterable[str], where: str, what: str) -> None
     for name in [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else []:
         if isinstance(name, str) and name not in names:
             raise ConfigError(f"{where}: {what} '{name}'; {nearest(name, names)}")
+
+
+def named_components(
+    component: components.Component, parameters: Mapping[str, Any], where: str
+) -> list[components.Component]:
+    """Return the components that parameters of an evaluation name (``COMPONENTS``), all of a kind where they are None.
+
+    Their code enters the key.
+    """
+    named = []
+    for parameter, kind in component.constants.get("COMPONENTS", {}).items():
+        chosen = components.names(kind) if parameters[parameter] is None else parameters[parameter]
+        if not chosen or len(set(chosen)) < len(chosen):
+            raise ConfigError(f"{where}.{parameter}: {chosen}; name at least one {kind}, each once")
+        named += [components.find(kind, name, f"{where}.{parameter}") for name in chosen]
+    return named
 
 
 def check_groups(maps: Node | list[Node], groups: str | None, where: str) -> None:
