@@ -11,7 +11,18 @@ from freqmaps.datasets import _nesting, deep_image_folder, image_folder
 from freqmaps.datasets._dark import of_folders
 from freqmaps.study.graph import Graph
 from freqmaps.study.networks import Networks
-from tests.dataset_files import array_file, as_folder, as_tar, as_zip, own_cache, picture, tree, whole  # noqa: F401
+from tests.dataset_files import (  # noqa: F401
+    array_file,
+    as_folder,
+    as_tar,
+    as_zip,
+    med_file,
+    own_cache,
+    picture,
+    shards,
+    tree,
+    whole,
+)  # fmt: skip
 
 PACKS = {"folder": as_folder, "tar": as_tar, "zip": as_zip}
 WORDS = [
@@ -36,6 +47,13 @@ def test_folders_with_a_word_for_a_split_are_the_splits(train, test, pack, tmp_p
     assert got.sample == expected.sample and got.split == expected.split and np.array_equal(got.image, expected.image)
 
 
+def test_of_wrapped_test_folders_the_one_with_the_classes_of_train_is_taken(tmp_path):
+    files = called("train/train", "val/val", tree()) | {"test/test/0.png": picture(9)}
+    root = str(as_folder(tmp_path / "a", files))
+    assert image_folder.describe(root=root) == image_folder.describe(root=str(as_folder(tmp_path / "b", tree())))
+    assert of_folders(root=root) == f"images are read from train/ and val/ of '{root}'; others are not, 1 in test/"
+
+
 def test_kaggles_folders_are_read_and_the_ones_without_classes_are_told(tmp_path):
     files = called("seg_train/seg_train", "seg_test/seg_test", tree())
     files |= {f"seg_pred/seg_pred/{i}.png": picture(i) for i in range(5)}
@@ -54,7 +72,8 @@ def test_a_flat_test_folder_beside_train_and_val_is_told_by_a_dry_run(tmp_path):
     assert deep_image_folder.DOUBTS == "freqmaps.datasets._nesting:unread"
 
 
-@pytest.mark.parametrize("classes", [("bus", "train", "tram"), ("beaker", "test_tube"), ("test", "train_station", "x")])
+@pytest.mark.parametrize("classes", [("bus", "train", "tram"), ("beaker", "test_tube"), ("test", "train_station", "x"),
+                                     ("test_tube", "train")])  # fmt: skip
 def test_classes_with_a_word_for_a_split_stay_classes(classes, tmp_path):
     assert image_folder.describe(root=str(as_folder(tmp_path / "a", tree(("",), classes)))).classes == classes
 
@@ -65,6 +84,8 @@ def test_class_folders_with_folders_of_their_own_stay_classes(tmp_path):
         "b": ("cat/2019", "dog/2019"),
         "c": ("cat/a/b/c", "dog/a/b/c"),
         "d": ("train_x/v1", "test_x/v2", "bus/v1"),
+        "e": ("train/images", "test_tube/images"),
+        "f": ("train/front", "test_tube/side"),
     }
     for name, inner in trees.items():
         described = image_folder.describe(root=str(as_folder(tmp_path / name, tree(("",), inner))))
@@ -98,6 +119,9 @@ def test_folds_below_a_split_are_refused_too(tmp_path):
         (tree(("my_train", "my_test", "test_b")), "my_test/, test_b/: which one holds the test images"),
         (tree(("",), ("pics_train", "pics_test")), r"called like splits, .* set classes: \[pics_train, pics_test\]"),
         (tree(("my_train",)) | {"my_test/0.png": picture(0)}, "my_train/, my_test/, called like splits"),
+        (tree(("my_train", "my_test", "bus")), "my_train/, my_test/, bus/, which hold the same folders: set 'train'"),
+        (tree(("",), ("cat", "my_train", "my_test")), r"called like splits, .* classes: \[my_train, my_test, cat\]"),
+        (tree(("",), ("trainA", "trainB", "testA", "testB")), "called like splits, but without class folders"),
         (tree(("my_train", "my_test")) | tree(("",)), "my_train/, my_test/, with class folders, beside cat/, dog/"),
         (tree(("",)) | {f"{s}/0.png": picture(0) for s in ("train", "test")}, "train/, test/ without .* cat/, dog/"),
     ],
@@ -143,6 +167,8 @@ def test_links_hidden_folders_and_litter(tmp_path):
         (["fox", "cat", "fox "], "'fox' and 'fox ' differ in nothing but spaces"),
         (["great  tit", "great tit"], "differ in nothing but spaces"),
         (["caf\u00e9", "cafe\u0301"], "with composed and with decomposed accents"),
+        (["fox", "\ufefffox"], "differ in nothing but spaces"),
+        (["fox", "\u200b"], "is an empty name"),
         (["fox", " "], "' ' is an empty name"),
         (["fox", "fox"], "'fox' is the name of two classes"),
         (["a", "A", "fox "], None),
@@ -162,3 +188,24 @@ def test_a_dry_run_refuses_such_names_of_any_kind_of_data(kind, tmp_path):
     networks = Networks({"datasets": {"mine": {"kind": kind, **given}}}, Graph(), "runs[0]")
     with pytest.raises(ConfigError, match=r"datasets\.mine: .* 'fox' and 'fox ' differ in nothing but spaces; give"):
         networks.dataset("mine")
+
+
+@pytest.mark.parametrize("kind", ["image_folder", "webdataset", "medmnist"])
+def test_classes_of_the_config_may_have_accents_in_either_form(kind, tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    if kind == "image_folder":
+        given = {"root": str(as_folder(tmp_path / "a", tree(classes=(composed, "tea", "mate"))))}
+    elif kind == "webdataset":
+        shards(tmp_path / "s")
+        given = {"root": str(tmp_path / "s")}
+    else:
+        given = {"path": med_file(tmp_path / "m.npz")}
+    keys = []
+    for name in (composed, decomposed):
+        sets = {"mine": {"kind": kind, **given, "classes": ["tea", name, "mate"]}}
+        node, description = Networks({"datasets": sets, "threads": {}, "device": "cpu"}, Graph(), "runs[0]").dataset(
+            "mine"
+        )
+        assert description.classes == ("tea", composed, "mate")
+        keys.append(node.key)
+    assert keys[0] == keys[1]

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 DECIDES_NUMBERS = False
 
+#: Marks without width that editors and spreadsheets leave in a text: a byte order mark, a zero width space.
+_UNSEEN = dict.fromkeys(map(ord, "\ufeff\u200b"))
+
 
 def fault(names: Iterable[str]) -> tuple[str, list[str]] | None:
     """Return what is wrong with names of classes, and the one or two names that it is about; None if nothing is.
@@ -20,7 +23,7 @@ def fault(names: Iterable[str]) -> tuple[str, list[str]] | None:
     """
     seen: dict[str, str] = {}
     for name in names:
-        bare = " ".join(unicodedata.normalize("NFC", name).split())
+        bare = " ".join(unicodedata.normalize("NFC", name).translate(_UNSEEN).split())
         if not bare:
             return f"{name!r} is an empty name", [name]
         if bare in seen:

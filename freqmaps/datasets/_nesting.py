@@ -22,6 +22,8 @@ DECIDES_NUMBERS = False
 
 _TRAINS = (*_layout._TRAINS, "learn", "learning")
 _TESTS = _layout._TESTS
+#: Words of a folder's name that do not tell it from others.
+_SAYING_LITTLE = (*_TRAINS, *_TESTS, "set", "split", "data", "images", "imgs", "")
 #: What lies between two words of a folder's name: a separator, a capital after a small letter, a digit after a letter.
 _BETWEEN = re.compile(r"[\s_.-]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=[0-9])")
 
@@ -56,7 +58,7 @@ def places(source: Source, classes: Sequence[str] | None = None) -> list[tuple[S
         return {"below": [[part.prefix, part.only, split] for part, split in below]}
 
     # Looking at a million names takes seconds.
-    known = _files.remembered("places", [source.stamp(), classes], find_out)["below"]
+    known = _files.remembered("places of splits", [source.stamp(), classes], find_out)["below"]
     parts = [(Below(source, prefix, None if only is None else tuple(only)), split) for prefix, only, split in known]
     return [*parts] or [(source, "")]
 
@@ -73,7 +75,11 @@ def _find(source: Source, classes: Sequence[str] | None) -> list[tuple[Source, s
         if named and not set(classes or ()) <= train.folders:
             return [(Below(source, base, tuple(sorted(named))), "")]
         _check_flat(source, base, inside, exact[0] + exact[1])
-        return _nested(source, _layout._splits(listing, base, "", source), classes)
+        splits = _layout._splits(listing, base, "", source)
+        if train.folders and not _shares(inside, splits["test"].removeprefix(base).strip("/"), train):
+            wrapped = [name for name in sorted(exact[1], key=_rank) if _shares(inside, name, train)]
+            splits |= {"test": f"{base}{wrapped[0]}/"} if wrapped else {}
+        return _nested(source, splits, classes)
     if named:
         return [(source, "")]
     splits = _worded(source, base, inside)
@@ -194,6 +200,20 @@ def _rank(name: str) -> int:
     return next(i for i, meaning in enumerate(_TESTS) if any(_layout._is_split(word, (meaning,)) for word in words))
 
 
+def _besides(name: str) -> str:
+    """Return what a folder's name says besides the split.
+
+    >>> _besides("my_train"), _besides("train_images"), _besides("test"), _besides("test_tube")
+    ('my', '', '', 'tube')
+    """
+    words = [] if _layout._is_split(name, (*_TRAINS, *_TESTS)) else _BETWEEN.split(name.strip())
+    return " ".join(w.casefold() for w in words if w.casefold() not in _SAYING_LITTLE)
+
+
+def _shares(inside: dict[str, Inside], name: str, train: Inside) -> bool:
+    return name in inside and bool(inside[name].folders & train.folders)
+
+
 def _worded(source: Source, base: str, inside: dict[str, Inside]) -> dict[str, str]:
     """Return the folders of train and test that have such a word in their names and hold the same class folders."""
     trains = [name for name in sorted(inside) if _meaning(name) == "train"]
@@ -207,10 +227,11 @@ def _worded(source: Source, base: str, inside: dict[str, Inside]) -> dict[str, s
     }
     pairs = {train: those for train, those in pairs.items() if those}
     if not pairs:
-        if trains and tests and not others:
+        alike = {name for name in trains for other in tests if _besides(name) == _besides(other)}
+        if alike and not (others and any(inside[name].folders for name in trains + tests)):
             raise ConfigError(
                 f"{place} has {_folders(trains + tests)}, called like splits, but without class folders of the same "
-                f"names in them; make these, or, if they are classes, set classes: [{', '.join(trains + tests)}]"
+                f"names in them; make these, or, if they are classes, set classes: [{_listed(trains + tests + others)}]"
             )
         return {}
     train = min(pairs)
@@ -222,6 +243,13 @@ def _worded(source: Source, base: str, inside: dict[str, Inside]) -> dict[str, s
                 f"{place} has {_folders(names)}: which one holds the {which} images? Set 'train' and 'test' to one "
                 "folder each instead of 'root'"
             )
+    alike_others = [name for name in others if len(inside[name].folders & inside[train].folders) > 1]
+    if alike_others:
+        raise ConfigError(
+            f"{place} has {_folders([train, best[0], *alike_others])}, which hold the same folders: set 'train' and "
+            "'test' to the folders of the splits instead of 'root', or, if they are classes, set classes: "
+            f"[{_listed(sorted(inside))}]"
+        )
     classes = [name for name in others if unicodedata.normalize("NFC", name) in inside[train].folders]
     if classes:
         raise ConfigError(

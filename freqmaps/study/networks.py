@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ class Networks:
         where, kind = f"datasets.{name}", configured.pop("kind")
         component = components.find("dataset", kind, where)
         parameters = components.resolve("dataset", kind, configured, where=where)
+        if parameters.get("classes"):  # accents count the same in either Unicode form, as in names of folders
+            parameters["classes"] = [unicodedata.normalize("NFC", name) for name in parameters["classes"]]
         try:
             description = components.load("dataset", kind)(**parameters)
         except ConfigError as error:
