@@ -190,7 +190,7 @@ def test_a_job_that_is_told_to_stop_writes_what_it_has_finished_and_says_so(tmp_
     _, text = process.communicate(timeout=10)
     assert process.returncode == 128 + told
     assert says in text.splitlines()[-1]
-    assert "Traceback" not in text
+    assert "Traceback" not in text + runner.log() and "stopped before it was finished" in runner.log()
     assert (partial / "flushed.txt").exists()
     assert not runner.output.exists()
 
