@@ -32,9 +32,14 @@ def open(root: str | Path = "results", study: str | Path | Sequence[str | Path] 
     root
         A results root: the folder that the config names ``results``.
     study
-        A config file, or several, later ones over earlier ones: only the results of that study. Without, all that
-        lie under the root, those of earlier settings too. An overlay comes after what it was laid over:
-        ``["config.yaml", "overlay.yaml"]``.
+        A config file, or several, later ones over earlier ones: only the results of that study. As for Snakemake's
+        ``--configfile`` they lie over the ``config.yaml`` of the working directory; where there is none, give it with
+        its path, first. Without a study: all that lie under the root, those of earlier settings too.
+
+    Raises
+    ------
+    FreqmapsError
+        There is no such root, a manifest under it cannot be read, or the files are no config of a study.
     """
     from freqmaps.results.notebook import open_results
 

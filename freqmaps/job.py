@@ -221,6 +221,9 @@ def entry_point(parser: argparse.ArgumentParser, run: Callable[[argparse.Namespa
     except _Stopped:
         log.warning("told to stop (SIGTERM); what is finished is kept, and the next attempt goes on from there")
         sys.exit(128 + signal.SIGTERM)
+    except KeyboardInterrupt:
+        log.warning("interrupted (Ctrl-C); what is finished is kept, and the same command goes on from there")
+        sys.exit(128 + signal.SIGINT)
     except Exception as error:
         sentence = sentence_of(error)
         if sentence is None and arguments.logs and own_line(error):  # the log has the traceback

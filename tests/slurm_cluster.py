@@ -7,11 +7,13 @@ as children of the tests and are told to end with them, whatever ends the tests.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -133,6 +135,9 @@ class Cluster:
         self.running: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Cluster:
+        # One at a time: all of them are configured in the same folder, whichever process of the tests starts them.
+        self.turn = Path(tempfile.gettempdir(), "freqmaps-tests-slurm.lock").open("w")
+        fcntl.flock(self.turn, fcntl.LOCK_EX)
         try:
             self._munge()
             self._configure()
@@ -154,6 +159,7 @@ class Cluster:
         finally:
             for name in OURS:
                 (CONFIG / name).unlink(missing_ok=True)
+            self.turn.close()
 
     def stop(self, name: str) -> None:
         """Stop one of the daemons."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -334,6 +335,21 @@ def test_a_full_disk_is_said_before_anything_is_written(archive, tmp_path, monke
     with pytest.raises(FreqmapsError, match="GB are needed"):
         load(archive, tmp_path / "root")
     assert scan(tmp_path / "root") == []
+
+
+def test_a_place_that_takes_no_files_is_said_with_the_remedy(archive, root, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FreqmapsError, match=r"file: a file, or a link to nothing, where a folder is needed"):
+        load(archive, tmp_path / "file")
+    with pytest.raises(FreqmapsError, match=r"there is no folder .*nowhere; make it"):
+        write(tmp_path / "nowhere" / "a.zip", *choose(scan(root), {"stage": {"correlation"}}))
+
+
+def test_who_has_all_of_it_may_import_again_without_writing(archive, tmp_path, monkeypatch):
+    load(archive, tmp_path / "root")
+    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: pytest.fail("nothing has to be written"))
+    counts = load(archive, tmp_path / "root")
+    assert set(counts) - {"missing inputs", "missing snapshots"} == {"here already"}
 
 
 def test_the_commands(root, tmp_path, archive):

@@ -34,6 +34,10 @@ def in_run(**changes):
 #: Shuffling within rings of frequency needs the Fourier basis, and would refuse another one first.
 ANY_BASIS = {"random-bands": {"kind": "same_class"}}
 MISTAKES = {
+    "an item that shows what the evaluation does not keep": (
+        changed(evaluations={n: {"examples": 0} for n in ("f21-spectra", "f21-spectra-mse")}, items=["F21-F1"]),
+        "items[0] (F21-F1): 'evaluations.f21-along.examples' is 0, and the item needs it in [1, inf)",
+    ),
     "unknown key": (changed(dataset={}), "config: unknown key 'dataset'; did you mean 'datasets'?"),
     "unknown key in a run": (in_run(sead=[0]), "runs.0: unknown key 'sead'; did you mean 'seeds'?"),
     "wrong type": (changed(seed="zero"), "seed: expected integer, found 'zero'"),

@@ -86,6 +86,7 @@ NAN[7, 1, 1] = np.nan
         ({"labels": np.array(["ab", "cd"] * 6), "classes": np.array(["ab", "ce"])}, "'cd' .image 1., .* mean 'ce'"),
         ({"labels": np.arange(12) % 2 * 2}, r"0\.\.1 without gaps; found 0\.\.2, but no 1"),
         ({"labels": np.arange(12) % 3 - 1}, "without gaps; found -1"),
+        ({"labels": np.arange(12) % 3 + 1}, "found 1..3, but no 0; subtract 1 from all"),
         ({"labels": np.zeros(12, int)}, "all images are of one class"),
         ({"labels": np.array([0] * 11 + [1])}, "class '1' has one image"),
         ({"classes": np.array(["a", "b", "c", "d"])}, "no image is of class 3, 'd'; remove it from 'classes', or add"),

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from freqmaps.core.errors import ConfigError
-from freqmaps.study import cluster
-from tests.slurm_cluster import Cluster, needed
 from tests.small_study import write_studies
 from tests.workflow import SNAKEMAKE, clone
 
@@ -47,16 +44,6 @@ def test_a_controller_that_does_not_answer_is_one_sentence_in_seconds(ping, said
     assert "Traceback" not in done.stderr and " in file " not in done.stderr
     assert time.monotonic() - start < 50  # sbatch tries for 64 s
     assert not list((tmp_path / "lab" / ".snakemake" / "locks").glob("*"))
-
-
-@pytest.mark.slurm
-def test_a_controller_is_found_while_it_is_up_and_missed_when_it_is_not(tmp_path):
-    needed()
-    with Cluster(tmp_path) as one:
-        cluster.check()
-        one.stop("slurmctld")
-        with pytest.raises(ConfigError, match=r"SLURM's controller cannot be reached from this machine .*DOWN"):
-            cluster.check()
 
 
 def test_the_profile_of_a_cluster_without_its_commands_is_one_sentence_at_once(tmp_path):

@@ -64,7 +64,11 @@ class Runner:
         results = json.dumps([{"path": folder.name, "spec": self.spec, "options": self.options}])
         line = [sys.executable, self.script, "--root", folder.parent, "--results", results]
         line += ["--logs", folder / "log.txt"]
-        return subprocess.Popen(list(map(str, line)), stderr=subprocess.PIPE, text=True, env=self.environment)
+        return subprocess.Popen(
+            list(map(str, line)), stderr=subprocess.PIPE, text=True, env=self.environment,
+            # Where the tests themselves run in the background, a shell has told them to ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )  # fmt: skip
 
     def log(self):
         return (self.output.parent / "log.txt").read_text()
@@ -174,18 +178,19 @@ def test_a_killed_job_leaves_no_manifest_no_lock_and_its_partial_work(tmp_path):
     assert manifest.read(runner.output)["headline"] == {"n": 2}
 
 
-def test_a_job_that_is_told_to_stop_writes_what_it_has_finished_and_says_so(tmp_path):
+@pytest.mark.parametrize(("told", "says"), [(signal.SIGTERM, "told to stop"), (signal.SIGINT, "interrupted (Ctrl-C)")])
+def test_a_job_that_is_told_to_stop_writes_what_it_has_finished_and_says_so(tmp_path, told, says):
     runner = Runner(tmp_path, mode="good", seconds=30)
     process = runner.start()
     partial = runner.output.parent / "partial"
     deadline = time.time() + 20
     while not (partial / "half.txt").exists() and time.time() < deadline:
         time.sleep(0.05)
-    process.terminate()
+    process.send_signal(told)
     _, text = process.communicate(timeout=10)
-    assert process.returncode == 128 + signal.SIGTERM
-    assert "told to stop" in text.splitlines()[-1]
-    assert "Traceback" not in text
+    assert process.returncode == 128 + told
+    assert says in text.splitlines()[-1]
+    assert "Traceback" not in text + runner.log() and "stopped before it was finished" in runner.log()
     assert (partial / "flushed.txt").exists()
     assert not runner.output.exists()
 

@@ -23,7 +23,7 @@ OF_ATTACKS = ("fgsm", "pgd-4_16")
 def study(defined=ALL, base=None, **run):
     """The tiny study with two seeds and all pairings."""
     given = read_files([REPOSITORY / "config.yaml", REPOSITORY / "tests" / "tiny.yaml"])
-    given |= {"pairings": defined} | (base or {})
+    given |= {"pairings": defined, "evaluations": {}} | (base or {})
     given["runs"][0] |= {"seeds": [0, 1], "images": ["essential", "adversarial", "noise"], "pairings": [*defined]}
     given["runs"][0] |= run
     return resolve(given)

@@ -9,12 +9,14 @@ import pytest
 
 import freqmaps
 from freqmaps.core import components
-from freqmaps.core.errors import FreqmapsError, StoreError
+from freqmaps.core.errors import ConfigError, FreqmapsError, StoreError
 from freqmaps.papers.b25 import T1 as B25_T1
+from freqmaps.results.notebook import _paths
 from freqmaps.results.reader import Inputs, Results
 from freqmaps.stores import MAPS, read, write
 from tests import keyed_results
 from tests import synthetic_study as study
+from tests.small_study import write_studies
 from tests.workflow import REPOSITORY
 
 
@@ -186,6 +188,30 @@ def test_the_lines_of_the_readme_run_on_a_finished_study(tmp_path, monkeypatch):
     assert set(told["found"].data_vars) == {"label", "success", "linf"} and told["images"].sizes["sample"] == 2
     assert len(told["cosines"]) == len(told["table"]) == 1
     assert repr(told["results"]).endswith("10 finished results)")
+
+
+def test_a_stage_or_variable_that_is_mistyped_is_answered_with_the_nearest(tmp_path):
+    keyed_results.make(tmp_path)
+    opened = freqmaps.open(tmp_path)
+    with pytest.raises(FreqmapsError, match=r"^no stage 'attak'; did you mean 'attacks'\?"):
+        opened.list("attak")
+    with pytest.raises(FreqmapsError, match=r"^stores of stage attacks have no variable 'lable'; did you mean 'label'"):
+        opened.adversarial(attack="pgd", variables=["success", "lable"])
+    assert set(opened.adversarial(attack="pgd", variables=["success", "sample"]).data_vars) == {"success"}
+
+
+def test_a_study_is_read_as_snakemake_reads_it_over_the_config_of_the_folder(tmp_path, monkeypatch):
+    write_studies(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    base = str(REPOSITORY / "config.yaml")
+    whole = _paths([base, "../small.yaml"])
+    with pytest.raises(
+        ConfigError, match=r"^\.\./small\.yaml: .*; an overlay is given after the file it was laid over"
+    ):
+        freqmaps.open(keyed_results.make(tmp_path / "root")["datasets"], study="../small.yaml")
+    shutil.copy(base, "config.yaml")
+    assert _paths(["../small.yaml"]) == whole and len(whole) > 5
 
 
 def test_a_sample_that_two_runs_compare_counts_once(results, tmp_path):

@@ -35,6 +35,17 @@ def test_a_run_alone_has_its_own_range():
     assert not any("samples" in n.spec["parameters"] for n in graph.nodes.values() if n.stage == "matrices")
 
 
+def test_seeds_may_be_split_over_runs():
+    given = read_files([REPOSITORY / "config.yaml", REPOSITORY / "tests" / "tiny.yaml"])
+    run = given["runs"][0]
+    together, apart = ([run | {"seeds": [0, 1]}], [run | {"seeds": [0]}, run | {"seeds": [1]}])
+    one, two = (resolve(given | {"runs": runs}) for runs in (together, apart))
+    results = [{path for path, node in s.graph.nodes.items() if node.stage != "report"} for s in (one, two)]
+    assert results[0] == results[1]  # the table over both seeds, too; only the report lists the runs
+    read = {n.names["seed"] for n in two.items["B25-T1"].node.inputs if n.stage == "correlation"}
+    assert read == {"0", "1"}
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_run_reads_a_part_of_what_another_makes(order):
     graph = study(*[first(30, metrics=["cosine"]), first(120, metrics=["idcor"])][::order])

@@ -275,11 +275,9 @@ def test_a_job_that_dies_waiting_takes_nothing_away(lab, shared):
         waiting = lab.bert.start(lab.clones[lab.bert], *lab.words(other.root, target / manifest.NAME))
         until(other.waited_for, waiting)
         made = other.finish(other.dataset)
-        jobs = [
-            p
-            for p in psutil.process_iter(["cmdline"])
-            if "workflow_scripts/datasets.py" in " ".join(p.cmdline()) and str(target) in " ".join(p.cmdline())
-        ]
+        # Of a process that has just ended there is no command line.
+        lines = {p: " ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])}
+        jobs = [p for p, line in lines.items() if "workflow_scripts/datasets.py" in line and str(target) in line]
         for job in jobs:
             job.kill()
         text = finish(waiting)

@@ -22,7 +22,9 @@ import pytest
 import yaml
 
 import freqmaps
+from freqmaps.core.errors import ConfigError
 from freqmaps.stores import MAPS, read
+from freqmaps.study import cluster
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
 from freqmaps.study.jobs import is_light
@@ -254,6 +256,15 @@ def test_the_whole_default_study_is_made_by_the_literal_command(default_study):
     assert len(made.items) > 15 and all((folder / "results" / file).exists() for file in files)
     assert freqmaps.open(folder / "results").problems() == []
     assert due(folder, "all", *overlay) == set()
+
+
+def test_a_controller_is_found_while_it_is_up_and_missed_when_it_is_not(tmp_path):
+    needed()
+    with Cluster(tmp_path) as one:
+        cluster.check()
+        one.stop("slurmctld")
+        with pytest.raises(ConfigError, match=r"SLURM's controller cannot be reached from this machine .*DOWN"):
+            cluster.check()
 
 
 def test_numbers_do_not_depend_on_what_happened_to_the_jobs(disturbed, at_a_site):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from freqmaps.archive import layout
 from freqmaps.core import jsons
-from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError, storage_problem
 from freqmaps.core.files import whole
 from freqmaps.provenance import manifest
 from freqmaps.results.page import csv_text
@@ -39,6 +39,8 @@ def write(target: Path, chosen: Sequence[KeyedFolder], along: Sequence[KeyedFold
     """
     if target.exists():
         raise FreqmapsError(f"{target}: exists already; name another file, or delete it")
+    if not target.parent.is_dir():
+        raise FreqmapsError(f"{target}: there is no folder {target.parent}; make it, or name another file")
     everything = sorted([*chosen, *along], key=lambda result: result.path)
     try:
         with (
@@ -49,7 +51,8 @@ def write(target: Path, chosen: Sequence[KeyedFolder], along: Sequence[KeyedFold
             for result in everything:
                 _write_result(archive, result)
     except OSError as error:
-        raise FreqmapsError(f"{target}: could not be written ({error.strerror or error}); nothing was kept") from error
+        problem = storage_problem(error) or f"could not be written ({error})"
+        raise FreqmapsError(f"{target}: {problem}; nothing was kept") from error
     return target.stat().st_size
 
 

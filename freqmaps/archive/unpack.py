@@ -14,7 +14,7 @@ from pathlib import Path
 
 from freqmaps.archive import check, layout
 from freqmaps.archive.check import Packed
-from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError, storage_problem
 from freqmaps.core.files import write_text
 from freqmaps.provenance import manifest, unfinished
 from freqmaps.provenance.shared_root import lock, open_to_group
@@ -69,7 +69,7 @@ class Import:
             counts["missing inputs"] = len(missing - snapshots)
             counts["missing snapshots"] = len(missing & snapshots)
             new = [result for result in check.order(results) if states[result.path] == NEW]
-            if dry:
+            if dry or not new:  # who has all of it need not be able to write there
                 self._hash(archive, sums)
             else:
                 self._import(archive, sums, new)
@@ -99,9 +99,9 @@ class Import:
                 for result in new:
                     self._move(result, staging / result.path)
         except OSError as error:
+            problem = storage_problem(error) or f"could not be written ({error})"
             raise FreqmapsError(
-                f"{error.filename or self.root}: could not be written ({error.strerror or error}); what was moved in "
-                "is whole, import again for the rest"
+                f"{self.root}: {problem}; what was moved in is whole, import again for the rest"
             ) from error
 
     def _fits(self, needed: int) -> None:

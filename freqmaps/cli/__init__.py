@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -20,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except FreqmapsError as error:
         print(f"freqmaps: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        print("freqmaps: interrupted (Ctrl-C)", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

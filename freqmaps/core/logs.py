@@ -104,7 +104,9 @@ def log_file(path: Path | None, first: Path | None = None) -> Iterator[None]:
     except BaseException as error:
         # The terminal hears of it once, when the job ends.
         sentence = sentence_of(error)
-        if sentence is None:
+        if not isinstance(error, Exception):  # Snakemake shows the log, and where a job stood helps nobody
+            log.info("stopped before it was finished")
+        elif sentence is None:
             log.info("%s: %s", type(error).__name__, error, exc_info=True)
         if isinstance(error, Exception):  # last, where it is looked for; a job that is told to stop has not failed
             text = sentence or one_sentence(error)

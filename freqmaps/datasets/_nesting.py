@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _decode, _files, _layout
+from freqmaps.datasets import _decode, _files, _formats, _layout
 from freqmaps.datasets._below import Below
 from freqmaps.datasets._sources import Source
 
@@ -53,6 +53,7 @@ def places(source: Source, classes: Sequence[str] | None = None) -> list[tuple[S
 
     def find_out() -> dict[str, Any]:
         found = _find(source, classes)
+        _formats.check(found, classes)
         below = [(part, split) for part, split in found if isinstance(part, Below)]
         return {"below": [[part.prefix, part.only, split] for part, split in below]}
 
@@ -101,6 +102,7 @@ def checked(parts: list[tuple[Source, str]], classes: Sequence[str] | None = Non
     def check() -> dict[str, Any]:
         for part, _ in parts:
             _check_folds(part, _layout._unwrapped(part.listing(), _images(part), keep=False), classes)
+        _formats.check(parts, classes)
         return {"folds": False}
 
     _files.remembered("folds", [[part.stamp() for part, _ in parts], classes], check)
@@ -111,18 +113,19 @@ def unread(
     *, root: str | None = None, train: str | None = None, test: str | None = None, classes: list[str] | None = None,
     **_: object,
 ) -> str | None:  # fmt: skip
-    """Return a sentence about images that lie beside the folders of the splits; None if there are none."""
+    """Return a sentence about images beside the folders of the splits, or of formats not read; None without any."""
     from freqmaps.datasets.image_folder import _places
 
-    if root is None:
-        return None
     parts = _places(root, train, test, classes)
-    first = parts[0][0]
-    if isinstance(first, Below) and first.only is not None:
-        return None  # the config names the folders that are read
     stamps = [part.stamp() for part, _ in parts]
-    answer: str | None = _files.remembered("unread", stamps, lambda: {"sentence": _beside(parts)})["sentence"]
-    return answer
+    first = parts[0][0]
+    named = isinstance(first, Below) and first.only is not None  # the config names the folders that are read
+
+    def find_out() -> dict[str, Any]:
+        beside = None if root is None or named else _beside(parts)
+        return {"sentences": [one for one in (beside, _formats.left_out(parts, classes)) if one]}
+
+    return "; ".join(_files.remembered("unread images", [stamps, classes, named], find_out)["sentences"]) or None
 
 
 def _beside(parts: list[tuple[Source, str]]) -> str | None:

@@ -145,7 +145,12 @@ def _classes(arrays: Mapping[str, NDArray[Any]], n: int, path: str) -> list[str]
     if present[0] < 0 or present[-1] >= k or gap is not None:
         lack = "" if gap is None else f", but no {gap}"
         raise ConfigError(
-            f"'{path}': 'labels' must be 0..{k - 1} without gaps; found {present[0]}..{present[-1]}{lack}"
+            f"'{path}': 'labels' must be 0..{k - 1} without gaps; found {present[0]}..{present[-1]}{lack}; "
+            + (
+                "subtract 1 from all"
+                if present == [*range(1, k + 1)]
+                else "number the classes anew, or save their names"
+            )
         )
     if k < 2:
         raise ConfigError(f"'{path}': all images are of one class; a classifier needs at least two")

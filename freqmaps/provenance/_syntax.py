@@ -38,7 +38,7 @@ DECLARATIONS = (
         "NEUTRAL",
         "FORMER",
     ),
-    *("POOLED_BY", "DOUBTS", "DECIDES_NUMBERS", "__all__"),
+    *("POOLED_BY", "DOUBTS", "EVALUATED_WITH", "DECIDES_NUMBERS", "__all__"),
 )
 #: Names whose use may reach any definition of the module.
 DYNAMIC = frozenset({"globals", "vars", "locals", "eval", "exec"})

@@ -14,6 +14,7 @@ import yaml
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError, nearest
 from freqmaps.core.images import ADVERSARIAL, ESSENTIAL, NO_ATTACK
+from freqmaps.core.limits import interval
 from freqmaps.provenance import keys
 from freqmaps.study import precheck
 from freqmaps.study.graph import Graph, Node
@@ -79,6 +80,7 @@ def add_item(
             if stage == "evaluation":
                 kind = f" and kind {' or '.join(component.constants['EVALUATIONS'])}"
             raise ConfigError(f"{where}: item '{name}' needs results of stage '{stage}'{kind}, which no run asks for")
+    _check_evaluated(component, nodes, f"{where} ({name})")
     kind = component.constants["KIND"]
     by_stage: dict[str, Node | list[Node]] = {}
     for node in nodes:
@@ -93,6 +95,18 @@ def add_item(
         },
     )  # fmt: skip
     return Item(name, kind, parameters, node)
+
+
+def _check_evaluated(component: components.Component, nodes: list[Node], where: str) -> None:
+    """Check that some evaluation keeps what the item shows: ``EVALUATED_WITH``, intervals of its parameters."""
+    evaluations = {n.names["evaluation"]: n.spec["parameters"]["evaluation"] for n in nodes if n.stage == "evaluation"}
+    for parameter, limits in component.constants.get("EVALUATED_WITH", {}).items():
+        values = {name: kept["parameters"].get(parameter) for name, kept in evaluations.items()}
+        if not any(value in interval(limits) for value in values.values()):
+            name, value = next(iter(values.items()))
+            raise ConfigError(
+                f"{where}: 'evaluations.{name}.{parameter}' is {value}, and the item needs it in {limits}"
+            )
 
 
 def _entry(path: Path, name: str) -> str:

@@ -17,6 +17,7 @@ CAPTION = (
 KIND = "figure"
 NEEDS = ("evaluation", "training")
 EVALUATIONS = ("perturbation_spectra",)
+EVALUATED_WITH = {"examples": "[1, inf)"}
 RANGES = {"example": "[0, 10000)"}
 
 

@@ -16,6 +16,7 @@ CAPTION = (
 KIND = "figure"
 NEEDS = ("evaluation", "training")
 EVALUATIONS = ("perturbation_spectra",)
+EVALUATED_WITH = {"examples": "[1, inf)"}
 RANGES = {"images": "[1, 1000)"}
 
 
