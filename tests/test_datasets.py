@@ -168,7 +168,8 @@ def test_cache_that_is_corrupt_or_cannot_be_written_is_no_error(tmp_path, monkey
     for file in (cache_folder() / "datasets").glob("*.json"):
         file.write_text("{")
     assert image_folder.describe(root=root) == first
-    assert json.loads(next((cache_folder() / "datasets").glob("*.json")).read_text())["answer"]["digest"]
+    again = [json.loads(file.read_text())["answer"] for file in (cache_folder() / "datasets").glob("*.json")]
+    assert any(answer.get("digest") for answer in again)  # beside it, where the splits lie
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert image_folder.describe(root=root) == first
