@@ -273,7 +273,9 @@ def _check_folds(source: Source, base: str, classes: Sequence[str] | None) -> No
     if len(inside) < 2 or any(held.direct for held in inside.values()) or _chosen(inside, classes):
         return
     shared = set.intersection(*(held.folders for held in inside.values()))
-    if len(shared) > 1:
+    every = set.union(*(held.folders for held in inside.values()))
+    # Folds hold all classes but perhaps one or two; videos of a class have numbers of which another has some, too.
+    if len(shared) > 1 and 2 * len(shared) >= len(every):
         raise ConfigError(
             f"'{source.path}/{base}' has {_folders(sorted(inside))}, which all hold the folders "
             f"{_folders(sorted(shared))} and no images beside them; if the inner ones are the classes, set 'train' and "
