@@ -80,10 +80,13 @@ onerror:
         for job in workflow.scheduler.failed
         for part in getattr(job, "jobs", [job])
     ]
-    told = logs.failures([file for part in failed for file in part.log])
-    if told and workflow.is_main_process:
+    sentences = logs.failures([file for part in failed for file in part.log])
+    if sentences and workflow.is_main_process:
         raise WorkflowError(
             "\n".join(
-                [f"At least one job failed (all of it in {', '.join(log)}):", *told]
+                [
+                    f"At least one job failed (all of it in {', '.join(log)}):",
+                    *sentences,
+                ]
             )
         )

@@ -49,15 +49,16 @@ def failures(logs: Iterable[Path]) -> list[str]:
     >>> failures([Path("/nowhere/log.txt")])
     []
     """
-    found: dict[str, Path] = {}
+    by_sentence: dict[str, Path] = {}
     for path in logs:
         with suppress(OSError):
             lines = Path(path).read_text(encoding="utf-8", errors="replace").strip().splitlines()
             ending = re.fullmatch(r"[-\d]+ [:,\d]+ ERROR (.*)", lines[-1]) if lines else None
             if ending:
-                found.setdefault(ending[1], path)
-    told = [f"{sentence}; its log: {path}" for sentence, path in found.items()]
-    return told if len(told) <= _TOLD else [*told[:_TOLD], f"and {len(told) - _TOLD} more"]
+                by_sentence.setdefault(ending[1], path)
+    sentences = [f"{sentence}; its log: {path}" for sentence, path in by_sentence.items()]
+    more = [f"and {len(sentences) - _TOLD} more"] if len(sentences) > _TOLD else []
+    return sentences[:_TOLD] + more
 
 
 class _LogFile(logging.handlers.WatchedFileHandler):

@@ -8,54 +8,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-import xarray as xr
-
-from freqmaps import stages
-from freqmaps.core.errors import ConfigError, FreqmapsError, StoreError, nearest
+from freqmaps.core.errors import ConfigError, StoreError
 from freqmaps.results.reader import Result, Results
 from freqmaps.results.scan import scan
-from freqmaps.stores import Contract
 
 DECIDES_NUMBERS = False
 
 #: The config that ``--configfile`` is laid over.
 BASE = "config.yaml"
-
-
-class OpenedResults(Results):
-    """Results as a person asks for them: a stage or a variable that does not exist is answered with the nearest."""
-
-    def list(self, stage: str | None = None, **names: Any) -> pd.DataFrame:
-        """Return a table of results, as :meth:`Results.list`.
-
-        Raises
-        ------
-        FreqmapsError
-            There is no such stage.
-        """
-        if stage is not None and stage not in stages.STAGES:
-            raise FreqmapsError(f"no stage '{stage}'; {nearest(stage, stages.STAGES)}")
-        return super().list(stage, **names)
-
-    def _stores(
-        self,
-        stage: str,
-        contract: Contract,
-        samples: Sequence[str] | None,
-        variables: Sequence[str] | None,
-        names: Mapping[str, str],
-    ) -> xr.Dataset:
-        layouts = [name for layout in contract.layouts.values() for name in layout]
-        known = {"sample", *contract.variables, *contract.optional, *layouts}
-        unknown = next((name for name in variables or () if name not in known), None)
-        if unknown is not None:
-            raise FreqmapsError(f"stores of stage {stage} have no variable '{unknown}'; {nearest(unknown, known)}")
-        return super()._stores(stage, contract, samples, variables, names)
 
 
 def open_results(root: str | Path, study: Sequence[str | Path] | None = None) -> Results:
@@ -74,7 +37,7 @@ def open_results(root: str | Path, study: Sequence[str | Path] | None = None) ->
     if unreadable:
         raise StoreError(unreadable)
     paths = None if study is None else _paths(study)
-    return OpenedResults(
+    return Results(
         [
             Result(folder.manifest["stage"], dict(folder.manifest["spec"]["names"]), folder.folder, folder.manifest)
             for folder in folders

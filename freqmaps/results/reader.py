@@ -10,11 +10,12 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from freqmaps.core.errors import FreqmapsError
+from freqmaps.core.errors import FreqmapsError, nearest
 from freqmaps.core.images import ESSENTIAL
 from freqmaps.provenance import manifest as manifests
 from freqmaps.results._files import CORRELATION_NAMES, _csv, _firsts, _part
 from freqmaps.results.settings import ranged_start, refuse_mixed, split_of
+from freqmaps.stages import STAGES
 from freqmaps.stores import ADVERSARIAL, ARRAYS, DATASET, GROUP_MAPS, MAPS, MATRICES, Contract, read
 
 STORE = "store.zarr.zip"
@@ -122,7 +123,14 @@ class Results:
             Only this stage (``datasets``, ``training``, ``attacks``, ``maps``, ``matrices``, ``correlation``, ...).
         **names
             Only results of this ``dataset``, ``model``, ``training``, ``seed``, ``attack``, ``maps``, ``split``, ...
+
+        Raises
+        ------
+        FreqmapsError
+            There is no such stage.
         """
+        if stage is not None and stage not in STAGES:
+            raise FreqmapsError(f"no stage '{stage}'; {nearest(stage, STAGES)}")
         return pd.DataFrame(
             {"stage": r.stage, **r.names, **r.manifest.get("headline", {})}
             | {"date": r.manifest.get("provenance", {}).get("date"), "key": r.folder.name, "folder": str(r.folder)}
@@ -337,6 +345,15 @@ class Results:
         variables: Sequence[str] | None,
         names: Mapping[str, str],
     ) -> xr.Dataset:
+        known = {
+            "sample",
+            *contract.variables,
+            *contract.optional,
+            *(n for layout in contract.layouts.values() for n in layout),
+        }
+        unknown = next((name for name in variables or () if name not in known), None)
+        if unknown is not None:
+            raise FreqmapsError(f"stores of stage {stage} have no variable '{unknown}'; {nearest(unknown, known)}")
         results = self.select(stage, **names)
         if not results:
             raise FreqmapsError(f"no {stage} result for {_shown(names)}; run the target that makes it")
