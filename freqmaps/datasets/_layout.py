@@ -9,14 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
-
 from freqmaps.core.errors import ConfigError, nearest
 from freqmaps.datasets import _decode, _order
 from freqmaps.datasets._sources import Listing, Source
-
-if TYPE_CHECKING:
-    pass
 
 #: Names of folders that hold a split, in any case, with or without a word for a set; the first of those that mean
 #: ``test`` is taken.

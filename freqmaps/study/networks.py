@@ -54,9 +54,7 @@ class Networks:
         where, kind = f"datasets.{name}", configured.pop("kind")
         component = components.find("dataset", kind, where)
         parameters = components.resolve("dataset", kind, configured, where=where)
-        if isinstance(
-            parameters.get("classes"), list
-        ):  # accents count the same in either Unicode form, as in names of folders
+        if isinstance(parameters.get("classes"), list):  # accents count alike in either Unicode form, as for folders
             parameters["classes"] = [unicodedata.normalize("NFC", name) for name in parameters["classes"]]
         try:
             description = components.load("dataset", kind)(**parameters)
