@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+
 from freqmaps.core.errors import ConfigError, nearest
 from freqmaps.datasets import _decode, _order
 from freqmaps.datasets._sources import Listing, Source
