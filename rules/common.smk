@@ -10,7 +10,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from freqmaps import job
-from freqmaps.provenance import shared_root
+from freqmaps.provenance import manifest, shared_root
 from freqmaps.core import logs
 from freqmaps.study.build import study
 from freqmaps.study import cluster, jobs, shown, targets

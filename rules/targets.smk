@@ -74,12 +74,19 @@ onsuccess:
 
 onerror:
     shell(CATALOG_COMMAND)
-    # Last on the screen, below the logs that Snakemake shows whole.
     failed = [
         part
         for job in workflow.scheduler.failed
         for part in getattr(job, "jobs", [job])
     ]
+    if not STUDY.remote:
+        for output in manifest.withdraw_unfit(
+            Path(file) for part in failed for file in part.output
+        ):
+            logger.warning(
+                f"{output}: withdrawn, since it was put back beside files that the failed job had made anew"
+            )
+    # Last on the screen, below the logs that Snakemake shows whole.
     sentences = logs.failures([file for part in failed for file in part.log])
     if sentences and workflow.is_main_process:
         raise WorkflowError(

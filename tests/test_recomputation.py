@@ -293,8 +293,8 @@ def test_a_lost_result_is_made_again_and_is_the_same(finished, tmp_path):
     assert read(store, MAPS)["map"].equals(read(tmp_path / "before.zip", MAPS)["map"])
 
 
-def command(folder, *words, code=0):
-    line = [sys.executable, "-m", "freqmaps.cli", *words, *TINY]
+def command(folder, *words, code=0, config=True):
+    line = [sys.executable, "-m", "freqmaps.cli", *words, *(TINY if config else ())]
     done = subprocess.run(line, cwd=folder, capture_output=True, text=True)
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
@@ -383,3 +383,27 @@ def test_gc_lists_what_no_study_refers_to_and_deletes_only_when_told(finished, t
     assert "deleted" in command(folder, "gc", "--delete").splitlines()[-1]
     assert len(list((folder / "results").glob("digits/**/manifest.json"))) == 4
     assert "0 results" in command(folder, "gc")
+
+
+def test_a_repeated_job_that_fails_leaves_no_manifest_beside_other_files(finished, tmp_path):
+    """Snakemake puts the manifests of all results of a failed job back, also of those that were made anew."""
+    folder = clone(tmp_path / "c", of=finished, results=True)
+    planned = snakemake(folder, "-n", "stores", "--forceall", *TINY)
+    job = re.search(r"attacks_digits_small-cnn_standard_0_\S+", planned.stdout + planned.stderr)[0]
+    job_runner = (folder / "freqmaps" / "job.py").read_text()
+    fails = (
+        'headline = dict(run(job))\n        if "pgd" in str(job.folder):\n            raise FreqmapsError("no more")'
+    )
+    text("freqmaps/job.py", "headline = dict(run(job))", fails)(folder)
+    text("freqmaps/stores/zarrfile.py", "CHUNK_BYTES = 1 << 20", "CHUNK_BYTES = 1 << 10")(folder)  # other files
+    done = snakemake(folder, "-c1", "stores", "--forcerun", job, *TINY, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1 and "no more" in said
+    withdrawn = re.findall(r"(\S+manifest\.json): withdrawn, since it was put back", said)
+    assert any("/fgsm/" in path for path in withdrawn) and not any((folder / path).exists() for path in withdrawn)
+    assert "content differs" not in command(folder, "verify", "results", code=1, config=False)
+    (folder / "freqmaps" / "job.py").write_text(job_runner)
+    snakemake(folder, "-c1", "stores", *TINY)
+    *problems, summary = command(folder, "verify", "results", code=1, config=False).splitlines()
+    assert all(line.endswith("its provenance has no 'commit'") for line in problems)  # the clone is no repository
+    assert "unfinished" not in summary

@@ -186,5 +186,21 @@ def check(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def withdraw_unfit(manifests: Iterable[Path]) -> list[Path]:
+    """Delete manifests that do not fit the files beside them, so that these are made again; return which.
+
+    Where a job that is told to repeat makes some of its results anew and then fails, Snakemake puts back the manifests
+    of all of them as they were before.
+    """
+    unfit = []
+    for path in filter(Path.exists, manifests):
+        try:
+            check(path.parent)
+        except StoreError:
+            path.unlink(missing_ok=True)
+            unfit.append(path)
+    return unfit
+
+
 def _remedy(folder: Path) -> str:
     return f"delete its folder (rm -r {shlex.quote(str(folder))}) and run the same target again"
