@@ -47,6 +47,8 @@ def draw_quadrants(panels: Sequence[Axes], planes: Sequence[Values], titles: Seq
         axes.set_yticks([0, plane.shape[0] - 1])
         axes.tick_params(colors=MUTED, pad=1.5)
         axes.set_title(title, color=INK)
+    panels[0].set_xlabel("$k_x$, cycles per image", color=MUTED, labelpad=1)
+    panels[0].set_ylabel("$k_y$", color=MUTED, labelpad=1)
     return image
 
 
