@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import traceback
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -19,6 +20,8 @@ import torch._dynamo  # dispatch modes import it, which must not happen within o
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
+
+from freqmaps.core.components import PACKAGE
 
 DEVICE = torch.device("meta")
 _aten = torch.ops.aten
@@ -66,8 +69,9 @@ class Accelerator:
         self.waits = collections.Counter()
 
     def note(self, what):
-        frames = [f for f in traceback.extract_stack() if "/freqmaps/" in f.filename and "/tests/" not in f.filename]
-        place = f"{frames[-1].filename.rpartition('/freqmaps/')[2]}:{frames[-1].name}" if frames else "elsewhere"
+        # Not by the word in the path: a clone is called after the package, and its environment lies in it.
+        frames = [f for f in traceback.extract_stack() if f.filename.startswith(f"{PACKAGE}/")]
+        place = f"{Path(frames[-1].filename).relative_to(PACKAGE)}:{frames[-1].name}" if frames else "elsewhere"
         self.waits[place, what] += 1
 
 
