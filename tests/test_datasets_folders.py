@@ -81,7 +81,7 @@ def test_a_class_may_be_called_like_a_split(tmp_path):
     files = {f"{name}/{i}.png": picture(10 * n + i) for n, name in enumerate(("train", "ship")) for i in range(4)}
     assert image_folder.describe(root=str(as_folder(tmp_path / "a", files))).classes == ("ship", "train")
     both = {f"{split}/{k}": v for split in ("train", "Training") for k, v in files.items()}
-    with pytest.raises(ConfigError, match=r"Training/ and train/: which one holds the training images\?"):
+    with pytest.raises(ConfigError, match=r"Training/, train/: which one holds the training images\?"):
         image_folder.describe(root=str(as_folder(tmp_path / "b", both)))
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, features
 
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _nesting, image_folder
+from freqmaps.datasets import _splits, image_folder
 from tests import dataset_files as files
 from tests.dataset_files import own_cache, whole  # noqa: F401
 
@@ -41,6 +41,6 @@ def test_some_heic_among_others_is_warned_of_and_what_lies_beside_is_not(tmp_pat
     given = {"root": str(tmp_path / "d")}
     assert image_folder.describe(**given).splits == {"train": 6, "test": 6}
     for _ in range(2):  # found out, and remembered
-        assert f"left out, 2 of .heic in '{tmp_path / 'd'}" in _nesting.unread(**given)
+        assert f"left out, 2 of .heic in '{tmp_path / 'd'}" in _splits.unread(**given)
     files.as_folder(tmp_path / "whole", files.tree())
-    assert _nesting.unread(root=str(tmp_path / "whole")) is None
+    assert _splits.unread(root=str(tmp_path / "whole")) is None

@@ -1,5 +1,6 @@
 """Rules: thin, complete, and in step with the layout; the environment in step with pyproject.toml."""
 
+import copy
 import logging
 import re
 import subprocess
@@ -126,6 +127,19 @@ def test_without_together_each_result_has_a_job_of_its_own(default):
     assert {batch.stage for batch in shared} == {"snapshots"} and len(shared) == 2
     together = sum(len(batch.nodes) - 1 for batch in shared)
     assert len(alone) == len(default.graph.nodes) - together > len(default.batches)
+
+
+def _training_threads(config):
+    return {n.options["threads"] for n in study(config).graph.nodes.values() if n.stage in ("training", "snapshots")}
+
+
+def test_trainings_take_a_second_thread_where_they_are_long(default):
+    assert _training_threads(default.config) == {1}
+    long = copy.deepcopy(default.config)
+    for training in long["trainings"].values():
+        training["epochs"] = 20_000
+    assert _training_threads(long) == {2}
+    assert _training_threads(long | {"threads": long["threads"] | {"training": 3}}) == {3}
 
 
 def test_the_default_study_takes_few_jobs(default):

@@ -20,7 +20,7 @@ import yaml
 from PIL import Image
 
 from freqmaps.core.errors import ConfigError, FreqmapsError, StoreError
-from freqmaps.datasets import _decode, _layout, _pickles, _sources
+from freqmaps.datasets import _decode, _layout, _pickles, _sources, _splits
 from freqmaps.models._weights import read_weights
 from freqmaps.publish import Column, Table, write_table
 from freqmaps.stores import MAPS, read
@@ -195,7 +195,7 @@ def test_a_member_that_swells_to_fill_the_memory_is_refused_by_its_size(tmp_path
         archive.writestr("test/cat/1.png", b"")
     assert (tmp_path / "bomb.zip").stat().st_size < 1 << 20
     with pytest.raises(ConfigError, match="has 268435457 bytes, too many for an image"):
-        _layout.entries([(_sources.source(tmp_path / "bomb.zip", "root"), "")])
+        _layout.entries(_splits.within(_sources.source(tmp_path / "bomb.zip", "root")))
 
 
 NAMES = ["../x", "/x", "x/y", "..", ".hidden", "", "x\n", "x\0y", "x y", "$(touch pwned)", "x;touch pwned", "{x}", "-x"]

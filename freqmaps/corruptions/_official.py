@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from freqmaps.core import components
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _files, _folders, _layout, _sources
+from freqmaps.datasets import _files, _folders, _layout, _sources, _splits
 from freqmaps.datasets._api import Block, in_blocks
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def blocks(
     if is_arrays(root):
         yield from _from_arrays(folder, name, severity, (channels, size, size), wanted)
         return
-    entries = _layout.entries([(_sources.source(_existing(folder / name / str(severity)), "root"), "")])
+    entries = _layout.entries(_splits.within(_sources.source(_existing(folder / name / str(severity)), "root")))
     chosen = _chosen([f"test/{entry.sample}" for entry in entries], wanted)
     classes = sorted({entry.folder for entry in entries})
     parts = [entries[i] for i in chosen]
@@ -154,7 +154,7 @@ def _digests(folder: Path) -> dict[str, str]:
     severities = sorted(p.name for p in _existing(folder).iterdir() if p.is_dir() and p.name.isdecimal())
     if not severities:
         raise ConfigError(f"root: '{folder}' holds no folders of severities, 1 to 5; unpack the archive again")
-    summaries = {name: _folders.summary([(_sources.source(folder / name, "root"), "")]) for name in severities}
+    summaries = {name: _folders.summary(_splits.within(_sources.source(folder / name, "root"))) for name in severities}
     return {name: str(summary["digest"]) for name, summary in summaries.items()}
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _decode, _files, _layout, _nesting
-from freqmaps.datasets._sources import Source
+from freqmaps.datasets import _decode, _files, _layout, _splits
+from freqmaps.datasets._parts import Part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,12 +30,10 @@ def of_folders(
 
     A few images are decoded once; the answer is remembered while no file changes.
     """
-    from freqmaps.datasets.image_folder import _places
-
-    places = _places(root, train, test, classes)
-    signature: list[Any] = [[source.stamp(), split] for source, split in places]
-    known = _files.remembered("brightest", [signature, classes], lambda: _look(places, classes))
-    beside = _nesting.unread(root=root, train=train, test=test, classes=classes)
+    parts = _splits.of_config(root, train, test, classes)
+    signature: list[Any] = [part.stamp() for part in parts]
+    known = _files.remembered("brightest", [signature, classes], lambda: _look(parts, classes))
+    beside = _splits.unread(root=root, train=train, test=test, classes=classes)
     if known["value"] > _DARK * known["white"]:
         return beside
     share = f"{known['value']:g} of {known['white']}, in '{known['where']}'"
@@ -50,9 +48,9 @@ def of_folders(
     )
 
 
-def _look(places: Sequence[tuple[Source, str]], classes: Sequence[str] | None) -> dict[str, Any]:
+def _look(parts: Sequence[Part], classes: Sequence[str] | None) -> dict[str, Any]:
     """Return the brightest value of some images, and where it lies; white is that of their files."""
-    entries = _layout.entries(places, classes)
+    entries = _layout.entries(parts, classes)
     chosen = entries[:: max(1, len(entries) // _LOOKED_AT)][:_LOOKED_AT]
     best: dict[str, Any] = {"value": 0.0, "white": 255, "grey": False, "where": chosen[0].where}
     for source in {id(e.source): e.source for e in chosen}.values():

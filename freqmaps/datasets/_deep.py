@@ -10,19 +10,19 @@ from freqmaps.core.errors import ConfigError
 from freqmaps.datasets import _decode, _files, _layout, _order
 from freqmaps.datasets._api import Block, rows_per_block
 from freqmaps.datasets._layout import Entry
-from freqmaps.datasets._sources import Source
+from freqmaps.datasets._parts import Part
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-def check(places: Sequence[tuple[Source, str]], classes: Sequence[str] | None, white: float) -> None:
+def check(parts: Sequence[Part], classes: Sequence[str] | None, white: float) -> None:
     """Check the pixels of all images once; the answer is remembered while no file changes.
 
     Parameters
     ----------
-    places, classes
+    parts, classes
         As for :func:`freqmaps.datasets._layout.entries`.
     white
         The largest value that a pixel may have.
@@ -32,8 +32,8 @@ def check(places: Sequence[tuple[Source, str]], classes: Sequence[str] | None, w
     ConfigError
         As :func:`decode`.
     """
-    signature = [[[source.stamp(), split] for source, split in places], classes, white]
-    _files.remembered("deep images", signature, lambda: _checked(_layout.entries(places, classes), white))
+    signature = [[part.stamp() for part in parts], classes, white]
+    _files.remembered("deep images", signature, lambda: _checked(_layout.entries(parts, classes), white))
 
 
 def _checked(entries: Sequence[Entry], white: float) -> dict[str, Any]:

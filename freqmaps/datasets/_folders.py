@@ -12,18 +12,18 @@ from freqmaps.datasets import _decode, _files, _order
 from freqmaps.datasets._api import Block, rows_per_block
 from freqmaps.datasets._decode import Fit
 from freqmaps.datasets._layout import Entry, count, entries
-from freqmaps.datasets._sources import Source
+from freqmaps.datasets._parts import Part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def summary(sources: Sequence[tuple[Source, str]], classes: Sequence[str] | None = None) -> dict[str, Any]:
+def summary(parts: Sequence[Part], classes: Sequence[str] | None = None) -> dict[str, Any]:
     """Return what is known of all images, reading them once and remembering the answer while no file changes.
 
     Parameters
     ----------
-    sources, classes
+    parts, classes
         As for :func:`entries`.
 
     Returns
@@ -38,10 +38,10 @@ def summary(sources: Sequence[tuple[Source, str]], classes: Sequence[str] | None
     ConfigError
         As :func:`entries`, and for the first image that cannot be read.
     """
-    signature: list[Any] = [[source.stamp(), split] for source, split in sources]
+    signature: list[Any] = [part.stamp() for part in parts]
     if classes is not None:
         signature.append(sorted(classes))
-    return _files.remembered("class folders", signature, lambda: _scan(entries(sources, classes)))
+    return _files.remembered("class folders", signature, lambda: _scan(entries(parts, classes)))
 
 
 def _scan(images: list[Entry]) -> dict[str, Any]:

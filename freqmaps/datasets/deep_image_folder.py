@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from freqmaps.datasets import _deep, _folders, _layout, image_folder
+from freqmaps.datasets import _deep, _folders, _layout, _splits, image_folder
 from freqmaps.datasets._api import Block, Description
 
 UNKEYED = ("root", "train", "test")
 RANGES = {"test_fraction": "(0, 1)", "size": "[1, 8192]", "white": "(0, 1e10)"}
-DOUBTS = "freqmaps.datasets._nesting:unread"
+DOUBTS = "freqmaps.datasets._splits:unread"
 
 
 def describe(
@@ -48,7 +48,7 @@ def describe(
     described = image_folder.describe(
         root=root, train=train, test=test, size=size, channels=channels, test_fraction=test_fraction, classes=classes
     )
-    _deep.check(image_folder._places(root, train, test, classes), classes, white)
+    _deep.check(_splits.of_config(root, train, test, classes), classes, white)
     return described
 
 
@@ -70,9 +70,9 @@ def read(
     ConfigError
         An image of 8 bits or in colour, or one that holds NaN, or values outside [0, white].
     """
-    places = image_folder._places(root, train, test, classes)
-    side = size or _folders.common_size(_folders.summary(places, classes))
-    entries = _layout.entries(places, classes)
-    _layout.describe_scan(places, classes)
+    parts = _splits.of_config(root, train, test, classes)
+    side = size or _folders.common_size(_folders.summary(parts, classes))
+    entries = _layout.entries(parts, classes)
+    _layout.describe_scan(parts, classes)
     shape = (channels, side, side)
     yield from _deep.blocks(entries, shape, white=white, test_fraction=test_fraction, classes=classes)

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _files, _folders, _layout, _nesting, _sources
+from freqmaps.datasets import _folders, _layout, _splits
 from freqmaps.datasets._api import Block, Description
 
 UNKEYED = ("root", "train", "test")
@@ -56,7 +55,7 @@ def describe(
     ConfigError
         Wrong path, no or empty class folders, a class that one split lacks, an image that cannot be read.
     """
-    known = _folders.summary(_places(root, train, test, classes), classes)
+    known = _folders.summary(_splits.of_config(root, train, test, classes), classes)
     counts = _layout.pick(known["counts"], classes)
     names = tuple(next(iter(counts.values()))) if classes else tuple(sorted(next(iter(counts.values()))))
     splits = _folders.split_counts(known | {"counts": counts}, test_fraction)
@@ -77,23 +76,10 @@ def read(
     classes: list[str] | None = None,
 ) -> Iterator[Block]:
     """Yield the images in store order; parameters and errors as :func:`describe`."""
-    places = _places(root, train, test, classes)
-    side = size or _folders.common_size(_folders.summary(places, classes))
-    entries = _layout.entries(places, classes)
-    _layout.describe_scan(places, classes)
+    parts = _splits.of_config(root, train, test, classes)
+    side = size or _folders.common_size(_folders.summary(parts, classes))
+    entries = _layout.entries(parts, classes)
+    _layout.describe_scan(parts, classes)
     yield from _folders.blocks(
         entries, channels=channels, size=side, fit=fit, test_fraction=test_fraction, classes=classes
     )
-
-
-def _places(
-    root: str | None, train: str | None, test: str | None, classes: list[str] | None
-) -> list[tuple[_sources.Source, str]]:
-    if root is not None and train is None and test is None:
-        return _nesting.places(_sources.source(_files.expanded(root), "root"), classes)
-    if root is None and train is not None and test is not None:
-        paths = {"train": train, "test": test}
-        return _nesting.checked(
-            [(_sources.source(_files.expanded(path), split), split) for split, path in paths.items()], classes
-        )
-    raise ConfigError("give either 'root', or both 'train' and 'test'")

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from freqmaps.core.errors import ConfigError, nearest
-from freqmaps.datasets import _files, _folders, _layout, _originals, _sources
+from freqmaps.datasets import _files, _folders, _layout, _originals, _sources, _splits
 from freqmaps.datasets._api import Block, Description
 from freqmaps.datasets._originals import Original
+from freqmaps.datasets._parts import Part
 
 UNKEYED = ("root",)
 RANGES = {"size": "[1, 8192]"}
@@ -76,7 +77,7 @@ def describe(
     folder, original = _files.expanded(root), ORIGINALS[version]
     md5 = _originals.md5(folder, original)
     # What the published archive holds is known before it is there.
-    counts = _PUBLISHED if md5 == original.md5 else _folders.summary(_place(folder / original.name))["counts"]
+    counts = _PUBLISHED if md5 == original.md5 else _folders.summary(_parts(folder / original.name))["counts"]
     chosen = _layout.pick(counts, _folders_of(classes, counts))
     splits = _folders.split_counts({"counts": chosen, "first": original.name}, None)
     names = tuple(_name(folder) for folder in next(iter(chosen.values())))
@@ -97,7 +98,7 @@ def read(
 ) -> Iterator[Block]:
     """Yield the images (uint8) in store order; parameters and errors as :func:`describe`."""
     path = _originals.fetch(_files.expanded(root), ORIGINALS[version])
-    entries = _layout.entries(_place(path))
+    entries = _layout.entries(_parts(path))
     wanted = _folders_of(classes, _layout.count(entries))
     entries = [e for e in entries if wanted is None or e.folder in wanted]
     yield from _folders.blocks(entries, channels=channels, size=size, fit=fit, test_fraction=None, classes=wanted)
@@ -120,8 +121,8 @@ def _folders_of(classes: list[str] | None, counts: dict[str, dict[str, int]]) ->
     return [there[name] for name in classes]
 
 
-def _place(path: Path) -> list[tuple[_sources.Source, str]]:
-    return [(_sources.source(path, "root"), "")]
+def _parts(path: Path) -> list[Part]:
+    return _splits.within(_sources.source(path, "root"))
 
 
 def _name(folder: str) -> str:

@@ -12,7 +12,7 @@ from freqmaps.core.errors import ConfigError
 from freqmaps.core.paths import expanded
 from freqmaps.provenance import code, keys
 from freqmaps.stages import STAGES
-from freqmaps.stages.work import Shape
+from freqmaps.stages.work import Shape, estimated_seconds
 from freqmaps.study import entries, precheck, snapshots
 from freqmaps.study.entries import MODEL_KEYS, SUPPLIED
 from freqmaps.study.graph import Graph, Node, entry
@@ -22,6 +22,8 @@ DECIDES_NUMBERS = False
 GIVEN = "given"
 #: Stages whose jobs may compile the network.
 _COMPILES = ("maps", "group_maps")
+#: Trainings that take longer on one thread have two: shorter ones are done sooner side by side.
+_SHORT_SECONDS = 120
 
 
 def options(config: Mapping[str, Any], stage: str) -> dict[str, Any]:
@@ -137,8 +139,16 @@ class Networks:
             (spec["step"],) = self.steps(description, names["training"], [int(names["step"])], of)
         return self.graph.add(
             "snapshots" if "step" in names else "training", names, spec, {"dataset": dataset}, parts=parts,
-            options=unkeyed_options, seed=keys.seed(self.config["seed"], "training", *trained.values()),
+            options=unkeyed_options | {"threads": self._training_threads(dataset, spec)},
+            seed=keys.seed(self.config["seed"], "training", *trained.values()),
         )  # fmt: skip
+
+    def _training_threads(self, dataset: Node, spec: Mapping[str, Any]) -> int:
+        chosen: int | None = self.config["threads"]["training"]
+        seconds = estimated_seconds(
+            "training", {"inputs": {"dataset": dataset.key}, "parameters": spec}, self.graph.shapes
+        )
+        return chosen or (2 if seconds > _SHORT_SECONDS else 1)
 
     def _add_training(self, spec: dict[str, Any], name: str) -> list[components.Component]:
         where = f"trainings.{name}"

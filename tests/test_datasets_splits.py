@@ -7,7 +7,7 @@ import pytest
 
 from freqmaps.core import class_names
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _nesting, deep_image_folder, image_folder
+from freqmaps.datasets import _splits, deep_image_folder, image_folder
 from freqmaps.datasets._dark import of_folders
 from freqmaps.study.graph import Graph
 from freqmaps.study.networks import Networks
@@ -68,8 +68,8 @@ def test_kaggles_folders_are_read_and_the_ones_without_classes_are_told(tmp_path
 def test_a_flat_test_folder_beside_train_and_val_is_told_by_a_dry_run(tmp_path):
     root = str(as_folder(tmp_path / "a", tree(("train", "val")) | {"test/0.png": picture(1)}))
     assert of_folders(root=root) == f"images are read from train/ and val/ of '{root}'; others are not, 1 in test/"
-    assert _nesting.unread(root=str(as_folder(tmp_path / "b", tree()))) is None
-    assert deep_image_folder.DOUBTS == "freqmaps.datasets._nesting:unread"
+    assert _splits.unread(root=str(as_folder(tmp_path / "b", tree()))) is None
+    assert deep_image_folder.DOUBTS == "freqmaps.datasets._splits:unread"
 
 
 @pytest.mark.parametrize("classes", [("bus", "train", "tram"), ("beaker", "test_tube"), ("test", "train_station", "x"),
@@ -142,8 +142,8 @@ def test_classes_beside_flat_folders_of_splits_can_be_named(tmp_path):
     assert of_folders(**given) is None
 
 
-def test_classes_that_look_like_splits_can_be_named(tmp_path):
-    names = ("my_train", "my_test")
+@pytest.mark.parametrize("names", [("my_train", "my_test"), ("train", "test"), ("train", "training"), ("val", "dev")])
+def test_classes_that_look_like_splits_can_be_named(names, tmp_path):
     root = str(as_folder(tmp_path / "a", tree(("",), names)))
     assert image_folder.describe(root=root, classes=list(names)).classes == names
 
