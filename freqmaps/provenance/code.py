@@ -16,8 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from freqmaps.core import yamls
 from freqmaps.core.components import PACKAGE
 from freqmaps.core.errors import ConfigError
 from freqmaps.provenance._syntax import DYNAMIC, Import, Syntax, syntax
@@ -239,7 +238,7 @@ def declared() -> list[dict[str, Any]]:
     ConfigError
         One lacks a field.
     """
-    entries = yaml.safe_load(EQUIVALENT.read_text(encoding="utf-8")) if EQUIVALENT.exists() else None
+    entries = yamls.read(EQUIVALENT) if EQUIVALENT.exists() else None
     for entry in entries or []:
         if set(entry) != {"stage", "old", "new", "why", "evidence"}:
             raise ConfigError(f"{EQUIVALENT}: each entry has stage, old, new, why and evidence; found {sorted(entry)}")

@@ -7,8 +7,7 @@ from functools import cache
 from math import isnan
 from typing import Any
 
-import yaml
-
+from freqmaps.core import yamls
 from freqmaps.core.components import PACKAGE
 from freqmaps.results.reader import Inputs, Result
 
@@ -19,8 +18,7 @@ AS_PUBLISHED = "as published"
 def published(item: str) -> dict[str, Any]:
     """Return an item's entry in ``published.yaml``: source, scope, tolerance, rows."""
     paper = item.split("-")[0].lower()
-    text = (PACKAGE / "papers" / paper / "published.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)[item]  # type: ignore[no-any-return]
+    return yamls.read(PACKAGE / "papers" / paper / "published.yaml")[item]  # type: ignore[no-any-return]
 
 
 def attack_of(inputs: Inputs, names: Mapping[str, str]) -> tuple[str, dict[str, Any]] | None:

@@ -14,6 +14,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from freqmaps.core import yamls
 from freqmaps.core.components import PACKAGE
 from freqmaps.core.errors import ConfigError, nearest
 
@@ -26,7 +27,11 @@ class _Loader(yaml.SafeLoader):
     """YAML as Snakemake reads it, but a key given twice is an error and not a silent replacement."""
 
 
-def _unique_mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+class _FastLoader(yamls.Loader):  # type: ignore[misc]
+    """The same; its errors name no file."""
+
+
+def _unique_mapping(loader: Any, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
     seen = set()
     for key_node, _ in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":
@@ -35,17 +40,16 @@ def _unique_mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False)
         if key in seen:
             raise ConfigError(f"{node.start_mark.name}, line {key_node.start_mark.line + 1}: '{key}' is given twice")
         seen.add(key)
-    return loader.construct_mapping(node, deep)
+    mapping: dict[Any, Any] = loader.construct_mapping(node, deep)
+    return mapping
 
 
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
 # YAML 1.1, and so Snakemake, takes 1e-3 for text; take it for the number that it is.
 _WRITTEN_SHORT = re.compile(r"[-+]?\d+[eE][-+]?\d+")
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|nan))$"),
-    list("-+0123456789."),
-)
+_FLOAT = re.compile(r"^[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|nan))$")
+for _loader in (_Loader, _FastLoader):
+    _loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+    _loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
 
 
 def read_files(paths: Sequence[Path | str]) -> dict[str, Any]:
@@ -82,6 +86,10 @@ def _content(path: Path) -> Any:
         raise ConfigError(
             f"{path}, line {line}: byte {data[error.start]:#04x} is not UTF-8 text; save the file as UTF-8"
         ) from error
+    try:
+        return yaml.load(text, Loader=_FastLoader)
+    except (yaml.YAMLError, ConfigError):
+        pass  # whatever is amiss, the slow loader says in which line of which file
     try:
         loader = _Loader(text)
         loader.name = str(path)
@@ -129,7 +137,7 @@ def check(config: Mapping[str, Any]) -> dict[str, Any]:
 @cache
 def schema() -> dict[str, Any]:
     """Return the config's JSON schema."""
-    content: dict[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    content: dict[str, Any] = yamls.read(SCHEMA)
     return content
 
 

@@ -9,9 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from freqmaps.core import components
+from freqmaps.core import components, yamls
 from freqmaps.core.errors import ConfigError, nearest
 from freqmaps.core.images import ADVERSARIAL, ESSENTIAL, NO_ATTACK
 from freqmaps.core.limits import interval
@@ -116,7 +114,7 @@ def _entry(path: Path, name: str) -> str:
 
 @cache
 def _values(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = yamls.read(path)
     return content
 
 
