@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import freqmaps
 from freqmaps.core import components
@@ -54,6 +55,20 @@ def test_samples_are_read_in_the_order_asked(inputs):
     assert part["sample"].values.tolist() == ids
     assert np.array_equal(part["map"].values, whole.sel(sample=ids)["map"].values)
     assert set(inputs.maps(images="essential", variables=["steps"]).data_vars) == {"steps"}
+
+
+def test_texts_can_be_masked_aligned_and_asked_for(inputs):
+    maps = inputs.maps(images="essential")
+    assert maps["sample"].dtype == object and maps["channel"].dtype.kind != "T"
+    images = inputs.dataset("toy")
+    assert images["split"].dtype == object
+    tests = images.where(images["split"] == "test", drop=True)
+    assert tests.sizes["sample"] == int((images["split"] == "test").sum()) > 0
+    joined = xr.merge([maps["steps"], images["label"]], join="outer")
+    assert joined.sizes["sample"] == images.sizes["sample"] and joined["steps"].isnull().any()
+    first = maps["sample"].values[0]
+    assert maps["steps"].reindex(sample=[first, "nowhere"]).isnull().values.tolist() == [False, True]
+    assert images["split"].values.astype(str)[0] in ("train", "test")
 
 
 def test_maps_of_another_basis_are_refused_unless_any_will_do(tmp_path):

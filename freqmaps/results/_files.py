@@ -39,6 +39,15 @@ def _csv(path: Path) -> pd.DataFrame:
         raise StoreError(f"{path}: cannot be read ({error}); delete its folder and run the target again") from error
 
 
+def _plain(store: xr.Dataset) -> xr.Dataset:
+    """Return a store with texts as Python's: xarray cannot mask, align or reindex those of NumPy's own dtype."""
+    plain = store.copy()
+    for name, variable in store.variables.items():
+        if variable.dtype.kind == "T":
+            plain[name] = xr.Variable(variable.dims, variable.values.astype(object), variable.attrs)
+    return plain
+
+
 def _part(path: Path, contract: Contract, samples: Sequence[str] | None, variables: Sequence[str] | None) -> xr.Dataset:
     positions = None
     if samples is not None:

@@ -13,7 +13,7 @@ import xarray as xr
 from freqmaps.core.errors import FreqmapsError, nearest
 from freqmaps.core.images import ESSENTIAL
 from freqmaps.provenance import manifest as manifests
-from freqmaps.results._files import CORRELATION_NAMES, _csv, _firsts, _part
+from freqmaps.results._files import CORRELATION_NAMES, _csv, _firsts, _part, _plain
 from freqmaps.results.settings import ranged_start, refuse_mixed, split_of
 from freqmaps.stages import STAGES
 from freqmaps.stores import ADVERSARIAL, ARRAYS, DATASET, GROUP_MAPS, MAPS, MATRICES, Contract, read
@@ -256,11 +256,11 @@ class Results:
         FreqmapsError
             They are of another basis than ``basis``; None takes any.
         """
-        return _of_basis(read(self._only_result("group_maps", names).folder / STORE, GROUP_MAPS), basis, names)
+        return _of_basis(_plain(read(self._only_result("group_maps", names).folder / STORE, GROUP_MAPS)), basis, names)
 
     def matrices(self, **names: Any) -> xr.Dataset:
         """Read the matrices ``first`` and ``second`` of one pairing of maps."""
-        return read(self._only_result("matrices", names).folder / STORE, MATRICES)
+        return _plain(read(self._only_result("matrices", names).folder / STORE, MATRICES))
 
     def adversarial(
         self, *, samples: Sequence[str] | None = None, variables: Sequence[str] | None = None, **names: Any
@@ -328,7 +328,7 @@ class Results:
         matching = self.select(stage, **names)
         if len(matching) != 1:
             raise FreqmapsError(f"{len(matching)} {stage}s fit {_shown(names)}; give names that fit one")
-        return read(matching[0].folder / "arrays.zarr.zip", ARRAYS)
+        return _plain(read(matching[0].folder / "arrays.zarr.zip", ARRAYS))
 
     def _only_result(self, stage: str, names: Mapping[str, str]) -> Result:
         matching = self.select(stage, **names)
@@ -370,6 +370,7 @@ class Results:
         joined = joined.isel(sample=_firsts(joined["sample"].values.tolist()))
         if self.within is not None and stage in ("attacks", "maps"):
             joined = joined.isel(sample=[i for i, s in enumerate(joined["sample"].values) if s in self.within])
+        joined = _plain(joined)
         if samples is None:
             return joined
         missing = sorted(set(samples) - set(joined["sample"].values.tolist()))
