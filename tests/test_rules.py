@@ -142,8 +142,11 @@ def test_trainings_take_a_second_thread_where_they_are_long(default):
     assert _training_threads(long | {"threads": long["threads"] | {"training": 3}}) == {3}
 
 
-def test_the_default_study_takes_few_jobs(default):
-    assert len(default.batches) + 1 <= 150
+def test_the_default_study_takes_few_jobs_as_many_as_the_docs_say(default):
+    results, made = len(default.graph.nodes), len(default.batches)
+    assert made + 1 <= 150
+    sentence = f"The default study has {results} results, made by {made + 1} jobs: {made}, and one step that copies"
+    assert sentence in (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 
 def test_the_profile_names_no_rule_and_puts_what_a_site_edits_first():
