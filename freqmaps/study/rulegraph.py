@@ -8,7 +8,7 @@ DECIDES_NUMBERS = False
 
 
 def mermaid(study: Study) -> str:
-    """Return the study's stages, its items and the report as a Mermaid flowchart, with the number of results of each."""
+    """Return the stages, items and report of a study as a Mermaid flowchart, with the number of results of each."""
     counts: dict[str, int] = {}
     edges: dict[tuple[str, str], None] = {}
     for node in study.graph.nodes.values():
