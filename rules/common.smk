@@ -45,6 +45,11 @@ onstart:
     if forced.forceall or forced.forcetargets or forced.forcerun:
         os.environ[job.FORCED] = "1"
     due = list(workflow.dag.needrun_jobs())
+    # For the limit of 100 jobs per second that nobody has set, Snakemake 9.27 looks at all waiting jobs every second,
+    # and once more for each time that a job has ended: late in a study a fifth of a core. A limit that is set stays.
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
     try:
         shared_root.check(
             [f for job in due for f in job.output],

@@ -75,7 +75,8 @@ def lab(tmp_path_factory):
     (folder / "mylab").mkdir()
     (folder / "mylab" / "nets.py").write_text(NETS)
     (folder / "ours.yaml").write_text(yaml.safe_dump(STUDY))
-    snakemake(folder, "-c2", "all", "--configfile", "ours.yaml")
+    run = snakemake(folder, "-c2", "all", "--configfile", "ours.yaml", "--verbose")
+    (folder / "verbose.txt").write_text(run.stderr)
     return folder
 
 
@@ -85,6 +86,12 @@ def test_own_images_and_network_end_in_tables_figures_and_a_report(lab):
     assert np.isfinite(table["cosine_mean"]).all()
     for name in ("figures/B25-F1.svg", "figures/B25-F1.png", "tables/B25-T1.tex", "report.html", "atlas.html"):
         assert (lab / "results" / name).stat().st_size > 500
+
+
+def test_waiting_jobs_are_looked_at_when_one_has_ended_and_not_every_second(lab):
+    said = (lab / "verbose.txt").read_text()
+    ended, looked = said.count("Finished jobid: "), said.count("Ready jobs: ")
+    assert 0 < looked <= ended + 1 > 5
 
 
 def test_the_atlas_asks_the_network_that_made_the_stores(lab):
