@@ -250,8 +250,8 @@ def _stop(*_: object) -> None:
 def _make(run: Callable[[Job], Mapping[str, Any]], job: Job, folders: Mapping[str, Path]) -> None:
     spec, folder, output = job.spec, job.folder, job.folder / manifests.NAME
     folder.mkdir(parents=True, exist_ok=True)
-    with shared_root.lock(folder):
-        for half in (folder, folder / unfinished.FOLDER):  # nobody else writes here while the lock is held
+    with shared_root.lock(folder) as alone:
+        for half in (folder, folder / unfinished.FOLDER) if alone else ():
             files.clear_half_written(half)
         if _stands(output, spec):
             log.info("already made: %s", output)
@@ -276,6 +276,7 @@ def _stands(output: Path, spec: Mapping[str, Any]) -> bool:
 def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) -> None:
     log.info("%s %s -> %s", job.spec["stage"], job.spec.get("names", ""), job.folder)
     wall, cpu = time.time(), time.process_time()
+    resumes = any(job.folder.glob(f"{unfinished.FOLDER}/*"))
     try:
         headline = dict(run(job))
     except StoreError as error:
@@ -288,6 +289,8 @@ def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) ->
     _account(job)
     warnings = _warnings(job, headline)
     ran = {"device": job.options.get("device_used", "cpu"), "threads": threads()}
+    if resumes:  # perhaps from what another processor, or another number of threads, has begun
+        ran["resumed"] = True
     manifests.write(output, job.spec, headline, seconds | ran, warnings)
     log.info("done in %.1f s: %s", seconds["wall_s"], jsons.text(headline))
 

@@ -288,8 +288,21 @@ NO_CONFIGS = {
     "an unknown alias": (b"a: *x\n", ", line 1: not valid YAML: found undefined alias 'x'"),
     "nothing": (b"# only this\n", ": holds no keys"),
     "a list": (b"- a\n", ": expected a mapping of keys, found list"),
+    "tabs that other readers take": (b"a: [\n\t1]\nseed: 1\t# x\n", ", line 2: not valid YAML: .*; indent with spaces"),
+    "a template": (
+        b"seed: 1\nitems: {{ items }}\n",
+        ", line 2: not valid YAML: a mapping or a list stands where a key",
+    ),
+    "no date": (b"a: 1\nstudy: 2026-02-30\n", ", line 2: not valid YAML: day is out of range for month; correct"),
+    "no number": (b"seed: 0x_\n", ", line 1: not valid YAML: invalid literal for int"),
+    "brackets": (b"a: " + b"[" * 40_000, ": nested too deeply"),
     "a control character": (b"seed: \x01\n", ": not valid YAML: unacceptable character #x0001"),
 }
+
+
+def test_unknown_keys_that_are_no_texts_are_told_like_others():
+    with pytest.raises(ConfigError, match="True"):
+        config.check(base() | {True: 1, "zzz": 2})
 
 
 @pytest.mark.parametrize("kind", NO_CONFIGS)

@@ -35,6 +35,17 @@ def test_a_class_of_heic_alone_is_refused_with_the_remedy(tmp_path, form):
         image_folder.describe(**given)
 
 
+def test_heic_is_told_of_classes_whose_accents_are_in_the_other_form(tmp_path):
+    classes = ("cafe\u0301", "dog")
+    made = files.tree(classes=classes) | {f"train/{classes[0]}/9.heic": HEIC}
+    given = {"root": str(files.as_folder(tmp_path / "d", made)), "classes": ["caf\u00e9", "dog"]}
+    assert "left out, 1 of .heic" in _splits.unread(**given)
+    alone = {n: HEIC if classes[0] in n else d for n, d in files.tree(splits=("",), classes=classes).items()}
+    alone = {n.replace(".png", ".heic") if classes[0] in n else n: d for n, d in alone.items()}
+    with pytest.raises(ConfigError, match="holds images of a format that is not read"):
+        image_folder.describe(root=str(files.as_folder(tmp_path / "e", alone)), classes=given["classes"])
+
+
 def test_some_heic_among_others_is_warned_of_and_what_lies_beside_is_not(tmp_path):
     made = files.tree() | {"train/cat/9.heic": HEIC, "test/dog/9.heic": HEIC, "originals/cat/9.dng": HEIC}
     files.as_folder(tmp_path / "d", made)

@@ -7,7 +7,7 @@ import pytest
 
 from freqmaps.core import class_names
 from freqmaps.core.errors import ConfigError
-from freqmaps.datasets import _splits, deep_image_folder, image_folder
+from freqmaps.datasets import _sources, _splits, deep_image_folder, image_folder
 from freqmaps.datasets._dark import of_folders
 from freqmaps.study.graph import Graph
 from freqmaps.study.networks import Networks
@@ -52,6 +52,17 @@ def test_of_wrapped_test_folders_the_one_with_the_classes_of_train_is_taken(tmp_
     root = str(as_folder(tmp_path / "a", files))
     assert image_folder.describe(root=root) == image_folder.describe(root=str(as_folder(tmp_path / "b", tree())))
     assert of_folders(root=root) == f"images are read from train/ and val/ of '{root}'; others are not, 1 in test/"
+
+
+def test_of_several_test_folders_the_first_with_all_classes_of_train_is_taken(tmp_path):
+    files = tree(("train", "val")) | {k: v for k, v in tree(("test",)).items() if "/cat/" in k}
+    described = image_folder.describe(root=str(as_folder(tmp_path / "a", files)))
+    assert described == image_folder.describe(root=str(as_folder(tmp_path / "b", tree())))
+
+
+def test_a_zip_is_listed_once(tmp_path):
+    whole_zip = _sources.source(as_zip(tmp_path / "x", tree()), "root")
+    assert whole_zip.listing() is whole_zip.listing()
 
 
 def test_kaggles_folders_are_read_and_the_ones_without_classes_are_told(tmp_path):

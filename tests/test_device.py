@@ -19,7 +19,7 @@ from freqmaps.maps import MapSettings, compute_maps
 from freqmaps.maps._engine import _Run
 from freqmaps.models import predict
 from freqmaps.optimise import problem
-from freqmaps.results.compare import compare, variables
+from freqmaps.results.compare import compare, difference, variables
 from freqmaps.training import TrainingSettings, train
 from freqmaps.training.regimes.standard import build as standard
 from tests import tiny_results
@@ -127,7 +127,8 @@ def test_group_maps(basis, groups):
     pictures = Pictures(images, labels, labels)
     settings = GroupMapSettings(groups=groups, batch=4, epochs=2, starts=2)
     named = {"basis_name": basis, "basis_params": tiny("basis", basis)}
-    given = (small_net(2), pictures, "invariance", {"penalty": 0.1}, settings)
+    # Not invariance: it begins at its minimum, where gradients of factors that no penalty holds are rounding alone.
+    given = (small_net(2), pictures, "cross_entropy", {"penalty": 0.1}, settings)
     theirs = compute_group_maps(*given, device="cpu", batch=5, **named)
     with accelerator():
         ours = compute_group_maps(*given, device=DEVICE, batch=5, **named)
@@ -289,3 +290,12 @@ def test_memory_is_asked_of_the_device(monkeypatch):
         compute_maps(small_net(), some_images(2), some_targets(2), "cross_entropy", {"penalty": 0.1}, settings,
                      device=DEVICE)  # fmt: skip
     assert asked == [DEVICE]
+
+
+def test_what_is_infinite_in_one_result_alone_is_infinitely_different():
+    stored, same = np.array([1.0, np.inf, np.nan]), np.array([1.0, np.inf, np.nan])
+    assert difference("loss", stored, same).relative == 0
+    for other in ([1.0, 2.0, np.nan], [1.0, -np.inf, np.nan], [1.0, np.inf, 0.0]):
+        assert difference("loss", stored, np.array(other)).relative == np.inf
+        assert difference("loss", np.array(other), stored).relative == np.inf
+    assert difference("loss", np.array([2.0, np.inf]), np.array([2.5, np.inf])).relative == 0.25

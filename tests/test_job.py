@@ -12,6 +12,7 @@ import pytest
 from freqmaps.core import logs
 from freqmaps.core.errors import StoreError
 from freqmaps.provenance import keys, manifest
+from freqmaps.results.refactoring import _same_machine
 
 SCRIPT = """
 import sys, time
@@ -90,6 +91,19 @@ def test_a_finished_job_leaves_a_manifest_that_fits_its_files(tmp_path):
     assert manifest.problems(runner.output.parent, found) == []
     assert {"commit", "dirty", "freqmaps", "libraries", "wall_s", "device", "date"} <= set(found["provenance"])
     assert not (runner.output.parent / "partial").exists()
+
+
+def test_a_result_that_goes_on_from_half_finished_work_says_so(tmp_path):
+    runner = Runner(tmp_path, mode="good")
+    runner.run()
+    fresh = manifest.read(runner.output)
+    runner.output.unlink()
+    (runner.output.parent / "partial").mkdir()
+    (runner.output.parent / "partial" / "good-0-state.part").write_text("begun elsewhere")
+    runner.run()
+    resumed = manifest.read(runner.output)
+    assert "resumed" not in fresh["provenance"] and resumed["provenance"]["resumed"]
+    assert _same_machine(fresh, fresh) and not _same_machine(fresh, resumed)
 
 
 @pytest.mark.parametrize(("allowed", "threads", "count"), [(None, 1, 1), ("2", 1, 1), ("1", 2, 1)])

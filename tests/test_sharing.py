@@ -10,13 +10,18 @@ import shutil
 import stat
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import psutil
 import pytest
 
+from freqmaps.core import files
 from freqmaps.core.errors import StoreError
 from freqmaps.provenance import manifest, shared_root
+from freqmaps.results.gc import Garbage, delete
+from freqmaps.results.scan import scan
+from tests import keyed_results
 from tests.small_study import write_studies
 from tests.test_job import SCRIPT, Runner
 from tests.users import GROUP, finish, members, needed_users, stop
@@ -47,6 +52,43 @@ def test_a_lock_deleted_while_it_is_held_is_not_the_lock_of_the_next(tmp_path):
             assert (tmp_path / ".lock").stat().st_ino != first
             with (tmp_path / ".lock").open() as other, pytest.raises(BlockingIOError):
                 fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            assert shared_root.is_locked(tmp_path)
+    assert not shared_root.is_locked(tmp_path) and not shared_root.is_locked(tmp_path / "nowhere")
+
+
+def test_garbage_goes_with_the_empty_folders_above_it_and_the_root_stays(tmp_path):
+    root = tmp_path / "lab" / "results"
+    folder = root / "digits" / "datasets" / "0123456789ab"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    delete([Garbage(root, folder, 2, True, 1.0, True, False)])
+    assert list(root.iterdir()) == []
+    delete([Garbage(root, root / "0123456789ab", 0, False, 1.0, True, False)])  # somebody else was faster
+    assert root.is_dir()
+
+
+def test_a_manifest_lists_nothing_that_another_maker_is_writing(tmp_path):
+    (tmp_path / "store.csv").write_text("a\n1\n")
+    with files.beside(tmp_path / "store.csv") as half:
+        half.write_text("a\n")
+        manifest.write(tmp_path / manifest.NAME, {"stage": "evaluation"}, {}, {})
+    assert set(manifest.read(tmp_path)["files"]) == {"store.csv"}
+
+
+def test_a_root_is_scanned_while_jobs_write_in_it(tmp_path, monkeypatch):
+    keyed_results.make(tmp_path / "root")
+    root, keyed = tmp_path / "root", scan(tmp_path / "root")
+    scandir = os.scandir
+
+    def vanishing(place):
+        half = Path(place) / ".writing-store.zarr.zip.00ff"
+        half.write_text("")
+        listed = list(scandir(place))
+        half.unlink()
+        return nullcontext(listed)
+
+    monkeypatch.setattr(os, "scandir", vanishing)
+    assert [folder.path for folder in scan(root)] == [folder.path for folder in keyed]
 
 
 def test_a_file_system_without_locks_is_worked_on_without(tmp_path, monkeypatch, caplog):
@@ -54,8 +96,11 @@ def test_a_file_system_without_locks_is_worked_on_without(tmp_path, monkeypatch,
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with shared_root.lock(tmp_path):
-        assert "no lock (No locks available)" in caplog.text
+    with shared_root.lock(tmp_path) as held:
+        assert "no lock (No locks available)" in caplog.text and not held
+    assert shared_root.is_locked(tmp_path)  # for what it can tell: something changed there today
+    os.utime(tmp_path, (1, 1))
+    assert not shared_root.is_locked(tmp_path)
 
 
 def test_a_job_told_to_repeat_repeats_and_one_made_meanwhile_is_taken(tmp_path, monkeypatch):

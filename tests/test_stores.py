@@ -43,6 +43,14 @@ def test_roundtrip_keeps_every_value(tmp_path):
     assert back.attrs["kind"] == "maps"
 
 
+def test_text_that_is_missing_is_not_written_as_the_text_nan(tmp_path):
+    dataset = map_dataset(n=4)
+    dataset["sample"] = ("sample", np.array(["a", "b", np.nan, "d"], dtype=object))
+    with pytest.raises(StoreError, match="'sample' holds nan where text is expected; drop the rows without it"):
+        write(tmp_path / "m.zarr.zip", dataset, MAPS)
+    assert list(tmp_path.iterdir()) == []
+
+
 @settings(max_examples=15, deadline=None)
 @given(cuts=st.lists(st.integers(0, 40), max_size=6), rows=st.sampled_from([1, 2, 8]))
 def test_blocks_of_any_length_give_the_same_bytes(tmp_path_factory, cuts, rows):

@@ -11,10 +11,10 @@ from pathlib import Path
 DECIDES_NUMBERS = False
 
 #: What OpenMP, BLAS and numba read when they are loaded, and what the processes read that a job starts.
-_NAMES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+BOUNDS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _VECTORS = ("avx2", "avx512f", "avx512_bf16", "amx_tile", "asimd", "sve")
 #: What the environment allows, before a job has set any.
-_ALLOWED = {name: int(os.environ[name]) for name in _NAMES if os.environ.get(name, "").isdecimal()}
+_ALLOWED = {name: int(os.environ[name]) for name in BOUNDS if os.environ.get(name, "").isdecimal()}
 
 
 def limit_threads(bound: int) -> None:
@@ -28,7 +28,7 @@ def limit_threads(bound: int) -> None:
         return
     import threadpoolctl
 
-    for name in _NAMES:
+    for name in BOUNDS:
         os.environ[name] = str(min(bound, _ALLOWED.get(name) or bound))
     count = int(os.environ["OMP_NUM_THREADS"])
     threadpoolctl.threadpool_limits(count)

@@ -34,7 +34,7 @@ def check(parts: Sequence[Part], classes: Sequence[str] | None) -> None:
         read = {name.partition("/")[0] for name in part.files if _decode.is_image(name)} if unread else set()
         for name in unread:
             folder, _, rest = name.partition("/")
-            if rest and folder not in read and (classes is None or folder in classes):
+            if rest and folder not in read and (classes is None or part.folders[folder] in classes):
                 raise ConfigError(
                     f"class folder '{part.path / folder}' holds images of a format that is not read ({_ending(name)}) "
                     f"and no others; {_REMEDY}"
@@ -47,7 +47,7 @@ def left_out(parts: Sequence[Part], classes: Sequence[str] | None) -> str | None
     for part in parts:
         for name in filter(_is_unread, part.files):
             folder, _, rest = name.partition("/")
-            if rest and (classes is None or folder in classes):
+            if rest and (classes is None or part.folders[folder] in classes):
                 found[_ending(name)] += 1
     if not found:
         return None

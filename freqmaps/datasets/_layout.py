@@ -125,8 +125,7 @@ def _check_folders(part: Part) -> None:
     """Refuse a part without class folders, or with two that look the same: accents count the same in either form."""
     if not part.folders:
         raise ConfigError(f"'{part.source.path}/{part.below}' has no class folders; {_ADD}")
-    names = list(part.folders.values())
-    same = next((name for name in names if names.count(name) > 1), None)
+    same = next((name for name, n in Counter(part.folders.values()).items() if n > 1), None)
     if same is not None:
         raise ConfigError(
             f"'{part.source.path}/{part.below}' has two folders called '{same}', with composed and with decomposed "

@@ -210,13 +210,19 @@ class Zip:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._listing: Listing | None = None
 
     def stamp(self) -> list[Any]:
         """Return path, size and times of the archive."""
         return _files.stamp(self.path)
 
     def listing(self) -> Listing:
-        """Return the members."""
+        """Return the members; the archive is looked at once."""
+        if self._listing is None:
+            self._listing = self._list()
+        return self._listing
+
+    def _list(self) -> Listing:
         listing = Listing()
         with _sound(self.path), zipfile.ZipFile(self.path) as archive:
             for member in archive.infolist():

@@ -73,7 +73,7 @@ def within(whole: Source, classes: Sequence[str] | None = None) -> list[Part]:
         return {"parts": [[part.below, part.split] for part in parts]}
 
     # Looking at a million names takes seconds.
-    known = _files.remembered("places of splits", [whole.stamp(), classes], find_out)["parts"]
+    known = _files.remembered("parts of splits", [whole.stamp(), classes], find_out)["parts"]
     return [Part(whole, below, split) for below, split in known]
 
 
@@ -149,12 +149,13 @@ def _only(names: Sequence[str], which: str, place: str) -> str:
 
 
 def _test_for(train: str, tests: Sequence[str], inside: dict[str, Inside], whole: Source, base: str) -> str:
-    """Return the first of some test folders that has classes of the training images: ImageNet's val/, not its test/."""
+    """Return the first of some test folders that has the training images' classes: ImageNet's val/, not its test/."""
     wanted, listing = _folders_in(inside, train), whole.listing()
+    with_all = [name for name in tests if wanted and wanted <= _folders_in(inside, name)]
     with_images = [name for name in tests if wanted & _folders_in(inside, name)]
     direct = _tree.children(listing, f"{base}{train}/")
     with_folders = [name for name in tests if direct & _tree.children(listing, f"{base}{name}/")]
-    return next(iter([*with_images, *with_folders, *tests]))
+    return [*with_all, *with_images, *with_folders, *tests][0]
 
 
 def _of_splits(whole: Source, train: str, test: str) -> list[Part]:

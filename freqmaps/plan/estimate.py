@@ -125,17 +125,18 @@ class _Estimator:
         self._shapes: dict[str, Shape] = {}
 
     def line(self, node: Node) -> Line:
+        threads = int(node.options.get("threads", 1))
         if node.stage in PUBLISHED:
             return Line(
-                node.stage, node.path, False, SHOWN_SECONDS + START_SECONDS, 3.0, "default", 0, 1,
+                node.stage, node.path, False, SHOWN_SECONDS + START_SECONDS, 3.0, "default", 0, threads,
                 SHOWN_BYTES, 4.0, "default",
             )  # fmt: skip
         case = self.case(node)
         seconds, size = self.rates.seconds(case), self.rates.bytes(case)
-        on_device = "device" in node.options
+        on_gpu = "device" in node.options and self.device != "cpu"
+        wall = seconds.value if on_gpu else seconds.value / threads
         return Line(
-            node.stage, node.path, False, seconds.value + START_SECONDS, seconds.factor, seconds.source,
-            int(on_device and self.device != "cpu"), int(node.options.get("threads", 1)),
+            node.stage, node.path, False, wall + START_SECONDS, seconds.factor, seconds.source, int(on_gpu), threads,
             size.value, size.factor, size.source,
         )  # fmt: skip
 

@@ -21,7 +21,7 @@ class FinishedJob:
     case
         The work, with the actual numbers of images and steps.
     seconds, bytes
-        Measured wall time, and size on disk.
+        Measured wall time, on a CPU times threads, and size on disk.
     asked
         Images that it was to work on; ``case.images`` are those that were eligible.
     """
@@ -60,7 +60,9 @@ def _finished_job(manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str,
     matrices = ancestor(manifest, by_key, "matrices")
     width = features(None if matrices is None else matrices["spec"], shape)
     case = Case(manifest["stage"], spec, device, shape, network, images, width, steps)
-    return FinishedJob(case, float(seconds), sum(f["bytes"] for f in manifest["files"].values()), asked or images)
+    threads = max(1, int(manifest["provenance"].get("threads") or 1)) if device == "cpu" else 1
+    size = sum(file["bytes"] for file in manifest["files"].values())
+    return FinishedJob(case, float(seconds) * threads, size, asked or images)
 
 
 def _number(value: Any) -> float | None:

@@ -81,7 +81,9 @@ def write(
     It is strict JSON: a headline figure that is missing, NaN or infinite is ``null``. ``warnings`` are sentences on
     what makes the result doubtful, its own and those of its inputs; without any, the manifest has no such field.
     """
-    content = sorted(p for p in path.parent.iterdir() if p.is_file() and p.name not in _NOT_CONTENT)
+    # Where there are no locks, another maker of the same result may be writing beside this one.
+    names = (p for p in path.parent.iterdir() if p.name not in _NOT_CONTENT and not files.is_half_written(p.name))
+    content = sorted(p for p in names if p.is_file())
     manifest = {
         "stage": spec["stage"],
         "key": path.parent.name,

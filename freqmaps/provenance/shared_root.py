@@ -13,6 +13,7 @@ import getpass
 import logging
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ log = logging.getLogger("freqmaps")
 
 #: What a file system answers that keeps no such locks, or none on files opened for reading (NFS).
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF, errno.EINVAL)
+_DAY = 86400
 
 
 def open_to_group(root: Path) -> None:
@@ -102,37 +104,48 @@ def usable(folder: Path) -> Path:
 
 
 @contextmanager
-def lock(folder: Path) -> Iterator[None]:
+def lock(folder: Path) -> Iterator[bool]:
     """Hold a folder's lock; another user's or another run of the same result waits for it.
 
     The kernel frees it when a run is killed. On a file system that keeps no locks the work goes on without: two makers
     of one result then waste time, and each replaces whole files only.
+
+    Yields
+    ------
+    bool
+        Whether the lock is held, so that nobody else works in the folder.
     """
     path = folder / ".lock"
-    handle = _locked(path)
-    while not _is_at(handle, path):  # deleted while this run waited
+    handle, held = _locked(path)
+    while not _is_at(handle, path):  # deleted while this run waited, perhaps with its folder
         os.close(handle)
-        handle = _locked(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, held = _locked(path)
     try:
-        yield
+        yield held
     finally:
         os.close(handle)
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a run is working in a folder now."""
+    """Whether a run is working in a folder now; where there are no locks, whether anything changed there today."""
     try:
-        with (folder / ".lock").open() as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        handle = _opened(folder / ".lock", make=False)
     except OSError:
         return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError as error:
+        return error.errno in _NO_LOCKS and time.time() - folder.stat().st_mtime < _DAY
+    finally:
+        os.close(handle)
     return False
 
 
-def _locked(path: Path) -> int:
-    handle = _opened(path)
+def _locked(path: Path) -> tuple[int, bool]:
+    handle, held = _opened(path), True
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -144,12 +157,14 @@ def _locked(path: Path) -> int:
             os.close(handle)
             raise
         log.warning("%s: no lock (%s); going on without", path, error.strerror)
-    return handle
+        held = False
+    return handle, held
 
 
-def _opened(path: Path) -> int:
+def _opened(path: Path, *, make: bool = True) -> int:
+    """Open a lock file, for writing if it may be: NFS locks no other."""
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0), 0o666)
     except PermissionError:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 

@@ -69,6 +69,6 @@ def difference(what: str, a: NDArray[Any], b: NDArray[Any]) -> Difference:
     equal = (x == y) | np.isnan(x)
     if equal.all():
         return Difference(0.0, 0.0, what)
-    absolute = float(np.abs(np.where(equal, 0, x - y)).max())
-    largest = float(np.nanmax(np.abs(x)))
-    return Difference(absolute / largest if largest else np.inf, absolute, what)
+    absolute = float(np.abs(x[~equal] - y[~equal]).max())
+    largest = float(np.abs(x[np.isfinite(x)]).max(initial=0))
+    return Difference(absolute / largest if largest and np.isfinite(absolute) else np.inf, absolute, what)

@@ -22,6 +22,7 @@ import yaml
 
 from freqmaps.core.errors import FreqmapsError, StoreError
 from freqmaps.core.files import write_text
+from freqmaps.core.processor import BOUNDS
 from freqmaps.provenance import code, manifest
 from freqmaps.results.compare import Difference, compare
 from freqmaps.stages import PUBLISHED
@@ -136,9 +137,13 @@ def declare(entries: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _same_machine(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether two results were made on the same kind of device and processor, with the same threads and libraries."""
+    """Whether two results were made on the same kind of device and processor, with the same threads and libraries.
+
+    What a killed job has begun may come from another machine.
+    """
     x, y = a["provenance"], b["provenance"]
-    return all(x.get(name) == y.get(name) for name in _DECIDE_THE_LAST_DIGIT)
+    whole = not x.get("resumed") and not y.get("resumed")
+    return whole and all(x.get(name) == y.get(name) for name in _DECIDE_THE_LAST_DIGIT)
 
 
 def _remade(node: Node, root: Path, scratch: Path, threads: int) -> Path:
@@ -163,6 +168,7 @@ def _remade(node: Node, root: Path, scratch: Path, threads: int) -> Path:
     ]
     command += ["--inputs", *(source.path for source in node.inputs)] if node.inputs else []
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(SCRIPTS.parent), os.environ.get("PYTHONPATH", "")])}
+    environment |= dict.fromkeys(BOUNDS, str(options["threads"]))
     process = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if process.returncode:
         reason = process.stderr.strip().splitlines()[-1:] or ["it said nothing"]

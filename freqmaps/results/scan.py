@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,7 @@ def walk(root: Path, below: str = "") -> Iterator[tuple[str, bool]]:
 
     Hidden folders and files directly in the root are no results and left out. A dataset's folder may be a link.
     """
-    with os.scandir(root / below) as entries:
+    with suppress(FileNotFoundError), os.scandir(root / below) as entries:  # a job may just have removed it
         for entry in sorted(entries, key=lambda e: e.name):
             path = f"{below}/{entry.name}" if below else entry.name
             if not entry.is_dir(follow_symlinks=not below):
@@ -111,11 +112,12 @@ def _read(root: Path, path: str) -> KeyedFolder:
 
 
 def _sizes(folder: str, below: str = "") -> Iterator[tuple[str, int]]:
-    with os.scandir(folder) as entries:
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield from _sizes(entry.path, f"{below}{entry.name}/")
-            else:
+                continue
+            with suppress(FileNotFoundError):  # the temporary file of a job that works here
                 yield f"{below}{entry.name}", entry.stat(follow_symlinks=False).st_size
 
 

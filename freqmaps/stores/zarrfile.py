@@ -240,6 +240,10 @@ def _texts_as_strings(block: xr.Dataset, contract: Contract) -> xr.Dataset:
     texts = {
         n: v.astype(np.dtypes.StringDType()) for n, v in block.variables.items() if v.dtype.kind in "UOT" or n in wanted
     }
+    for name in texts:
+        missing = [v for v in block[name].values.flat if not isinstance(v, str)] if block[name].dtype == object else []
+        if missing:
+            raise StoreError(f"'{name}' holds {missing[0]!r} where text is expected; drop the rows without it")
     out = block.assign({n: v for n, v in texts.items() if n not in block.coords})
     out = out.assign_coords({n: v for n, v in texts.items() if n in block.coords})
     for variable in out.variables.values():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
+from yaml.constructor import ConstructorError
 
 from freqmaps.core import yamls
 from freqmaps.core.components import PACKAGE
@@ -20,11 +22,27 @@ from freqmaps.core.errors import ConfigError, nearest
 
 DECIDES_NUMBERS = False
 
+#: So many of one kind have no config; libyaml recurses into each without asking whether the stack is large enough.
+_BRACKETS = 1000
+
 SCHEMA = PACKAGE.parent / "schemas" / "config.schema.yaml"
 
 
 class _Loader(yaml.SafeLoader):
     """YAML as Snakemake reads it, but a key given twice is an error and not a silent replacement."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Return the value of a node.
+
+        Raises
+        ------
+        yaml.YAMLError
+            It looks like a date or a number and is none: ``2026-02-30``, ``0x_``.
+        """
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise ConstructorError(None, None, " ".join(str(error).split()), node.start_mark) from error
 
 
 class _FastLoader(yamls.Loader):  # type: ignore[misc]
@@ -36,7 +54,9 @@ def _unique_mapping(loader: Any, node: yaml.MappingNode, deep: bool = False) -> 
     for key_node, _ in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":
             continue
-        key = loader.construct_object(key_node, deep=deep)
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            raise ConstructorError(None, None, "a mapping or a list stands where a key should", key_node.start_mark)
         if key in seen:
             raise ConfigError(f"{node.start_mark.name}, line {key_node.start_mark.line + 1}: '{key}' is given twice")
         seen.add(key)
@@ -86,14 +106,16 @@ def _content(path: Path) -> Any:
         raise ConfigError(
             f"{path}, line {line}: byte {data[error.start]:#04x} is not UTF-8 text; save the file as UTF-8"
         ) from error
-    try:
-        return yaml.load(text, Loader=_FastLoader)
-    except (yaml.YAMLError, ConfigError):
-        pass  # whatever is amiss, the slow loader says in which line of which file
+    # libyaml takes tabs and marks that Snakemake's loader refuses, and does not survive a text of brackets.
+    if not any(mark in text for mark in "\t\ufeff") and max(map(text.count, "[{")) < _BRACKETS:
+        with suppress(Exception):  # whatever is amiss, the slow loader says in which line of which file
+            return yaml.load(text, Loader=_FastLoader)
     try:
         loader = _Loader(text)
         loader.name = str(path)
         return loader.get_single_data()
+    except RecursionError as error:
+        raise ConfigError(f"{path}: nested too deeply; is this a config?") from error
     except yaml.YAMLError as error:
         try:
             return json.loads(text)  # JSON may be indented with tabs, YAML may not
@@ -181,7 +203,7 @@ def _sentence(error: ValidationError) -> str:
     value: Any = error.instance
     if error.validator == "additionalProperties":
         allowed = schema.get("properties", {})
-        unknown = sorted(set(value) - set(allowed))[0]
+        unknown = min(map(str, set(value) - set(allowed)))
         return f"{place}: unknown key '{unknown}'; {nearest(unknown, allowed)}"
     if error.validator == "required":
         missing = [name for name in rule if name not in value]
