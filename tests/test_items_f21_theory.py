@@ -65,6 +65,9 @@ def test_verdicts_follow_from_intervals(tmp_path):
     rows = pd.concat([rows, pd.DataFrame([assumed, beside])])
     table = TH.build(Inputs([synthetic_theory.make(tmp_path, rows=rows)]))
     assert table.frame.set_index("claim")["verdict"].to_dict() == {name: case[3] for name, case in cases.items()}
+    said = {claim.claim: claim.evidence for claim in table.claims}
+    assert not any("nan" in evidence for evidence in said.values())
+    assert said["theorem 1: no draw"] == "its assumptions hold in no draw"
     assert "theorem 1: 3 holds, 2 does not hold, 3 cannot be told here" in table.notes[1]
     assert "Draws in which “assumption 3” holds: ReLU 3 of 9." in table.notes
     assert "Theorem 3, condition 12: ReLU 0.5 (0.4 to 0.6)." in table.notes

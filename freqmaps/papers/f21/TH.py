@@ -92,9 +92,10 @@ def build(inputs: Inputs, *, share: float = 0.95, slack: float = 0.1) -> Table:
 def _claims(frame: pd.DataFrame) -> Iterator[Claim]:
     """Yield the claims of the theorems that have a verdict, in draws that meet the assumptions."""
     for row in frame[frame["verdict"] != ""].to_dict("records"):
+        evidence = f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f}) where its assumptions hold"
         yield Claim(
             f"theorem {row['theorem']}: {row['claim']}", row["verdict"],
-            f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f}) where its assumptions hold",
+            evidence if pd.notna(row["value"]) else "its assumptions hold in no draw",
             section=f"3, theorem {row['theorem']}", reported=f"proved; predicted {row['predicted']:g}",
             low=row["low"], high=row["high"], n=int(row["n"]), place=str(row["activation"]),
         )  # fmt: skip
