@@ -15,4 +15,4 @@ Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 def read(path: Path) -> Any:
     """Return what a YAML file of this package holds; of a file that a user writes, PyYAML's own loader says more."""
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+    return Loader(path.read_text(encoding="utf-8")).get_single_data()

@@ -109,7 +109,7 @@ def _content(path: Path) -> Any:
     # libyaml takes tabs and marks that Snakemake's loader refuses, and does not survive a text of brackets.
     if not any(mark in text for mark in "\t\ufeff") and max(map(text.count, "[{")) < _BRACKETS:
         with suppress(Exception):  # whatever is amiss, the slow loader says in which line of which file
-            return yaml.load(text, Loader=_FastLoader)
+            return _FastLoader(text).get_single_data()
     try:
         loader = _Loader(text)
         loader.name = str(path)
