@@ -43,7 +43,7 @@ def run() -> dict[str, float]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1 if device.type == "cpu" else threads)
     found = json.loads(table.FILE.read_text(encoding="utf-8")) if table.FILE.exists() else {}
-    counted, timed = zip(*(_network(*network, device) for network in NETWORKS), strict=True)
+    counted, timed = zip(*(time_network(*network, device) for network in NETWORKS), strict=True)
     found["networks"] = list(counted)
     found.setdefault("devices", {})[device.type] = {
         "name": torch.cuda.get_device_name() if device.type == "cuda" else "one thread of an x86-64 server CPU",
@@ -58,10 +58,11 @@ def run() -> dict[str, float]:
     }
 
 
-def _network(
+def time_network(
     architecture: str, parameters: dict[str, Any], channels: int, size: int, batches: tuple[int, int],
     device: torch.device,
 ) -> tuple[dict[str, Any], dict[str, Any]]:  # fmt: skip
+    """Return a network's entries in the table: what is counted of it, and what is timed on the device."""
     classes = 1000 if size == 224 else 10
     torch.manual_seed(0)
     model = components.load("model", architecture)(classes=classes, channels=channels, size=size, **parameters)

@@ -62,6 +62,12 @@ def make(
     return made
 
 
+def simulation(root: Path, kind: str, **parameters: Any) -> Path:
+    """Make a finished simulation, which reads nothing; return its folder."""
+    given = {"simulation": {"kind": kind, "parameters": parameters}}
+    return _result(root, "simulation", {"simulation": kind}, given, {}, _simulated, seed=0)
+
+
 def key(folder: Path) -> str:
     return folder.name
 
@@ -168,3 +174,8 @@ def _matrices(folder, attributes):
 def _table(folder, attributes):
     (folder / "correlation.csv").write_text(f"metric,value,n\ncosine,0.5,{2 * N}\n")
     (folder / "per_sample.csv").write_text("sample,value\ns0,0.5\n")
+
+
+def _simulated(folder, attributes):
+    (folder / "simulation.csv").write_text("draws,share\n7,0.5\n")
+    stores.write(folder / "arrays.zarr.zip", xr.Dataset(attrs=attributes), stores.ARRAYS)

@@ -178,7 +178,7 @@ def test_a_killed_job_leaves_no_manifest_no_lock_and_its_partial_work(tmp_path):
     runner = Runner(tmp_path, mode="good", seconds=30)
     process = runner.start()
     half = runner.output.parent / "partial" / "half.txt"
-    deadline = time.time() + 20
+    deadline = time.time() + 120
     while not half.exists() and time.time() < deadline:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
@@ -197,7 +197,7 @@ def test_a_job_that_is_told_to_stop_writes_what_it_has_finished_and_says_so(tmp_
     runner = Runner(tmp_path, mode="good", seconds=30)
     process = runner.start()
     partial = runner.output.parent / "partial"
-    deadline = time.time() + 20
+    deadline = time.time() + 120
     while not (partial / "half.txt").exists() and time.time() < deadline:
         time.sleep(0.05)
     process.send_signal(told)

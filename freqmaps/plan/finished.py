@@ -11,6 +11,9 @@ from freqmaps.stages.work import TRAINS, Case, Network, Shape, features
 
 DECIDES_NUMBERS = False
 
+#: The shape that stands for that of results without a dataset.
+NO_IMAGES = Shape(3, 32)
+
 
 @dataclass(frozen=True)
 class FinishedJob:
@@ -42,14 +45,8 @@ def read(results: Sequence[KeyedFolder]) -> list[FinishedJob]:
 def _finished_job(manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str, Any]]) -> FinishedJob | None:
     dataset, training = ancestor(manifest, by_key, "datasets"), ancestor(manifest, by_key, *TRAINS)
     seconds = manifest["provenance"].get("wall_s")
-    if dataset is None or not isinstance(seconds, int | float):
-        return None
-    description = dataset["headline"]
-    try:
-        shape = Shape(
-            int(description["channels"]), int(description["size"]), int(description["classes"]), dict(description["n"])
-        )
-    except (KeyError, TypeError, ValueError):
+    shape = NO_IMAGES if manifest["stage"] == "simulation" else _shape_of(dataset)
+    if shape is None or not isinstance(seconds, int | float):
         return None
     network = None if training is None else network_of(training["spec"])
     headline, spec = manifest["headline"], manifest["spec"]
@@ -63,6 +60,17 @@ def _finished_job(manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str,
     threads = max(1, int(manifest["provenance"].get("threads") or 1)) if device == "cpu" else 1
     size = sum(file["bytes"] for file in manifest["files"].values())
     return FinishedJob(case, float(seconds) * threads, size, asked or images)
+
+
+def _shape_of(dataset: Mapping[str, Any] | None) -> Shape | None:
+    """Return the shape of a dataset by its manifest; None where there is none or it does not say."""
+    if dataset is None:
+        return None
+    said = dataset["headline"]
+    try:
+        return Shape(int(said["channels"]), int(said["size"]), int(said["classes"]), dict(said["n"]))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _number(value: Any) -> float | None:

@@ -79,6 +79,8 @@ class Rates:
             return Rate(rate.value * case.gradients, rate.factor, rate.source)
         if case.stage == "correlation":
             return table.metric_seconds(case.component[0], case.images, case.features)
+        if case.declared_seconds is not None:
+            return Rate(case.declared_seconds, 5.0, "what the simulation says of its default parameters")
         per_number = STAGES[case.stage].seconds_per_number
         return Rate(per_number * case.images * case.features, 5.0, "default per number stored")
 
@@ -141,7 +143,8 @@ class Rates:
         self, case: Case, work: Callable[[Case], float], took: Callable[[FinishedJob], float], across: bool
     ) -> Rate | None:
         jobs = [job for job in self._by_stage[_kin(case)] if work(job.case)]
-        for name, factor, alike in _LEVELS:
+        # What other parameters do to the work of a simulation is not known.
+        for name, factor, alike in _LEVELS[:1] if case.stage == "simulation" else _LEVELS:
             rate = _sum([job for job in jobs if alike(case, job.case)], work, took)
             if rate is not None:
                 return Rate(rate, factor, f"results here, {name}")
@@ -169,6 +172,8 @@ def _work(case: Case) -> float:
     """Return the amount of work that the seconds of a stage are proportional to."""
     if case.stage == "correlation":
         return case.images**2 * case.features
+    if case.stage == "simulation":
+        return 1.0
     return case.gradients if case.runs_network else case.images * case.features
 
 

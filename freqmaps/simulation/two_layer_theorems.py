@@ -33,6 +33,7 @@ RANGES = {
     "mean": "[0, 1000)", "widths": "[1, 1e5)", "rates": "(0, 2)", "steps": "[4, 1e5]", "epsilon": "(0, 1)",
     "pace": "(0, 1]", "iterations": "[4, 1e5]",
 }  # fmt: skip
+COST = 12.0
 ASKED = ("dimension", "cutoff", "scales", "alphas", "widths", "rates")
 CHECK = "freqmaps.simulation._checks:two_layer_theorems"
 

@@ -43,7 +43,7 @@ class Shape:
 
 
 #: Which component of a spec says most about its work.
-_ROLES = ("attack", "objective", "regime", "metric", "evaluation", "pairing")
+_ROLES = ("attack", "objective", "regime", "metric", "evaluation", "pairing", "simulation")
 
 
 @dataclass(frozen=True)
@@ -152,6 +152,11 @@ class Case:
         return epochs * self.images + rest * float(settings["batch"])
 
     @property
+    def declared_seconds(self) -> float | None:
+        """The seconds that a simulation says it takes with its default parameters; None where nothing is said."""
+        return _cost(self.stage, self.component[0]) if self.stage == "simulation" else None
+
+    @property
     def counted(self) -> bool:
         """Whether its settings say how many passes it makes; an evaluation's do not."""
         return self.stage in (*TRAINS, "attacks") or "settings" in self.parameters
@@ -178,10 +183,19 @@ class Case:
         return math.prod(loops) * (1.0 if share is None else share)
 
 
+#: Stages whose components say what they take, and the kind of component.
+_HAVE_COSTS = {
+    "attacks": "attack", "training": "regime", "snapshots": "regime", "maps": "objective", "simulation": "simulation"
+}  # fmt: skip
+
+
 @cache
 def _cost(stage: str, kind: str) -> float | None:
-    """Return a component's constant ``COST``: the share of its loops that it makes; without loops, its passes."""
-    role = {"attacks": "attack", "training": "regime", "snapshots": "regime", "maps": "objective"}.get(stage)
+    """Return a component's constant ``COST``: the share of its loops that it makes; without loops, its passes.
+
+    That of a simulation, which reads nothing, is its seconds on one thread with its default parameters.
+    """
+    role = _HAVE_COSTS.get(stage)
     try:
         cost = components.find(role, kind).constants.get("COST") if role else None
     except ConfigError:  # an own component that an older result was made with
