@@ -8,7 +8,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
-from tests import fault_tally
+from freqmaps.study import questions
+from tests import asking, fault_tally
 from tests.faults import undisturbed  # noqa: F401 - a fixture
 
 BROWSER = [f"--{flag}" for flag in (
@@ -21,6 +22,13 @@ BROWSER = [f"--{flag}" for flag in (
 def _own_cache(tmp_path_factory, monkeypatch):
     """Keep the user's cache of fingerprints out of tests."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def _asked_quickly(monkeypatch, request):
+    """Answer the questions of studies in forks of one process, unless a test is about their processes."""
+    if request.node.get_closest_marker("asks_anew") is None:
+        monkeypatch.setattr(questions, "_run", asking.run_forked)
 
 
 @pytest.fixture(scope="module")
