@@ -21,6 +21,10 @@ class ConfigError(FreqmapsError):
     """The config cannot be used as it stands; nothing has been started."""
 
 
+class NotHereError(ConfigError):
+    """A file or folder that the config names is not on this machine; it may be on another one."""
+
+
 class StoreError(FreqmapsError):
     """A store is missing, truncated, corrupt, or does not keep its contract."""
 

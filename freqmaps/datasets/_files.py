@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from freqmaps.core.cache import cache_folder
-from freqmaps.core.errors import ConfigError
+from freqmaps.core.errors import ConfigError, NotHereError
 from freqmaps.core.files import write_text
 from freqmaps.core.paths import expanded as expanded
 
@@ -39,6 +39,8 @@ def stamp(path: Path) -> list[Any]:
     """
     try:
         status = path.stat()
+    except FileNotFoundError as error:
+        raise NotHereError(f"'{path}': {error.strerror}; correct the path") from error
     except OSError as error:
         raise ConfigError(f"'{path}': {error.strerror}; correct the path") from error
     return [str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ctime_ns]

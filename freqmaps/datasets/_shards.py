@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from freqmaps.core.errors import ConfigError, nearest
+from freqmaps.core.errors import ConfigError, NotHereError, nearest
 from freqmaps.datasets import _files
 
 #: ``train-00000-of-00002.parquet``, ``test.parquet``, ``train/0000.parquet``, ``imagenet-val-000001.tar``
@@ -62,7 +62,7 @@ def chosen(path: str, ending: str, train: str, test: str | None) -> list[tuple[s
 def _files_of(base: Path, ending: str) -> list[Path]:
     """Return the files with an ending in a folder, in order of name."""
     if not base.is_dir():
-        raise ConfigError(f"root: no such file or folder: '{base}'; correct the path")
+        raise NotHereError(f"root: no such file or folder: '{base}'; correct the path")
     files = sorted(p for p in base.rglob(f"*{ending}") if not p.name.startswith(".") and p.is_file())
     if not files:
         raise ConfigError(f"root: '{base}' holds no {ending} files; give the folder that holds them")

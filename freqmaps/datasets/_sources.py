@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol
 
-from freqmaps.core.errors import ConfigError
+from freqmaps.core.errors import ConfigError, NotHereError
 from freqmaps.datasets import _files
 
 #: What a broken archive makes its reader raise.
@@ -79,7 +79,7 @@ def source(path: Path, where: str) -> Source:
     if path.is_dir():
         return Folder(path)
     if not path.is_file():
-        raise ConfigError(f"{where}: no such folder or archive: '{path}'; correct the path")
+        raise NotHereError(f"{where}: no such folder or archive: '{path}'; correct the path")
     try:
         if tarfile.is_tarfile(path):
             return Tar(path)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from freqmaps.core import components
 from freqmaps.plan import finished
 from freqmaps.plan.rates import Rates
 from freqmaps.results.scan import KeyedFolder, scan
@@ -83,7 +81,7 @@ def plan(study: Study, *, device: str | None = None) -> Plan:
     target = _here() if target == "auto" else target
     stored = {result.path: result for result in scan(study.root)} if study.root.is_dir() else {}
     due = [[node for node in batch.nodes if not _is_complete(node, stored)] for batch in study.batches]
-    estimator = _Estimator(Rates(finished.read(list(stored.values()))), target, _trained(due))
+    estimator = _Estimator(Rates(finished.read(list(stored.values()))), target, _trained(due), study.graph.shapes)
     without_start = {node for nodes in due for node in nodes[:-1]}
     lines = []
     for node in study.graph.nodes.values():
@@ -119,10 +117,9 @@ def _here() -> str:
 
 
 class _Estimator:
-    def __init__(self, rates: Rates, device: str, trained: Mapping[str, int]) -> None:
-        self.rates, self.device, self.trained = rates, device, trained
+    def __init__(self, rates: Rates, device: str, trained: Mapping[str, int], shapes: Mapping[str, Shape]) -> None:
+        self.rates, self.device, self.trained, self.shapes = rates, device, trained, shapes
         self._cases: dict[str, Case] = {}
-        self._shapes: dict[str, Shape] = {}
 
     def line(self, node: Node) -> Line:
         threads = int(node.options.get("threads", 1))
@@ -169,14 +166,7 @@ class _Estimator:
         dataset = _ancestor(node, "datasets")
         if dataset is None:
             return finished.NO_IMAGES
-        if dataset.path not in self._shapes:
-            entry: Mapping[str, Any] = dataset.spec["parameters"]
-            parameters = {**entry["parameters"], **dataset.options.get("located", {})}
-            description = components.load("dataset", entry["kind"])(**parameters)
-            self._shapes[dataset.path] = Shape(
-                description.channels, description.size, len(description.classes), description.splits
-            )
-        return self._shapes[dataset.path]
+        return self.shapes[dataset.key]
 
 
 def _ancestor(node: Node, *stages: str) -> Node | None:

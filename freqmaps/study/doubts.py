@@ -58,6 +58,12 @@ def of_datasets(graph: Graph) -> Iterator[str]:
     for node in graph.nodes.values():
         if node.stage != "datasets":
             continue
+        if node.names["dataset"] in graph.away:
+            yield (
+                f"datasets.{node.names['dataset']}: its images are not on this machine; the finished result "
+                f"{node.path}, of the same name and parameters, stands for them"
+            )
+            continue
         dataset = node.spec["parameters"]
         module, _, function = components.find("dataset", dataset["kind"]).constants.get("DOUBTS", "").partition(":")
         if module:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from freqmaps.core import class_names, components
-from freqmaps.core.errors import ConfigError
+from freqmaps.core.errors import ConfigError, NotHereError
 from freqmaps.core.paths import expanded
 from freqmaps.provenance import code, keys
 from freqmaps.stages import STAGES
 from freqmaps.stages.work import Shape, estimated_seconds
-from freqmaps.study import entries, precheck, snapshots
+from freqmaps.study import entries, precheck, snapshots, stored
 from freqmaps.study.entries import MODEL_KEYS, SUPPLIED
 from freqmaps.study.graph import Graph, Node, entry
 
@@ -58,19 +58,29 @@ class Networks:
         parameters = components.resolve("dataset", kind, configured, where=where)
         if isinstance(parameters.get("classes"), list):  # accents count alike in either Unicode form, as for folders
             parameters["classes"] = [unicodedata.normalize("NFC", name) for name in parameters["classes"]]
+        keyed = {k: v for k, v in parameters.items() if k not in component.unkeyed}
+        located = {k: v for k, v in parameters.items() if k in component.unkeyed}
+
+        def node_of(identity: Mapping[str, Any]) -> Node:
+            return self.graph.node(
+                "datasets", {"dataset": name}, {"kind": kind, "parameters": keyed, "identity": identity}, {},
+                parts=[component], options=options(self.config, "datasets") | {"located": located},
+            )  # fmt: skip
+
         try:
             description = components.load("dataset", kind)(**parameters)
+        except NotHereError as error:
+            found = stored.description(self.config["results"], name, node_of)
+            if found is None:
+                raise ConfigError(f"{where}: {error}") from error
+            description = found
+            self.graph.away[name] = node_of(description.identity)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
         wrong = class_names.fault(description.classes)
         if wrong:
             raise ConfigError(f"{where}: of the names of classes, {wrong[0]}; give each class one name of its own")
-        keyed = {k: v for k, v in parameters.items() if k not in component.unkeyed}
-        located = {k: v for k, v in parameters.items() if k in component.unkeyed}
-        node = self.graph.add(
-            "datasets", {"dataset": name}, {"kind": kind, "parameters": keyed, "identity": description.identity}, {},
-            parts=[component], options=options(self.config, "datasets") | {"located": located},
-        )  # fmt: skip
+        node = self.graph.insert(node_of(description.identity))
         self.graph.shapes[node.key] = Shape(
             description.channels, description.size, len(description.classes), description.splits
         )
