@@ -17,10 +17,10 @@ _FORKING.set_forkserver_preload(["torch", "torchvision", "freqmaps.models._verif
 
 def run_forked(command: list[str], standard_input: str | None = None) -> subprocess.CompletedProcess[str]:
     """Do what ``freqmaps.study.questions._run`` does: the same process but for its start."""
-    path = list(dict.fromkeys(filter(None, [os.getcwd(), *sys.path, *os.environ.get("PYTHONPATH", "").split(":")])))
+    path = list(dict.fromkeys(filter(None, [str(Path.cwd()), *sys.path, *os.environ.get("PYTHONPATH", "").split(":")])))
     with tempfile.TemporaryDirectory() as folder:
         printed = [Path(folder) / name for name in ("stdout", "stderr")]
-        given = (command, standard_input, path, dict(os.environ), os.getcwd(), list(map(str, printed)))
+        given = (command, standard_input, path, dict(os.environ), str(Path.cwd()), list(map(str, printed)))
         process = _FORKING.Process(target=_answer, args=given)
         process.start()
         process.join()

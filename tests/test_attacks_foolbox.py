@@ -40,7 +40,7 @@ def test_foolbox_attack_refuses_what_foolbox_does_not_have():
         build(attack="LinfBasicIterativAttack", epsilon=0.1)
     with pytest.raises(FreqmapsError, match=r"no parameter 'step'; did you mean 'steps'"):
         build(attack="LinfPGD", epsilon=0.1, parameters={"step": 3})
-    with pytest.raises(FreqmapsError, match=r"LinfPGD'.steps: expected int, found 'many'"):
+    with pytest.raises(FreqmapsError, match=r"LinfPGD'.steps: expected a whole number, found 'many'"):
         build(attack="LinfPGD", epsilon=0.1, parameters={"steps": "many"})
     with pytest.raises(FreqmapsError, match=r"set 'epsilon'"):
         build(attack="LinfPGD")

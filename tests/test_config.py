@@ -39,8 +39,8 @@ MISTAKES = {
         "items[0] (F21-F1): 'evaluations.f21-along.examples' is 0, and the item needs it in [1, inf)",
     ),
     "unknown key": (changed(dataset={}), "config: unknown key 'dataset'; did you mean 'datasets'?"),
-    "unknown key in a run": (in_run(sead=[0]), "runs.0: unknown key 'sead'; did you mean 'seeds'?"),
-    "wrong type": (changed(seed="zero"), "seed: expected integer, found 'zero'"),
+    "unknown key in a run": (in_run(sead=[0]), "runs[0]: unknown key 'sead'; did you mean 'seeds'?"),
+    "wrong type": (changed(seed="zero"), "seed: expected a whole number, found 'zero'"),
     "not allowed": (changed(device="gpu"), "device: 'gpu' is not allowed; did you mean 'cpu'?"),
     "unknown attack name": (in_run(attacks=["fnm"]), "no attack named 'fnm' in the config; did you mean 'fmn'?"),
     "unknown attack kind": (changed(attacks={"fmn": {"kind": "fnm"}}), "attacks.fmn: no attack named 'fnm'; did you"),
@@ -48,11 +48,32 @@ MISTAKES = {
         changed(attacks={"fmn": {"kind": "fmn", "stepz": 3}}),
         "attacks.fmn: attack 'fmn' has no parameter 'stepz'; did you mean 'steps'?",
     ),
-    "epsilon too large": (changed(attacks={"pgd-4_16": {"epsilon": 8}}), "attacks.pgd-4_16.epsilon: 8.0 lies outside"),
-    "epsilon zero": (changed(attacks={"pgd-4_16": {"epsilon": 0}}), "attacks.pgd-4_16.epsilon: 0.0 lies outside"),
+    "epsilon too large": (
+        changed(attacks={"pgd-4_16": {"epsilon": 8}}),
+        "attacks.pgd-4_16.epsilon: 8 lies outside (0, 1); images are in [0, 1], where 8 of 255 grey levels are written",
+    ),
+    "epsilon zero": (changed(attacks={"pgd-4_16": {"epsilon": 0}}), "attacks.pgd-4_16.epsilon: 0 lies outside (0, 1)"),
     "epsilon no number": (
         changed(attacks={"pgd-4_16": {"epsilon": "8/2x5"}}),
-        "attacks.pgd-4_16.epsilon: expected float, found '8/2x5'",
+        "attacks.pgd-4_16.epsilon: expected a number, found '8/2x5'",
+    ),
+    "a list that is none": (in_run(seeds=3), "runs[0].seeds: expected a list in brackets, such as [a, b], found 3"),
+    "a decimal comma": (
+        changed(trainings={"standard": {"learning_rate": "0,1"}}),
+        "trainings.standard.learning_rate: expected a number, found '0,1'; write a decimal point, 0.1",
+    ),
+    "a regulariser by its name alone": (
+        changed(trainings={"standard": {"regularisers": ["jafr"]}}),
+        "trainings.standard.regularisers[0]: expected a mapping in braces, such as {key: value}, which needs 'kind'",
+    ),
+    "a stage that there is not": (changed(resources={"map": {"mem_mb": 9}}), "resources: no stage 'map'; did you mean"),
+    "nothing to correlate": (
+        in_run(maps=[], pairings=["matched"]),
+        "runs[0].metrics: this run has no maps to correlate; add 'maps', or remove 'metrics'",
+    ),
+    "more samples than there are": (
+        in_run(samples={"first": 10**6}),
+        "runs[0].samples.first: 1000000 asked for, but 'test' has 1258 samples; lower it or leave it out",
     ),
     "unknown training setting": (
         changed(trainings={"standard": {"epoch": 3}}),
@@ -97,7 +118,7 @@ MISTAKES = {
         "items[0] (B25-T1).attacks: no run has attack 'cw'",
     ),
     "item whose results nobody makes": (
-        in_run(maps=[], evaluations=[]) | {"items": [{"item": "B25-T1", "attacks": ["fmn"]}]},
+        in_run(maps=[], metrics=[], evaluations=[]) | {"items": [{"item": "B25-T1", "attacks": ["fmn"]}]},
         "items[0]: item 'B25-T1' needs results of stage 'correlation', which no run asks for",
     ),
     "item whose maps have another basis": (
@@ -158,7 +179,7 @@ UNUSED = {
     "datasets": ({"kind": "imagenetta", "root": "data"}, "datasets.new: no dataset named 'imagenetta'; did you mean"),
     "models": ({"architecture": "resnet_cifar", "deepth": 20}, "models.new: model 'resnet_cifar' has no parameter"),
     "trainings": ({"regime": "standart"}, "trainings.new: no regime named 'standart'; did you mean 'standard'?"),
-    "attacks": ({"kind": "pgd", "norm": "linf", "epsilon": 3.0}, "attacks.new.epsilon: 3.0 lies outside"),
+    "attacks": ({"kind": "pgd", "norm": "linf", "epsilon": 3.0}, "attacks.new.epsilon: 3 lies outside"),
     "maps": ({"objective": "cross_entropy", "penalti": 0.5}, "maps.new: unknown key 'penalti'; did you mean 'penalty'"),
     "group_maps": ({"objective": "cross_entropy", "basis": "dtc"}, "group_maps.new.basis: no basis named 'dtc'"),
     "metrics": ({"kind": "idcor", "permutation": 5}, "metrics.new: metric 'idcor' has no parameter 'permutation'"),

@@ -130,7 +130,7 @@ def test_what_is_spelt_nearly_alike_comes_before_another_word():
 
 def test_pretrained_is_a_name_and_no_yes():
     given = {"name": "resnet18", "pretrained": True}
-    with pytest.raises(ConfigError, match=r"^here\.pretrained: expected str \| None, found True; write which one"):
+    with pytest.raises(ConfigError, match=r"^here\.pretrained: expected a word or null, found True; write which one"):
         components.resolve("model", "torchvision_model", given, where="here", supplied=_SUPPLIED)
 
 

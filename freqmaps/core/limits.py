@@ -80,4 +80,11 @@ def check(values: Mapping[str, Any], ranges: Mapping[str, Any], where: str) -> N
             text = choices.get(values.get(other))
         for number in value if isinstance(value, list) else [value]:
             if text is not None and isinstance(number, int | float) and number not in interval(text):
-                raise ConfigError(f"{where}.{name}: {number} lies outside {text}")
+                raise ConfigError(f"{where}.{name}: {number:g} lies outside {text}{_hint(name, number)}")
+
+
+def _hint(name: str, number: float) -> str:
+    """Return what may be meant by a budget that no image in [0, 1] has room for."""
+    if name == "epsilon" and 1 < number <= 255:
+        return f"; images are in [0, 1], where {number:g} of 255 grey levels are written {number:g}/255"
+    return ""

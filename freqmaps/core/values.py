@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -30,8 +31,40 @@ def check_value(value: Any, annotation: str, where: str) -> Any:
             allowed = [str(choice) for choice in ast.literal_eval(f"({option[13:-2]},)")]
             odd = next(str(choice) for choice in value if choice not in allowed)
             raise ConfigError(f"{where}: no '{odd}' in this list; {nearest(odd, allowed)}")
-    which = "; write which one, by its name or path" if isinstance(value, bool) and "str" in annotation else ""
-    raise ConfigError(f"{where}: expected {annotation}, found {value!r}{which}")
+    raise ConfigError(f"{where}: expected {_in_words(annotation)}, found {value!r}{_hint(value, annotation)}")
+
+
+#: Annotations as messages name them.
+_WORDS = {"float": "a number", "int": "a whole number", "str": "a word", "bool": "true or false", "None": "null"}
+
+
+def _in_words(annotation: str) -> str:
+    """Return an annotation in words; what has none stays as it is.
+
+    >>> _in_words("list[int] | None")
+    'a list in brackets of whole numbers or null'
+    """
+    words = []
+    for option in _options(annotation):
+        inner = option[option.find("[") + 1 : -1].split(",")[0].strip()
+        if option.startswith(("list[", "tuple[", "Sequence[")):
+            each = _WORDS.get(inner, "").removeprefix("a ")
+            words.append("a list in brackets" + (f" of {each}s" if each else ""))
+        elif option.startswith(("dict", "Mapping")):
+            words.append("a mapping in braces")
+        elif option.startswith("Literal["):
+            words.append(" or ".join(map(repr, ast.literal_eval(f"({option[8:-1]},)"))))
+        else:
+            words.append(_WORDS.get(option, option))
+    return " or ".join(words)
+
+
+def _hint(value: Any, annotation: str) -> str:
+    if isinstance(value, bool) and "str" in annotation:
+        return "; write which one, by its name or path"
+    if isinstance(value, str) and "float" in annotation and re.fullmatch(r"-?\d+,\d+", value):
+        return f"; write a decimal point, {value.replace(',', '.')}"
+    return ""
 
 
 def _options(annotation: str) -> list[str]:

@@ -70,7 +70,10 @@ def _checked_logits(classifier: Classifier, batch: Tensor, where: str) -> Tensor
         if is_out_of_memory(error):
             raise
         reason = one_sentence(error, 160)
-        raise FreqmapsError(f"{where}: the network does not take images {tuple(batch.shape)} ({reason})") from error
+        raise FreqmapsError(
+            f"{where}: the network does not take images {tuple(batch.shape)} ({reason}); choose one for images of this "
+            "side and these channels, or give the dataset another 'size'"
+        ) from error
     if not torch.equal(images, batch):
         raise FreqmapsError(f"{where}: the network writes into its images; take a copy before an in-place operation")
     moved = [n for n, buffer in classifier.named_buffers() if not torch.equal(buffer, before.get(n, buffer))]

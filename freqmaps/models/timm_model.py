@@ -129,7 +129,10 @@ def _construct(
     except (RuntimeError, ValueError, AssertionError, TypeError, KeyError, NotImplementedError) as error:
         reason = " ".join(str(error).split())[:200]
         of = f"{path} for timm's {name}" if path else f"timm_model: {name}"
-        raise FreqmapsError(f"{of}: cannot be made for images of side {side} ({reason})") from error
+        raise FreqmapsError(
+            f"{of}: cannot be made for images of side {side} ({reason}); choose another network, or give the dataset "
+            "another 'size'"
+        ) from error
     return net
 
 

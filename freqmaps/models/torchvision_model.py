@@ -77,7 +77,10 @@ def _construct(name: str, size: int) -> nn.Module:
     try:
         net: nn.Module = models.get_model(name, weights=None, **sized)
     except (ValueError, RuntimeError, AssertionError) as error:
-        raise FreqmapsError(f"torchvision_model: {name} cannot be made for {size}×{size} images ({error})") from error
+        raise FreqmapsError(
+            f"torchvision_model: {name} cannot be made for {size}×{size} images ({error}); choose another network, or "
+            "give the dataset another 'size'"
+        ) from error
     patch = getattr(net, "patch_size", 1)
     if size % patch:
         raise FreqmapsError(f"torchvision_model: {name} needs a size that is a multiple of {patch}, not {size}")

@@ -1,4 +1,4 @@
-"""Warnings of attacks whose steps together are shorter than their budget: their failure shows no robustness."""
+"""Warnings of attacks: budgets that their steps cannot reach, so that failure shows no robustness, or beyond use."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from freqmaps.study.entries import split_kind
 
 DECIDES_NUMBERS = False
 
+#: The largest budgets in the ℓ∞ norm in use, those for handwritten digits, have .3.
+_LARGEST = 0.31
 #: Size of a step as a part of epsilon where none is given, by kind and norm.
 _RELATIVE = {
     "pgd": {"linf": 1 / 30, "l2": 1 / 40},
@@ -96,6 +98,17 @@ def warnings(config: Mapping[str, Any]) -> Iterator[str]:
                 continue
             kind, parameters = split_kind(entry["regime"] if section == "trainings" else entry)
             where = f"{section}.{name}"
-            sentence = shortfall(kind, components.resolve(role, kind, parameters, where=where, supplied=("seed",)))
-            if sentence:
-                yield f"{where}: {sentence}"
+            resolved = components.resolve(role, kind, parameters, where=where, supplied=("seed",))
+            for sentence in (shortfall(kind, resolved), _beyond_use(resolved)):
+                if sentence:
+                    yield f"{where}: {sentence}"
+
+
+def _beyond_use(parameters: Mapping[str, Any]) -> str | None:
+    """Return a sentence on a budget larger than any in use, which may be a slip (8/25); None for any other."""
+    epsilon = parameters.get("epsilon")
+    if parameters.get("norm", "linf") != "linf" or not isinstance(epsilon, int | float) or epsilon <= _LARGEST:
+        return None
+    return (
+        f"epsilon {epsilon:.4g} is {255 * epsilon:.0f} of 255 grey levels, more than attacks in use have; is it meant?"
+    )

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from freqmaps.core import components
-from freqmaps.core.errors import ConfigError
+from freqmaps.core.errors import ConfigError, nearest
 from freqmaps.core.paths import expanded
 from freqmaps.provenance import keys
+from freqmaps.stages import STAGES
 from freqmaps.study import atlas, budgets, config, doubts, entries, networks, pages, precheck
 from freqmaps.study.comparisons import add_comparisons
 from freqmaps.study.graph import Graph, Node
@@ -93,6 +94,9 @@ def study(raw: Mapping[str, Any]) -> Study:
     """
     built = Study(config.check(raw))
     _check_root_name(built.config["results"])
+    for stage in built.config["resources"]:
+        if stage not in STAGES:
+            raise ConfigError(f"resources: no stage '{stage}'; {nearest(stage, STAGES)}")
     if not built.remote:
         _check_root(built.root)
     runs = [Run(built.config, built.graph, run, f"runs[{i}]") for i, run in enumerate(built.config["runs"])]

@@ -20,10 +20,15 @@ DECIDES_NUMBERS = False
 
 def add_comparisons(run: Run) -> None:
     """Add a run's matrices, correlations and evaluations; they may read the maps of other runs."""
-    for results in run.results:
+    comparisons = [_Comparison(run, results) for results in run.results]
+    for comparison in comparisons:
         for setting in run.run["maps"]:
             for pairing in run.run["pairings"]:
-                _Comparison(run, results).pairing(setting, pairing)
+                comparison.pairing(setting, pairing)
+    if run.run["metrics"] and run.run["pairings"] and not any(comparison.pairs for comparison in comparisons):
+        missing = [f"'{section}'" for section in ("maps", "attacks") if not run.run[section]]
+        remedy = f"add {' and '.join(missing)}" if missing else "list both kinds of 'images' that its pairings join"
+        raise ConfigError(f"{run.where}.metrics: this run has no maps to correlate; {remedy}, or remove 'metrics'")
     for evaluation in run.run["evaluations"]:
         kind = run.config["evaluations"][evaluation]["kind"]
         along = components.find("evaluation", kind, f"evaluations.{evaluation}").constants.get("SNAPSHOTS", False)
@@ -46,6 +51,7 @@ class _Comparison:
     def __init__(self, run: Run, results: NetworkResults) -> None:
         self.run, self.results, self.names = run, results, results.names
         self.graph, self.config, self.where = run.graph, run.config, run.where
+        self.pairs = 0
 
     def pairing(self, setting: str, name: str) -> None:
         """Add the matrices and correlations of one map setting and one pairing."""
@@ -96,6 +102,7 @@ class _Comparison:
         first = self.results.maps(place["maps"], ESSENTIAL)
         if not first or not second or not self.run.run["metrics"]:
             return
+        self.pairs += 1
         settings = components.settings("freqmaps.matrices.settings", "MatrixSettings")
         spec = {
             "settings": components.fill(settings, self.config["matrices"], where="matrices"),

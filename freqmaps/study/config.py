@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -196,10 +196,17 @@ def _fill_defaults(value: Any, part: Mapping[str, Any]) -> Any:
     return value
 
 
+#: The types of JSON as messages name them.
+_KINDS = {
+    "array": "a list in brackets, such as [a, b]", "object": "a mapping in braces, such as {key: value}",
+    "integer": "a whole number", "number": "a number", "string": "a word", "boolean": "true or false", "null": "null",
+}  # fmt: skip
+
+
 def _sentence(error: ValidationError) -> str:
     rule: Any = error.validator_value
     schema: Any = error.schema
-    place = ".".join(str(p) for p in error.absolute_path) or "config"
+    place = _place(error.absolute_path) or "config"
     value: Any = error.instance
     if error.validator == "additionalProperties":
         allowed = schema.get("properties", {})
@@ -223,8 +230,19 @@ def _sentence(error: ValidationError) -> str:
         options = " or ".join(_describe(option) for option in rule)
         return f"{place}: expected {options}, found {value!r}"
     if error.validator == "type":
-        return f"{place}: expected {rule}, found {value!r}"
+        kinds = [rule] if isinstance(rule, str) else rule
+        needed = f", which needs {_keys(schema)}" if "object" in kinds and schema.get("required") else ""
+        return f"{place}: expected {' or '.join(_KINDS[kind] for kind in kinds)}{needed}, found {value!r}"
     return f"{place}: {error.message}"
+
+
+def _place(path: Iterable[str | int]) -> str:
+    """Return the place of a value as messages have it: ``runs[0].seeds``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def _keys(option: Mapping[str, Any]) -> str:
+    return ", ".join(map(repr, option["required"]))
 
 
 def _within(error: ValidationError) -> ValidationError | None:
@@ -246,8 +264,8 @@ def _describe(option: Mapping[str, Any]) -> str:
     if "enum" in option:
         return "one of " + ", ".join(map(str, option["enum"]))
     if option.get("type") == "object":
-        return "a mapping with " + ", ".join(map(repr, option.get("required", [])))
-    return f"a {option.get('type', 'value')}"
+        return f"a mapping with {_keys(option)}" if option.get("required") else _KINDS["object"]
+    return _KINDS[option["type"]] if isinstance(option.get("type"), str) else "another value"
 
 
 def walk(part: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:

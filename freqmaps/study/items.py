@@ -69,7 +69,9 @@ def add_item(
     for attack in _attacks(parameters):
         known = {a for run in config["runs"] for a in run["attacks"]}
         if attack not in known:
-            raise ConfigError(f"{where} ({name}).attacks: no run has attack '{attack}'; {nearest(attack, known)}")
+            raise ConfigError(
+                f"{where} ({name}).attacks: no run has attack '{attack}'; {nearest(attack, known)}, or add it to a run"
+            )
     nodes = _used([n for n in graph.nodes.values() if _wanted(n, component, parameters, select)])
     for stage in component.constants["NEEDS"]:
         if not any(n.stage == stage for n in nodes):

@@ -163,7 +163,9 @@ class Run:
         if there == 0:
             raise ConfigError(f"{place}.split: the dataset has no '{split}' samples")
         if first is not None and first > there:
-            raise ConfigError(f"{place}.first: {first} asked for, but '{split}' has {there} samples")
+            raise ConfigError(
+                f"{place}.first: {first} asked for, but '{split}' has {there} samples; lower it or leave it out"
+            )
         return split, first or there
 
     def _group_part(self, description: Any, setting: str) -> Part:
