@@ -3,8 +3,12 @@
 import os
 import shutil
 
-# Small networks and matrices: one thread each is faster than a pool, and tests stay reproducible.
+# Small networks and matrices: one thread each is faster than a pool, and tests stay reproducible. Of numba too: with a
+# pool of its own it raises that of torch, whose threads then wait for cores that other tests are using.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 import pytest
 

@@ -57,6 +57,7 @@ STUDY = {
     "group_maps": {"sets": {"objective": "invariance", "batch": 16, "epochs": 4, "learning_rate": 0.05}},
     "evaluations": {"filtered": {"kind": "filtered_accuracy", "maps": "ce"}},
     "metrics": {"cosine": {"kind": "cosine"}, "svcca": {"kind": "svcca"}},
+    "simulations": {"f21-theorems": None},  # half a minute; the other one takes a second
     "runs": [
         {
             "datasets": ["ours"], "models": ["tiny"], "trainings": ["short"], "attacks": ["pgd"], "maps": ["ce"],

@@ -13,6 +13,7 @@ STUDY = {
     "maps": {"ce": {"min_steps": 10, "max_steps": 10}},
     "attacks": {"fgsm": {"kind": "fgsm", "epsilon": 0.2}},
     "metrics": {"svcca": {"kind": "svcca"}},
+    "simulations": {"f21-theorems": None},  # half a minute; the other one takes a second
     "runs": [
         {
             "datasets": ["digits"], "models": ["small-cnn"], "trainings": ["standard"], "samples": {"first": 30},

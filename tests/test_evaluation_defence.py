@@ -191,7 +191,7 @@ def test_without_a_budget_nothing_changes(net, attacker, maps):
     for name in ("none", "pgd"):
         accuracies = found[(found["maps"] == name) & (found["measure"] == "accuracy")]
         assert accuracies["value"].nunique() == 1
-    with pytest.raises(ConfigError, match=r"epsilon: 0\.0 lies outside"):
+    with pytest.raises(ConfigError, match=r"epsilon: 0 lies outside"):
         resolve("evaluation", "adaptive", {"group_maps": "x", "epsilon": 0}, where="here", supplied=("seed",))
 
 

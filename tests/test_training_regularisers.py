@@ -204,8 +204,8 @@ def test_regularisers_enter_the_spec_only_where_there_are_any():
     [
         ([{"kind": "gradient"}], "no regulariser named 'gradient'; did you mean 'gradient_norm'?"),
         ([{"kind": "gradient_norm"}], "trainings.standard.regularisers: regulariser 'gradient_norm' needs 'weight'"),
-        ([{"kind": "gradient_norm", "weight": 0}], "trainings.standard.regularisers.weight: 0.0 lies outside"),
-        ([{"weight": 1}], "trainings.standard.regularisers.0"),
+        ([{"kind": "gradient_norm", "weight": 0}], "trainings.standard.regularisers.weight: 0 lies outside"),
+        ([{"weight": 1}], "trainings.standard.regularisers[0]"),
     ],
 )
 def test_mistakes_in_regularisers_are_one_sentence(regularisers, sentence):
