@@ -10,6 +10,7 @@ import yaml
 
 from freqmaps.core.errors import ConfigError
 from freqmaps.core.images import called
+from freqmaps.core.values import check_value
 from freqmaps.study import config, reference
 from freqmaps.study.build import study
 from tests.workflow import REPOSITORY
@@ -248,6 +249,14 @@ def test_studies_are_valid_but_for_data_that_is_not_here(overlay):
     except ConfigError as error:
         assert "datasets." in str(error)
         assert "no such" in str(error)
+
+
+def test_nested_values_of_the_command_line_are_what_they_say():
+    """Snakemake hands on what is nested in ``--config`` as text."""
+    assert config.check(changed(threads={"training": "null"}))["threads"]["training"] is None
+    assert check_value("true", "bool", "here") is True
+    with pytest.raises(ConfigError, match=r"here: expected true or false, found 'yes'"):
+        check_value("yes", "bool", "here")
 
 
 def test_a_budget_may_exceed_1_in_l2_but_not_in_linf():

@@ -101,6 +101,8 @@ def _convert(value: Any, annotation: str) -> Any:
 
 def _convert_scalar(value: Any, annotation: str) -> Any:
     if annotation == "bool":
+        if value in ("true", "false"):
+            return value == "true"  # nested values of `snakemake --config` arrive as text
         return value if isinstance(value, bool) else REQUIRED
     if annotation == "str":
         return value if isinstance(value, str) else REQUIRED

@@ -164,11 +164,16 @@ def schema() -> dict[str, Any]:
 
 
 def _numbers(value: Any) -> Any:
-    """Copy a config, with texts such as ``1e-3``, which YAML does not read as numbers, converted to numbers."""
+    """Copy a config, with texts such as ``1e-3``, which YAML does not read as numbers, converted to numbers.
+
+    So is ``null`` within a mapping of ``snakemake --config``, where it arrives as text.
+    """
     if isinstance(value, Mapping):
         return {key: _numbers(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_numbers(entry) for entry in value]
+    if value == "null":
+        return None
     return float(value) if isinstance(value, str) and _WRITTEN_SHORT.fullmatch(value) else copy.deepcopy(value)
 
 
