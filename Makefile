@@ -1,6 +1,8 @@
 # make run: the environment, then the default study. make test: the environment, then the tests.
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
+# One more than there are cores, since that which has the SLURM cluster mostly waits; at most 4, for memory's sake.
+TESTERS ?= $(shell n=$$(( $(CORES) + 1 )); echo $$(( n < 4 ? n : 4 )))
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -19,7 +21,7 @@ plan: $(READY)
 	@$(BIN)/freqmaps plan $(CONFIG)
 
 test: $(READY) lint
-	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 # Small networks and matrices: one thread each is faster than a pool, and tests stay reproducible. Of numba too: with a
 # pool of its own it raises that of torch, whose threads then wait for cores that other tests are using.
@@ -26,6 +27,19 @@ BROWSER = [f"--{flag}" for flag in (
 def _own_cache(tmp_path_factory, monkeypatch):
     """Keep the user's cache of fingerprints out of tests."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def _threads():
+    torch = sys.modules.get("torch")
+    return None if torch is None else torch.get_num_threads()
+
+
+@pytest.fixture(autouse=True)
+def _as_many_threads_as_before():
+    """Fail a test that leaves torch with other threads: those that follow would be slow, and nobody would see why."""
+    before = _threads()
+    yield
+    assert before in (None, _threads()), f"torch had {before} threads before this test, and has {_threads()} now"
 
 
 @pytest.fixture(autouse=True)

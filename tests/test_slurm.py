@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 STUDY = ("--configfile", "tests/slurm.yaml")
 # Looks at jobs suited to jobs of seconds; everything else is the profile's.
-QUICK = ("--slurm-init-seconds-before-status-checks", "8")
+QUICK = ("--slurm-init-seconds-before-status-checks", "2")
 ON_GPUS = {"training", "attacks", "maps", "group_maps", "evaluation", "atlas"}
 ON_CPUS = {"datasets", "matrices", "correlation", "simulation", "items"}
 LENGTH = os.environ.get("FREQMAPS_DEFAULT_STUDY", "")
