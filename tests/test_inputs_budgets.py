@@ -75,7 +75,7 @@ def test_the_defaults_of_what_attacks_reach_are_those_of_foolbox():
 def test_trainings_and_evaluations_that_fall_short_are_named(tmp_path):
     given = config({"fgsm": STUDY["attacks"]["fgsm"]})
     given["trainings"] = {
-        "standard": {"epochs": 2, "regime": {"kind": "adversarial", "epsilon": 0.5, "steps": 2, "step": 0.1}}
+        "standard": {"epochs": 2, "regime": {"kind": "adversarial", "epsilon": 0.3, "steps": 2, "step": 0.1}}
     }
     given["evaluations"] = {"robust": {"kind": "robustness", "epsilon": 0.1, "steps": 3}}
     given["runs"][0]["evaluations"] = ["robust"]
@@ -83,6 +83,14 @@ def test_trainings_and_evaluations_that_fall_short_are_named(tmp_path):
         "evaluations.robust",
         "trainings.standard",
     ]
+
+
+def test_a_budget_beyond_those_in_use_is_named(tmp_path):
+    given = config({"slip": {"kind": "fgsm", "epsilon": "8/25"}, "digits": {"kind": "fgsm", "epsilon": 0.3}})
+    (sentence,) = resolved(tmp_path, given).warnings
+    assert sentence.startswith("attacks.slip: epsilon 0.32 is 82 of 255 grey levels, more than attacks in use have")
+    large = {"l2": {"kind": "pgd", "norm": "l2", "epsilon": 0.5, "steps": 40}}
+    assert resolved(tmp_path, config(large)).warnings == []
 
 
 def test_the_result_of_such_an_attack_carries_the_warning():

@@ -70,6 +70,7 @@ def test_a_name_of_timm_in_an_entry_that_no_run_uses(tmp_path):
         resolve(tmp_path, models={"x": given})
 
 
+@pytest.mark.asks_anew
 def test_files_images_and_own_code_wait_for_the_run_that_uses_the_entry(tmp_path, monkeypatch):
     (tmp_path / "own_waiting.py").write_text("def build(*, strength: float = 1.0):\n    raise ValueError('asked')\n")
     monkeypatch.chdir(tmp_path)

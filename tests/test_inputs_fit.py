@@ -137,6 +137,7 @@ def test_a_user_s_metric_pairing_or_evaluation_is_tried_before_any_work(tmp_path
         resolve(tmp_path, **{section: {"x": entry}})
 
 
+@pytest.mark.asks_anew
 def test_a_user_s_right_parts_are_tried_once_and_together(tmp_path, monkeypatch):
     (tmp_path / "own_right.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)

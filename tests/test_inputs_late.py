@@ -106,6 +106,7 @@ def test_a_user_s_network_that_takes_no_such_images_is_one_sentence_with_file_an
         resolve(tmp_path, models=given)
 
 
+@pytest.mark.asks_anew
 def test_the_question_is_asked_once(tmp_path, monkeypatch):
     given = own(tmp_path, monkeypatch, "nets_once", 8)
     resolve(tmp_path, models=given)
@@ -113,6 +114,7 @@ def test_the_question_is_asked_once(tmp_path, monkeypatch):
     resolve(tmp_path, models=given)
 
 
+@pytest.mark.asks_anew
 def test_what_only_a_machine_with_a_gpu_can_tell_is_not_refused_and_asked_again(tmp_path, monkeypatch):
     code = "def build(*, classes, channels, size):\n    raise RuntimeError('Found no NVIDIA driver on your system.')\n"
     resolve(tmp_path, models=own(tmp_path, monkeypatch, "nets_on_gpu", 8, code))
@@ -121,6 +123,7 @@ def test_what_only_a_machine_with_a_gpu_can_tell_is_not_refused_and_asked_again(
         resolve(tmp_path, models=own(tmp_path, monkeypatch, "nets_on_gpu", 8, code))
 
 
+@pytest.mark.asks_anew
 def test_components_without_open_parameters_ask_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(subprocess, "run", None)
     resolve(tmp_path, attacks={"pgd": {"kind": "pgd"}, "fmn": {"kind": "fmn"}})

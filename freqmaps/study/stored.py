@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from freqmaps.core.errors import ConfigError
 from freqmaps.core.paths import expanded
-from freqmaps.datasets._api import Description
 from freqmaps.provenance import manifest
 from freqmaps.stages import path_of
 from freqmaps.study.graph import Node
@@ -21,7 +21,30 @@ from freqmaps.study.graph import Node
 DECIDES_NUMBERS = False
 
 
-def description(results: str, name: str, node_of: Callable[[Mapping[str, Any]], Node]) -> Description | None:
+@dataclass(frozen=True)
+class Stored:
+    """What a study asks of a dataset's description, read from a finished result.
+
+    Attributes
+    ----------
+    identity
+        What the data were (names, sizes, digest); it enters the dataset's key.
+    splits
+        Number of samples of each.
+    classes
+        Numbers in the place of names: how many there are is all that a study asks.
+    channels, size
+        Images are (channels, size, size).
+    """
+
+    identity: Mapping[str, Any]
+    splits: Mapping[str, int]
+    classes: tuple[str, ...]
+    channels: int
+    size: int
+
+
+def description(results: str, name: str, node_of: Callable[[Mapping[str, Any]], Node]) -> Stored | None:
     """Return the description of the images that the only finished result of a dataset was made from.
 
     Parameters
@@ -35,9 +58,8 @@ def description(results: str, name: str, node_of: Callable[[Mapping[str, Any]], 
 
     Returns
     -------
-    Description or None
-        Its class names are numbers: how many there are is all that a study asks. None: there is no such result, or the
-        root is on object storage.
+    Stored or None
+        None: there is no such result, or the root is on object storage.
 
     Raises
     ------
@@ -61,19 +83,17 @@ def description(results: str, name: str, node_of: Callable[[Mapping[str, Any]], 
     return next(iter(found.values()), None)
 
 
-def _description(path: Path) -> Description | None:
+def _description(path: Path) -> Stored | None:
     """Return what a dataset's manifest says of its images; None where it cannot be read."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         said = found["headline"]
-        return Description(
+        return Stored(
             identity=dict(found["spec"]["parameters"]["identity"]),
             splits={split: int(n) for split, n in said["n"].items()},
             classes=tuple(map(str, range(int(said["classes"])))),
             channels=int(said["channels"]),
             size=int(said["size"]),
-            source="",
-            licence="",
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
