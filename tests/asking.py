@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import multiprocessing
 import os
 import runpy
 import subprocess
@@ -11,8 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-_FORKING = multiprocessing.get_context("forkserver")
-_FORKING.set_forkserver_preload(["torch", "torchvision", "freqmaps.models._verify", "freqmaps.maps._verify"])
+from tests import forked
 
 
 def run_forked(command: list[str], standard_input: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -21,7 +19,7 @@ def run_forked(command: list[str], standard_input: str | None = None) -> subproc
     with tempfile.TemporaryDirectory() as folder:
         printed = [Path(folder) / name for name in ("stdout", "stderr")]
         given = (command, standard_input, path, dict(os.environ), str(Path.cwd()), list(map(str, printed)))
-        process = _FORKING.Process(target=_answer, args=given)
+        process = forked.context().Process(target=_answer, args=given)
         process.start()
         process.join()
         texts = [file.read_text(encoding="utf-8") if file.exists() else "" for file in printed]

@@ -7,7 +7,6 @@ already, so that what is killed at a random moment is the job's work and not the
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import re
 import runpy
@@ -25,6 +24,7 @@ import yaml
 from PIL import Image
 
 from freqmaps.stages import PUBLISHED, STAGES
+from tests import forked
 from tests.fault_numbers import NOT_NUMBERS, numbers
 from tests.workflow import clone, snakemake
 
@@ -69,15 +69,6 @@ STUDY = {
     ],
     "items": [{"item": "B25-T1", "attacks": ["pgd"]}, {"item": "B25-F1", "attack": "pgd"}],
 }  # fmt: skip
-
-#: Imported before a job is forked.
-PRELOADED = [
-    "tests.faults", "torch", "torchvision", "safetensors.torch", "xarray", "zarr", "pandas", "scipy.linalg",
-    "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "PIL.Image", "jinja2",
-    "psutil", "tqdm", "freqmaps.models", "freqmaps.training", "freqmaps.stores.zarrfile", "freqmaps.stores.selection",
-    "freqmaps.maps._engine", "freqmaps.attacks", "freqmaps.group_maps", "freqmaps.evaluation", "freqmaps.matrices",
-    "freqmaps.publish", "freqmaps.publish.report",
-]  # fmt: skip
 
 _COMMAND = re.compile(r"python (\S*workflow_scripts/(?!lay)\w+\.py .*)")
 
@@ -189,7 +180,7 @@ class Workshop:
         kill_after: float | None = None,
     ) -> Outcome:
         """Run a job, with a fault prepared in its process, or killed after some seconds."""
-        process = _forked().Process(target=_job, args=(self.folder, command.words, fault, given))
+        process = forked.context().Process(target=_job, args=(self.folder, command.words, fault, given))
         start = time.monotonic()
         process.start()
         process.join(120 if kill_after is None else kill_after)
@@ -254,12 +245,6 @@ def undo(shop: Workshop, command: Command) -> None:
 # --- a job in a process of its own
 
 
-def _forked() -> multiprocessing.context.ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
-    return context
-
-
 def _job(folder: Path, words: tuple[str, ...], fault: Callable[..., None] | None, given: tuple[object, ...]) -> None:
     os.chdir(folder)
     os.environ["XDG_CACHE_HOME"] = str(folder / ".cache")
@@ -280,7 +265,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workshop, dic
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         fresh = Workshop.of(lab(folder / "lab"))
-        warm = _forked().Process(target=str)  # the first job would wait for the imports
+        warm = forked.context().Process(target=str)  # the first job would wait for the imports
         warm.start()
         warm.join()
     done = fresh.elsewhere(folder / "done")
