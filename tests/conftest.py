@@ -63,9 +63,10 @@ def browser():
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the file that takes longest, so that no process is left alone with it; skip GPU tests without one."""
+    """Begin with the files that take longest, so that no process is left alone with one; skip GPU tests without one."""
     slurm = {item.path for item in items if item.get_closest_marker("slurm")}
-    items.sort(key=lambda item: item.path not in slurm)
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slurm, item.path not in slow))
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:
         return

@@ -19,6 +19,8 @@ from tests.fault_tally import survived
 from tests.faults import main_file, undo
 from tests.workflow import due
 
+pytestmark = pytest.mark.slow
+
 # --- damage
 
 

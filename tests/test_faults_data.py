@@ -28,6 +28,8 @@ from tests.faults import STUDY, Workshop, lab, main_file, undo
 from tests.tiny_models import tiny
 from tests.workflow import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 ASKING = ("training", "attacks", "maps", "group_maps", "evaluation")
 
 

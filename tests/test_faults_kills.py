@@ -23,6 +23,8 @@ from tests.fault_tally import survived
 from tests.faults import Workshop, lab, undo
 from tests.workflow import SNAKEMAKE, due, snakemake
 
+pytestmark = pytest.mark.slow
+
 #: So many of a job's moments before and after a rename are drawn; those of the last two renames are always tried.
 MOMENTS = 4
 

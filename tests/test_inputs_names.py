@@ -14,6 +14,8 @@ from tests.dataset_files import as_folder, picture
 from tests.small_study import STUDY
 from tests.workflow import SNAKEMAKE, clone, snakemake
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("$5 & $10 bill", r"$\alpha$ ^_", "a'b\"c <i>#1")
 
 

@@ -17,6 +17,8 @@ from tests.object_store import serve
 from tests.small_study import STUDY, write_studies
 from tests.workflow import REPOSITORY, clone, due, scramble_times, snakemake
 
+pytestmark = pytest.mark.slow
+
 ROOT = ("--config", "results=s3://lab/of/all")
 DEFAULT = read_files([REPOSITORY / "config.yaml"])
 SHOWN = {"B25-T1", "report"}

@@ -27,6 +27,8 @@ from tests.test_job import SCRIPT, Runner
 from tests.users import GROUP, finish, members, needed_users, stop
 from tests.workflow import SNAKEMAKE, clone, due_in, scramble_times
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("root_mode", "umask", "expected"),

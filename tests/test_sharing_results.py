@@ -20,6 +20,8 @@ from freqmaps.study.build import study
 from freqmaps.study.config import read_files
 from tests.workflow import REPOSITORY, clone, due, snakemake
 
+pytestmark = pytest.mark.slow
+
 #: Estimates are to be within this factor of what it took on the machine that the table of throughputs is from.
 FACTOR = 3.0
 SMALL = ("--configfile", "tests/tiny.yaml", "small.yaml")

@@ -15,6 +15,8 @@ from freqmaps.models import build_classifier, load_classifier
 from tests.short_training import equal, weights
 from tests.snapshot_study import STEPS, STUDY, changed, command, problems, resolved, run, training_job, weights_below
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):

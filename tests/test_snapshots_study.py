@@ -27,6 +27,8 @@ from tests.docs_blocks import block
 from tests.snapshot_study import STEPS, STUDY, changed, config, problems, resolved, weights_below
 from tests.workflow import clone, due, snakemake
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):

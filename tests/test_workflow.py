@@ -22,6 +22,8 @@ from freqmaps.stores import MAPS, read
 from tests.atlas_pages import unpacked
 from tests.workflow import SNAKEMAKE, clone, snakemake
 
+pytestmark = pytest.mark.slow
+
 NETS = '''
 """A lab's own network."""
 from torch import nn
