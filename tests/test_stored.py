@@ -26,7 +26,7 @@ def draw(root, seed=0, classes=("cat", "dog")):
 
 def resolve(tmp_path, root, **dataset):
     config = read_files([REPOSITORY / "config.yaml"])
-    given = {"kind": "image_folder", "root": str(root), "test_fraction": 0.5} | dataset
+    given = {"kind": "image_folder", "root": str(root), "test_fraction": 0.5, "stored": True} | dataset
     merge(config, {"datasets": {"photos": given}, "items": [], "simulations": {}, "results": str(tmp_path / "results")})
     for name in ("blue-shift", "f21-theorems"):
         config["simulations"][name] = None
@@ -61,6 +61,9 @@ def test_the_finished_store_stands_for_images_that_are_elsewhere(tmp_path):
         "parameters, stands for them"
     )
     assert resolve(tmp_path, tmp_path / "elsewhere").warnings == []
+    assert resolve(tmp_path, images, stored="true").warnings == [warning]  # as --config has it
+    with pytest.raises(ConfigError, match=rf"correct the path; or, if {node.path} was made .*say 'stored: true'"):
+        resolve(tmp_path, images, stored=False)
 
 
 def test_without_a_store_or_with_other_parameters_the_path_is_told(tmp_path):

@@ -53,6 +53,8 @@ def check(config: Mapping[str, Any], questions: Questions) -> None:
         for name, configured in config.get(section, {}).items():
             chosen, parameters = split_kind(configured)
             where = f"{section}.{name}"
+            if section == "datasets":
+                parameters.pop("stored", None)
             resolved = components.resolve(kind, chosen, parameters, where=where, supplied=supplied)
             if _is_waiting(config, section, name):
                 _check_waiting(config, questions, components.find(kind, chosen), resolved, where)

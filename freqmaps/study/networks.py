@@ -10,6 +10,7 @@ from typing import Any
 from freqmaps.core import class_names, components
 from freqmaps.core.errors import ConfigError, NotHereError
 from freqmaps.core.paths import expanded
+from freqmaps.core.values import check_value
 from freqmaps.provenance import code, keys
 from freqmaps.stages import STAGES
 from freqmaps.stages.work import Shape, estimated_seconds
@@ -54,6 +55,7 @@ class Networks:
         """Add a dataset; return its node and its description."""
         configured = entry(self.config["datasets"], name, self.where, "dataset")
         where, kind = f"datasets.{name}", configured.pop("kind")
+        may_stand = check_value(configured.pop("stored", False), "bool", f"{where}.stored")
         component = components.find("dataset", kind, where)
         parameters = components.resolve("dataset", kind, configured, where=where)
         if isinstance(parameters.get("classes"), list):  # accents count alike in either Unicode form, as for folders
@@ -73,8 +75,12 @@ class Networks:
             found = stored.description(self.config["results"], name, node_of)
             if found is None:
                 raise ConfigError(f"{where}: {error}") from error
-            description = found
-            self.graph.away[name] = node_of(description.identity)
+            description, self.graph.away[name] = found, node_of(found.identity)
+            if not may_stand:
+                raise ConfigError(
+                    f"{where}: {error}; or, if {self.graph.away[name].path} was made from the images that are meant, "
+                    "say 'stored: true', and it stands for them"
+                ) from error
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
         wrong = class_names.fault(description.classes)
