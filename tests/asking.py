@@ -8,17 +8,19 @@ import runpy
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests import forked
 
 
-def run_forked(command: list[str], standard_input: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Do what ``freqmaps.study.questions._run`` does: the same process but for its start."""
-    path = list(dict.fromkeys(filter(None, [str(Path.cwd()), *sys.path, *os.environ.get("PYTHONPATH", "").split(":")])))
+def start_forked(
+    command: list[str], standard_input: str | None, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Take the place of ``freqmaps.study.questions._start``: the same process but for its start."""
     with tempfile.TemporaryDirectory() as folder:
         printed = [Path(folder) / name for name in ("stdout", "stderr")]
-        given = (command, standard_input, path, dict(os.environ), str(Path.cwd()), list(map(str, printed)))
+        given = (command, standard_input, dict(environment), str(Path.cwd()), list(map(str, printed)))
         process = forked.context().Process(target=_answer, args=given)
         process.start()
         process.join()
@@ -27,9 +29,8 @@ def run_forked(command: list[str], standard_input: str | None = None) -> subproc
 
 
 def _answer(
-    command: list[str], standard_input: str | None, path: list[str], environment: dict[str, str], folder: str,
-    printed: list[str],
-) -> None:  # fmt: skip
+    command: list[str], standard_input: str | None, environment: dict[str, str], folder: str, printed: list[str]
+) -> None:
     for number, file in enumerate(printed, start=1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), number)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
@@ -37,6 +38,6 @@ def _answer(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.path[:] = path
+    sys.path[:] = [folder, *environment["PYTHONPATH"].split(os.pathsep)]
     sys.argv[1:] = command[1:]
     runpy.run_module(command[0], run_name="__main__", alter_sys=True)

@@ -46,7 +46,7 @@ def _as_many_threads_as_before():
 def _asked_quickly(monkeypatch, request):
     """Answer the questions of studies in forks of one process, unless a test is about their processes."""
     if request.node.get_closest_marker("asks_anew") is None:
-        monkeypatch.setattr(questions, "_run", asking.run_forked)
+        monkeypatch.setattr(questions, "_start", asking.start_forked)
 
 
 @pytest.fixture(scope="module")

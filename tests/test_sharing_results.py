@@ -91,12 +91,7 @@ def slowness():
     """Return how many times longer than in the table of throughputs this machine takes for the study's network."""
     network = NETWORKS[0]
     listed = table.gradient_seconds(Network(*network[:2]), Shape(*network[2:4]), "cpu").value
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return time_network(*network, torch.device("cpu"))[1]["gradient_s"] / listed
-    finally:
-        torch.set_num_threads(threads)
+    return time_network(*network, torch.device("cpu"))[1]["gradient_s"] / listed
 
 
 def test_the_plan_before_is_what_it_took(lab):

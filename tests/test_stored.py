@@ -62,7 +62,7 @@ def test_the_finished_store_stands_for_images_that_are_elsewhere(tmp_path):
     )
     assert resolve(tmp_path, tmp_path / "elsewhere").warnings == []
     assert resolve(tmp_path, images, stored="true").warnings == [warning]  # as --config has it
-    with pytest.raises(ConfigError, match=rf"correct the path; or, if {node.path} was made .*say 'stored: true'"):
+    with pytest.raises(ConfigError, match=rf"correct the path; or, if '{node.path}' was made .*say 'stored: true'"):
         resolve(tmp_path, images, stored=False)
 
 

@@ -34,7 +34,7 @@ RANGES = {
     "temperature": "(0, 1e6)",
     "block": "[1, 1e6)",
 }
-TINY = {"group_maps": "tiny", "epsilon": 0.1, "images": 9, "steps": 1, "targets": 1, "queries": 1}
+TINY = {"group_maps": "tiny", "epsilon": 0.1, "images": 9, "steps": 2, "targets": 2, "queries": 5}
 
 
 def compute(

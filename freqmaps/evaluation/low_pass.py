@@ -42,7 +42,7 @@ RANGES = {
     "queries": "[1, 1e9)",
     "block": "[1, 1e6)",
 }
-TINY = {"cutoffs": [1, 3], "epsilon": 0.1, "images": 9, "steps": 1, "targets": 1, "queries": 1}
+TINY = {"cutoffs": [1, 3], "epsilon": 0.1, "images": 9, "steps": 2, "targets": 2, "queries": 5}
 
 #: The cut-off of no filter.
 NO_FILTER = inf

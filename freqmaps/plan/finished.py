@@ -45,7 +45,7 @@ def read(results: Sequence[KeyedFolder]) -> list[FinishedJob]:
 def _finished_job(manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str, Any]]) -> FinishedJob | None:
     dataset, training = ancestor(manifest, by_key, "datasets"), ancestor(manifest, by_key, *TRAINS)
     seconds = manifest["provenance"].get("wall_s")
-    shape = NO_IMAGES if manifest["stage"] == "simulation" else _shape_of(dataset)
+    shape = NO_IMAGES if manifest["stage"] == "simulation" else Shape.of_dataset(dataset or {})
     if shape is None or not isinstance(seconds, int | float):
         return None
     network = None if training is None else network_of(training["spec"])
@@ -60,17 +60,6 @@ def _finished_job(manifest: Mapping[str, Any], by_key: Mapping[str, Mapping[str,
     threads = max(1, int(manifest["provenance"].get("threads") or 1)) if device == "cpu" else 1
     size = sum(file["bytes"] for file in manifest["files"].values())
     return FinishedJob(case, float(seconds) * threads, size, asked or images)
-
-
-def _shape_of(dataset: Mapping[str, Any] | None) -> Shape | None:
-    """Return the shape of a dataset by its manifest; None where there is none or it does not say."""
-    if dataset is None:
-        return None
-    said = dataset["headline"]
-    try:
-        return Shape(int(said["channels"]), int(said["size"]), int(said["classes"]), dict(said["n"]))
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def _number(value: Any) -> float | None:

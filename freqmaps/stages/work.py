@@ -41,6 +41,16 @@ class Shape:
         """Numbers per image."""
         return self.channels * self.size**2
 
+    @classmethod
+    def of_dataset(cls, manifest: Mapping[str, Any]) -> Shape | None:
+        """Return the shape that the manifest of a finished dataset records; None where it does not."""
+        try:
+            said = manifest["headline"]
+            splits = {str(split): int(n) for split, n in said["n"].items()}
+            return cls(int(said["channels"]), int(said["size"]), int(said["classes"]), splits)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+
 
 #: Which component of a spec says most about its work.
 _ROLES = ("attack", "objective", "regime", "metric", "evaluation", "pairing", "simulation")

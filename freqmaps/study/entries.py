@@ -28,6 +28,7 @@ _PLAIN = {
 }
 #: What the workflow provides to every architecture, and the keys of a model that are not its architecture's.
 SUPPLIED = ("classes", "channels", "size")
+DATASET_KEYS = ("stored",)
 MODEL_KEYS = ("architecture", "normalise", "checkpoint", "rename")
 #: Keys of a section of maps that are not the optimisation's.
 OWN = {"maps": ("basis",), "group_maps": ("basis", "images", "samples")}
@@ -53,9 +54,9 @@ def check(config: Mapping[str, Any], questions: Questions) -> None:
         for name, configured in config.get(section, {}).items():
             chosen, parameters = split_kind(configured)
             where = f"{section}.{name}"
-            if section == "datasets":
-                parameters.pop("stored", None)
-            resolved = components.resolve(kind, chosen, parameters, where=where, supplied=supplied)
+            beside = DATASET_KEYS if section == "datasets" else ()
+            parameters = {key: value for key, value in parameters.items() if key not in beside}
+            resolved = components.resolve(kind, chosen, parameters, where=where, supplied=supplied, beside=beside)
             if _is_waiting(config, section, name):
                 _check_waiting(config, questions, components.find(kind, chosen), resolved, where)
     for name, model in config.get("models", {}).items():

@@ -73,7 +73,7 @@ class Graph:
         #: The shape of each dataset's images, by the key of its result: how much work a result is.
         self.shapes: dict[str, Shape] = {}
         #: The datasets whose images are not on this machine, so that their finished results stand for them.
-        self.away: dict[str, Node] = {}
+        self.away: set[str] = set()
         self.extents = Extents()
         #: What another process has to try before work starts.
         self.questions = Questions()
@@ -110,29 +110,6 @@ class Graph:
         further
             Other fields of the spec.
         """
-        node = self.node(
-            stage, names, parameters, inputs, parts=parts, seed=seed, options=options, files=files, further=further
-        )
-        return self.insert(node)
-
-    def insert(self, node: Node) -> Node:
-        """Add a node that :meth:`node` has made, or return the one already there."""
-        return self.nodes.setdefault(node.path, node)
-
-    def node(
-        self,
-        stage: str,
-        names: Mapping[str, str],
-        parameters: Mapping[str, Any],
-        inputs: Mapping[str, Node | list[Node]],
-        *,
-        parts: Iterable[components.Component] = (),
-        seed: int | None = None,
-        options: Mapping[str, Any] | None = None,
-        files: Iterable[str] | None = None,
-        further: Mapping[str, Any] | None = None,
-    ) -> Node:
-        """Return what :meth:`add` adds, without adding it."""
         parts = list(parts)
         libraries = [*STAGES[stage].libraries, *(name for part in parts for name in part.libraries)]
         spec: dict[str, Any] = {
@@ -148,7 +125,8 @@ class Graph:
         spec |= further or {}
         flat = [m for n in inputs.values() for m in ([n] if isinstance(n, Node) else n)]
         left = STAGES[stage].files if files is None else tuple(files)
-        return Node(stage, dict(names), spec, tuple(flat), dict(options or {}), left, len(self.nodes))
+        node = Node(stage, dict(names), spec, tuple(flat), dict(options or {}), left, len(self.nodes))
+        return self.nodes.setdefault(node.path, node)
 
 
 def entry(section: Mapping[str, Any], name: str, where: str, what: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from freqmaps.provenance import code, keys
 from freqmaps.stages import STAGES
 from freqmaps.stages.work import Shape, estimated_seconds
 from freqmaps.study import entries, precheck, snapshots, stored
-from freqmaps.study.entries import MODEL_KEYS, SUPPLIED
+from freqmaps.study.entries import DATASET_KEYS, MODEL_KEYS, SUPPLIED
 from freqmaps.study.graph import Graph, Node, entry
 
 DECIDES_NUMBERS = False
@@ -55,16 +55,16 @@ class Networks:
         """Add a dataset; return its node and its description."""
         configured = entry(self.config["datasets"], name, self.where, "dataset")
         where, kind = f"datasets.{name}", configured.pop("kind")
-        may_stand = check_value(configured.pop("stored", False), "bool", f"{where}.stored")
+        allowed = check_value(configured.pop("stored", False), "bool", f"{where}.stored")
         component = components.find("dataset", kind, where)
-        parameters = components.resolve("dataset", kind, configured, where=where)
+        parameters = components.resolve("dataset", kind, configured, where=where, beside=DATASET_KEYS)
         if isinstance(parameters.get("classes"), list):  # accents count alike in either Unicode form, as for folders
             parameters["classes"] = [unicodedata.normalize("NFC", name) for name in parameters["classes"]]
         keyed = {k: v for k, v in parameters.items() if k not in component.unkeyed}
         located = {k: v for k, v in parameters.items() if k in component.unkeyed}
 
-        def node_of(identity: Mapping[str, Any]) -> Node:
-            return self.graph.node(
+        def add(graph: Graph, identity: Mapping[str, Any]) -> Node:
+            return graph.add(
                 "datasets", {"dataset": name}, {"kind": kind, "parameters": keyed, "identity": identity}, {},
                 parts=[component], options=options(self.config, "datasets") | {"located": located},
             )  # fmt: skip
@@ -72,21 +72,15 @@ class Networks:
         try:
             description = components.load("dataset", kind)(**parameters)
         except NotHereError as error:
-            found = stored.description(self.config["results"], name, node_of)
-            if found is None:
-                raise ConfigError(f"{where}: {error}") from error
-            description, self.graph.away[name] = found, node_of(found.identity)
-            if not may_stand:
-                raise ConfigError(
-                    f"{where}: {error}; or, if {self.graph.away[name].path} was made from the images that are meant, "
-                    "say 'stored: true', and it stands for them"
-                ) from error
+            root = self.config["results"]
+            description = stored.stand_in(error, root, name, lambda found: add(Graph(), found).path, allowed=allowed)
+            self.graph.away.add(name)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error
         wrong = class_names.fault(description.classes)
         if wrong:
             raise ConfigError(f"{where}: of the names of classes, {wrong[0]}; give each class one name of its own")
-        node = self.graph.insert(node_of(description.identity))
+        node = add(self.graph, description.identity)
         self.graph.shapes[node.key] = Shape(
             description.channels, description.size, len(description.classes), description.splits
         )

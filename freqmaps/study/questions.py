@@ -100,9 +100,16 @@ def _kept(module: str, question: Mapping[str, Any]) -> Path:
 def _run(command: list[str], standard_input: str | None = None) -> subprocess.CompletedProcess[str]:
     # A user's own modules are found there as they are here.
     path = os.pathsep.join(dict.fromkeys(filter(None, [*sys.path, os.environ.get("PYTHONPATH")])))
+    return _start(command, standard_input, os.environ | {"PYTHONPATH": path})
+
+
+def _start(
+    command: list[str], standard_input: str | None, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a module in a process of its own; the tests fork one that has imported torch."""
     return subprocess.run(
         [sys.executable, "-m", *command], capture_output=True, text=True, check=False, input=standard_input,
-        env=os.environ | {"PYTHONPATH": path},
+        env=environment,
     )  # fmt: skip
 
 

@@ -7,16 +7,16 @@ but not its images, goes on from the store.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from freqmaps.core.errors import ConfigError
+from freqmaps.core.errors import ConfigError, NotHereError
 from freqmaps.core.paths import expanded
 from freqmaps.provenance import manifest
 from freqmaps.stages import path_of
-from freqmaps.study.graph import Node
+from freqmaps.stages.work import Shape
 
 DECIDES_NUMBERS = False
 
@@ -44,56 +44,55 @@ class Stored:
     size: int
 
 
-def description(results: str, name: str, node_of: Callable[[Mapping[str, Any]], Node]) -> Stored | None:
+def stand_in(
+    missing: NotHereError, results: str, name: str, path_for: Callable[[Mapping[str, Any]], str], *, allowed: bool
+) -> Stored:
     """Return the description of the images that the only finished result of a dataset was made from.
 
     Parameters
     ----------
+    missing
+        What said that the images are not here.
     results
         The results root, as the config has it.
     name
         Of the dataset.
-    node_of
-        Returns the dataset's node for an identity of its images: a finished result counts if it is this node's.
-
-    Returns
-    -------
-    Stored or None
-        None: there is no such result, or the root is on object storage.
+    path_for
+        Returns where, below the root, the result of images of an identity lies: a finished one counts if it lies there.
+    allowed
+        Whether the config says that it may stand for the images.
 
     Raises
     ------
     ConfigError
-        There are several.
+        There is no such result (on object storage none is looked for), it is not allowed, or there are several.
     """
-    if "://" in results:
-        return None
-    root = expanded(results, "results: ")
-    found = {}
-    for path in sorted(root.glob(path_of("datasets", {"dataset": name}, f"*/{manifest.NAME}"))):
-        described = _description(path)
-        if described is not None and root / node_of(described.identity).path == path.parent:
-            found[path.parent.relative_to(root)] = described
+    found = {} if "://" in results else dict(_finished(expanded(results, "results: "), name, path_for))
+    places = " and ".join(f"'{place}'" for place in found)
+    if not found:
+        raise ConfigError(f"datasets.{name}: {missing}") from missing
+    if not allowed:
+        raise ConfigError(
+            f"datasets.{name}: {missing}; or, if {places} was made from the images that are meant, say 'stored: true', "
+            "and it stands for them"
+        ) from missing
     if len(found) > 1:
-        places = " and ".join(f"'{place}'" for place in found)
         raise ConfigError(
             f"datasets.{name}: its images are not on this machine, and under '{results}' both {places} were made from "
             "such images; correct the path of the images, or move away the results that are not meant"
-        )
-    return next(iter(found.values()), None)
+        ) from missing
+    return next(iter(found.values()))
 
 
-def _description(path: Path) -> Stored | None:
-    """Return what a dataset's manifest says of its images; None where it cannot be read."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        said = found["headline"]
-        return Stored(
-            identity=dict(found["spec"]["parameters"]["identity"]),
-            splits={split: int(n) for split, n in said["n"].items()},
-            classes=tuple(map(str, range(int(said["classes"])))),
-            channels=int(said["channels"]),
-            size=int(said["size"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+def _finished(root: Path, name: str, path_for: Callable[[Mapping[str, Any]], str]) -> Iterator[tuple[str, Stored]]:
+    """Yield the finished results of a dataset that the study's code and parameters would make, by their places."""
+    for file in sorted(root.glob(path_of("datasets", {"dataset": name}, f"*/{manifest.NAME}"))):
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+            identity, shape = dict(found["spec"]["parameters"]["identity"]), Shape.of_dataset(found)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        place = file.parent.relative_to(root).as_posix()
+        if shape is not None and place == path_for(identity):
+            classes = tuple(map(str, range(shape.classes)))
+            yield place, Stored(identity, shape.splits, classes, shape.channels, shape.size)
