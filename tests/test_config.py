@@ -196,7 +196,7 @@ def test_resolving_a_study_imports_no_torch_and_is_quick():
 
 @pytest.mark.parametrize("name", ["b25-cifar10", "b25-imagenette", "k22-imagenette"])
 def test_a_dry_run_of_a_full_size_study_answers_within_seconds(name):
-    study(config.read_files([REPOSITORY / "config.yaml", REPOSITORY / f"studies/{name}.yaml"]))  # networks are tried once
+    study(config.read_files([REPOSITORY / "config.yaml", REPOSITORY / f"studies/{name}.yaml"]))  # tried once
     before = os.times()
     words = ["-n", "-q", "--configfile", f"studies/{name}.yaml"]
     subprocess.run([sys.executable, "-m", "snakemake", *words], cwd=REPOSITORY, capture_output=True, check=True)
