@@ -22,6 +22,7 @@ from torch import nn
 
 from benchmarks.networks import trained_resnet20
 from freqmaps.core import components
+from freqmaps.core.device import full_float32
 from freqmaps.maps import MapSettings, to_full
 from freqmaps.maps._engine import _Run, optimise_maps
 from freqmaps.optimise.compiled import Compiled, Mode
@@ -78,6 +79,7 @@ def resnet20(classes: int, channels: int, device: torch.device) -> nn.Module:
     return model.to(device).eval().requires_grad_(False)
 
 
+@full_float32()
 def speed(device: torch.device, images: int, steps: int, single_steps: int, repeats: int) -> dict[str, float]:
     """Return seconds per image and step of both ways, warm, and their ratio."""
     model = resnet20(10, 3, device)
@@ -129,6 +131,7 @@ def masks_one_at_a_time(model: nn.Module, image: torch.Tensor, target: int, step
             loss.item(), model(torch.fft.ifft2(mask * torch.fft.fft2(image)).real).argmax().item()
 
 
+@full_float32()
 def masks(device: torch.device, images: int, steps: int, single_steps: int, repeats: int) -> dict[str, float]:
     """Return seconds per image and step of K22's single-image masks, both ways, and their ratio."""
     torch.manual_seed(0)
@@ -181,6 +184,7 @@ def compiled(device: torch.device, images: int, repetitions: int, alone_ms: floa
     }
 
 
+@full_float32()
 def step_overhead(
     device: torch.device, images: int, repetitions: int, basis: str = "fourier", mode: Mode = "never"
 ) -> dict[str, float]:
@@ -217,6 +221,7 @@ def step_overhead(
     }
 
 
+@full_float32()
 def agreement(device: torch.device, images: int, settings: MapSettings) -> dict[str, float]:
     """Compare the maps of both ways on a network that has learned something."""
     network, pictures, labels = trained_resnet20(images, 120)

@@ -18,6 +18,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from freqmaps.core import components
+from freqmaps.core.device import full_float32
 from freqmaps.core.files import write_text
 from freqmaps.plan import table
 
@@ -58,6 +59,7 @@ def run() -> dict[str, float]:
     }
 
 
+@full_float32()
 def time_network(
     architecture: str, parameters: dict[str, Any], channels: int, size: int, batches: tuple[int, int],
     device: torch.device,

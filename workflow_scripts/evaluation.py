@@ -4,7 +4,7 @@ import torch
 import xarray as xr
 
 from freqmaps.core import components
-from freqmaps.core.device import pick
+from freqmaps.core.device import full_float32, pick
 from freqmaps.core.files import write_text
 from freqmaps.evaluation import Network, Networks, checked
 from freqmaps.job import Job, main
@@ -38,7 +38,9 @@ def run(job: Job) -> dict[str, object]:
     along = components.find("evaluation", evaluation["kind"]).constants.get("SNAPSHOTS", False)
     compute = components.load("evaluation", evaluation["kind"])
     network = evaluated(job, device, samples, snapshots=along)
-    outcome = checked(compute(inputs, network, seed=job.seed, **evaluation["parameters"]), evaluation["kind"])
+    with full_float32():
+        found = compute(inputs, network, seed=job.seed, **evaluation["parameters"])
+    outcome = checked(found, evaluation["kind"])
     write_text(job.folder / "evaluation.csv", csv_text(outcome.rows))
     write_text(job.folder / "samples.csv", csv_text(outcome.samples))
     write(job.folder / "arrays.zarr.zip", xr.Dataset() if outcome.arrays is None else outcome.arrays, ARRAYS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.fx import GraphModule
 
-from freqmaps.core.device import is_out_of_memory
+from freqmaps.core.device import full_float32, is_out_of_memory
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.frozen import freeze
 from freqmaps.models._predict import predict
@@ -34,7 +34,7 @@ def frozen(model: nn.Module, device: torch.device, images: NDArray[np.float32] |
     wanted = [(p, p.requires_grad) for p in model.parameters()]
     model.to(device).eval().requires_grad_(False)
     try:
-        with _same_kernels():
+        with full_float32():
             yield model if images is None or not len(images) else _folded(model, images[:2], device)
     finally:
         for module, mode in modes:
@@ -96,8 +96,3 @@ def _logits(model: nn.Module, images: NDArray[np.float32], device: torch.device)
     with torch.no_grad():
         logits = model(torch.from_numpy(images).to(device))
     return np.asarray(logits.float().cpu().numpy())
-
-
-def _same_kernels() -> AbstractContextManager[None]:
-    """Full float32 (TF32 would move boundary samples with the batch size) and the same kernels in every run."""
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

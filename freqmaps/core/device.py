@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -36,6 +37,17 @@ def pick(device: str | torch.device = "auto") -> torch.device:
     if not present.get(torch_device.type, True):
         raise FreqmapsError(f"device '{device}': this machine has none that torch can use; set device to auto or cpu")
     return torch_device
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Give convolutions on CUDA full float32 and the same kernels in every run, within a block or a function.
+
+    torch lets them round to TF32 (10 bits of mantissa) unless it is told not to: an image near the decision boundary
+    would change sides with the batch size and the device.
+    """
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        yield
 
 
 def is_out_of_memory(error: BaseException) -> bool:

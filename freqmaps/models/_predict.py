@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.backends.cudnn import flags
 
-from freqmaps.core.device import in_parts
+from freqmaps.core.device import full_float32, in_parts
 from freqmaps.core.errors import FreqmapsError
 
 #: Images per forward pass. Batches are padded to it, since kernels are chosen by shape: a sample near the
@@ -60,7 +59,7 @@ def predict_logits(model: nn.Module, images: NDArray[Any] | Tensor, *, device: s
     model.to(device).eval()
     all_logits = []
     try:
-        with torch.no_grad(), flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        with torch.no_grad(), full_float32():
             for start in range(0, max(len(tensor), 1), batch):  # once for no image: it says how many classes there are
                 part = to_unit(tensor[start : start + batch])
                 padded = torch.cat([part, part.new_zeros(batch - len(part), *part.shape[1:])])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from freqmaps.core.device import release
+from freqmaps.core.device import full_float32, release
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.frozen import freeze, plain_copy
 from freqmaps.core.memory import fitting_batch, keep_freed_memory
@@ -61,6 +61,7 @@ class Problem:
     folds: bool = True
 
     @classmethod
+    @full_float32()
     def of(cls, stage: str, model: nn.Module, objective: Objective, basis: Basis, images: Tensor) -> Problem:
         """Return the problem of a network (copied: the caller's is left unchanged) for images like these.
 
@@ -98,6 +99,7 @@ class Problem:
             return self
         return replace(self, net=compiled(self.net, image, batch, gradients, mode))
 
+    @full_float32()
     def remember(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Look at unfiltered images: return what the objective needs of them, (b, ...), and their classes, (b,).
 
@@ -116,6 +118,7 @@ class Problem:
                 )
             return self.objective.prepare(logits, target), logits.argmax(dim=1)
 
+    @full_float32()
     def data_term(
         self, coefficients: Coefficients, m: Tensor, target: Tensor, context: Tensor, share: Tensor | None = None
     ) -> DataTerm:
@@ -138,6 +141,7 @@ class Problem:
             gradient = self.plan.pull_back(towards, coefficients, m)
         return DataTerm(logits.detach(), loss.detach(), gradient)
 
+    @full_float32()
     def predictions(self, coefficients: Coefficients, m: Tensor) -> Tensor:
         """Return the class that the network gives images filtered by maps, (b,) int64."""
         with torch.no_grad():

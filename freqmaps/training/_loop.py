@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from freqmaps.core.device import is_out_of_memory, pick
+from freqmaps.core.device import full_float32, is_out_of_memory, pick
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.minibatches import bounds
 from freqmaps.models._classifier import Classifier, head
@@ -207,6 +207,7 @@ class _Run:
         self.state.records = dict(self.hooks.records)
         return self.state
 
+    @full_float32()
     def epoch(self, last: int) -> dict[str, float] | None:
         """Train for one epoch, evaluate, remember the best; return its record, None if it stops after step ``last``."""
         start, number, clock = time.perf_counter(), self.state.epoch, self._clock()
