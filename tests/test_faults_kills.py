@@ -182,7 +182,7 @@ def test_snakemake_and_its_jobs_killed(undisturbed, tmp_path):
             (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
             process.wait()
             snakemake(folder, "--unlock", "--configfile", "ours.yaml")
-        snakemake(folder, *line[3:])
+        snakemake(folder, *line[3:], anew=True)
     same(numbers, Workshop(folder).numbers())
     assert due(folder, "all", "--configfile", "ours.yaml") == set()
     assert freqmaps.open(folder / "results").problems() == []

@@ -10,12 +10,12 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 
 import pytest
 import yaml
 
 from freqmaps.stores import MAPS, read
+from tests import starter
 from tests.edits import EDITS, append, config, text
 from tests.workflow import clone, due, scramble_times, snakemake
 
@@ -98,7 +98,7 @@ def test_a_lost_result_is_made_again_and_is_the_same(finished, tmp_path):
 
 
 def command(folder, *words, code=0, config=True):
-    line = [sys.executable, "-m", "freqmaps.cli", *words, *(TINY if config else ())]
+    line = [starter.python(), "-m", "freqmaps.cli", *words, *(TINY if config else ())]
     done = subprocess.run(line, cwd=folder, capture_output=True, text=True)
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr

@@ -71,7 +71,7 @@ def lab(tmp_path_factory):
     """A finished study, with the plan that was made before."""
     folder = small_clone(tmp_path_factory.mktemp("lab") / "a")
     before = planned(folder)
-    snakemake(folder, "-c2", "all", *SMALL)
+    snakemake(folder, "-c2", "all", *SMALL, anew=True)  # what it takes is compared
     return folder, before
 
 

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import starter
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 
@@ -44,11 +46,14 @@ def scramble_times(folder: Path, seed: int = 0) -> None:
         os.utime(path, (age, age))
 
 
-def snakemake(folder: Path, *words: str, timeout: float = 600, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run Snakemake in a clone."""
+def snakemake(
+    folder: Path, *words: str, timeout: float = 600, check: bool = True, anew: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in a clone; it and its jobs are forked (tests/starter.py), unless they are to be started anew."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    line = SNAKEMAKE if anew else [str(starter.python()), *SNAKEMAKE[1:]]
     done = subprocess.run(
-        [*SNAKEMAKE, *words], cwd=folder, capture_output=True, text=True, timeout=timeout, env=environment, check=False
+        [*line, *words], cwd=folder, capture_output=True, text=True, timeout=timeout, env=environment, check=False
     )
     if check and done.returncode:
         raise AssertionError(f"snakemake {' '.join(words)} failed:\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}")
