@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from freqmaps.study.build import Study, study
 from freqmaps.study.config import merge, read_files
 from freqmaps.study.graph import SCRIPTS
 from freqmaps.study.jobs import Batch
+from tests import starter
 from tests.workflow import REPOSITORY
 
 #: Two epochs of three steps: 180 images in batches of 64.
@@ -70,7 +70,7 @@ def resolved(root: Path | str, overlay: dict[str, Any] = STUDY, **changes: Any) 
 def command(batch: Batch, root: Path) -> list[str]:
     """Return the command line of a job, as the workflow runs it."""
     logs = [str(root / node.path / "log.txt") for node in batch.nodes]
-    line = [sys.executable, str(SCRIPTS / f"{batch.stage}.py"), "--root", str(root)]
+    line = [str(starter.python()), str(SCRIPTS / f"{batch.stage}.py"), "--root", str(root)]
     return [*line, "--results", json.dumps(batch.results), "--inputs", *batch.named_inputs, "--logs", *logs]
 
 

@@ -18,6 +18,7 @@ from freqmaps.core.errors import FreqmapsError
 from freqmaps.results import scan
 from freqmaps.results.verify import Verifier
 from tests import keyed_results as results
+from tests import starter
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def load(archive, root, **options):
 
 
 def command(*words, check=True):
-    line = [sys.executable, "-m", "freqmaps.cli", *map(str, words)]
+    line = [starter.python(), "-m", "freqmaps.cli", *map(str, words)]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert not check or done.returncode == 0, done.stderr
     return done

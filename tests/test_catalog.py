@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 import time
 import zipfile
 
@@ -24,6 +23,7 @@ from freqmaps.stages import PATHS, places
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
 from tests import keyed_results as results
+from tests import starter
 from tests.conftest import BROWSER
 from tests.workflow import REPOSITORY
 
@@ -111,7 +111,7 @@ def test_what_is_unfinished_or_truncated_is_listed_as_not_complete(root):
 
 def test_the_call_and_the_command_give_the_same_table(root, tmp_path):
     frame = freqmaps.open(str(root)).catalog()
-    line = [sys.executable, "-m", "freqmaps.cli", "catalog", "--root", str(root), "--csv", str(tmp_path / "c.csv")]
+    line = [starter.python(), "-m", "freqmaps.cli", "catalog", "--root", str(root), "--csv", str(tmp_path / "c.csv")]
     subprocess.run(line, check=True)
     read = pd.read_csv(tmp_path / "c.csv")
     assert list(read["folder"]) == list(frame["folder"])
@@ -275,7 +275,7 @@ def test_every_damage_is_a_sentence(made, damage):
 
 def test_the_command_prints_problems_a_summary_and_fails(made):
     root = made["datasets"].parents[2]
-    line = [sys.executable, "-m", "freqmaps.cli", "verify", str(root)]
+    line = [starter.python(), "-m", "freqmaps.cli", "verify", str(root)]
     assert subprocess.run(line, check=False, capture_output=True).returncode == 0
     flip(made[MAPS])
     done = subprocess.run(line, capture_output=True, text=True, check=False)

@@ -3,7 +3,6 @@
 import ast
 import re
 import subprocess
-import sys
 import types
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from freqmaps.provenance import _syntax, code
 from freqmaps.provenance._locals import LocalNames
 from freqmaps.stages import PUBLISHED, STAGES
 from freqmaps.study.graph import SCRIPTS
+from tests import starter
 
 BEFORE = '''"""Module."""
 import math
@@ -308,7 +308,7 @@ def test_what_is_declared_has_evidence():
 
 def test_digest_is_the_same_in_another_process():
     done = subprocess.run(
-        [sys.executable, "-m", "freqmaps.cli", "digest", "matrices"], capture_output=True, text=True, check=True
+        [starter.python(), "-m", "freqmaps.cli", "digest", "matrices"], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[0] == code.stage_digest([SCRIPTS / "matrices.py"])
     assert "freqmaps/matrices/_pool.py: pool" in done.stdout

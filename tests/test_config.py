@@ -12,12 +12,13 @@ from freqmaps.core.images import called
 from freqmaps.core.values import check_value
 from freqmaps.study import config, reference
 from freqmaps.study.build import study
+from tests import starter
 from tests.default_config import ANY_BASIS, base, changed
 from tests.workflow import REPOSITORY
 
 
 def test_snakemake_shows_the_sentence_and_starts_nothing(tmp_path):
-    line = [sys.executable, "-m", "snakemake", "-n", "--config", "sead=1"]
+    line = [starter.python(), "-m", "snakemake", "-n", "--config", "sead=1"]
     done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "unknown key 'sead'; did you mean 'seed'?" in done.stdout + done.stderr
@@ -26,7 +27,7 @@ def test_snakemake_shows_the_sentence_and_starts_nothing(tmp_path):
 
 @pytest.mark.parametrize("dry", [["-n"], ["-c1"]])
 def test_an_item_that_the_config_does_not_list_is_told_before_anything_is_planned(dry):
-    line = [sys.executable, "-m", "snakemake", *dry, "K22-T1", "--config", 'items=["B25-T1"]']
+    line = [starter.python(), "-m", "snakemake", *dry, "K22-T1", "--config", 'items=["B25-T1"]']
     done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "the config lists no item 'K22-T1': add it to 'items'" in done.stdout + done.stderr
@@ -38,7 +39,7 @@ def test_an_item_that_the_config_does_not_list_is_told_before_anything_is_planne
 )
 def test_snakemake_shows_a_file_that_is_no_config_in_one_sentence(data, place, tmp_path):
     (tmp_path / "config.yaml").write_bytes(data)
-    line = [sys.executable, "-m", "snakemake", "-n", "--snakefile", REPOSITORY / "Snakefile", "--directory", tmp_path]
+    line = [starter.python(), "-m", "snakemake", "-n", "--snakefile", REPOSITORY / "Snakefile", "--directory", tmp_path]
     done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     text = done.stdout + done.stderr
@@ -212,7 +213,7 @@ def test_the_config_reference_is_up_to_date():
 
 
 def test_the_graph_of_stages_is_up_to_date():
-    line = [sys.executable, "-m", "freqmaps.cli", "rulegraph"]
+    line = [starter.python(), "-m", "freqmaps.cli", "rulegraph"]
     printed = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     assert (REPOSITORY / "docs" / "rulegraph.md").read_text(encoding="utf-8") == printed, (
         "run: freqmaps rulegraph > docs/rulegraph.md"

@@ -35,17 +35,22 @@ def counted(work):
 
 
 def test_the_page_has_every_figure_with_its_bound():
-    text, kept = gpu_check.page(CPU, lambda: (True, "3 passed"), TINY, "a pretended GPU", counted)
+    made = list(gpu_check.pages(CPU, lambda: (True, "3 passed"), TINY, "a pretended GPU", counted))
+    assert [len(text.splitlines()) for text, _ in made] == list(range(len(made[0][0].splitlines()), 18 + 1))
+    text, kept = made[-1]
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
-    assert len(rows) == 6 and "a pretended GPU; " in text and "Tests marked `gpu`: passed (3 passed)." in text
+    assert len(rows) == 10 and all(row.endswith("| yes |") for row in rows if "memory" in row)
+    assert "a pretended GPU; " in text and "Tests marked `gpu`: passed (3 passed)." in text
     assert "at least 500 | **no**" in text and not kept  # no CPU makes 500 maps at once
-    failed, _ = gpu_check.page(CPU, lambda: (False, "1 failed"), TINY, "x", counted)
+    failed, kept = next(gpu_check.pages(CPU, lambda: (False, "1 failed"), TINY, "x", counted))
+    assert not kept
     assert "**failed** (1 failed)" in failed
 
 
 def test_a_figure_lies_on_one_side_of_its_bound():
     assert Check("a", 2.0, ">=", 2.0, "").kept and not Check("a", 1.9, ">=", 2.0, "").kept
     assert Check("a", 2.0, "<=", 2.0, "").kept and not Check("a", 2.1, "<=", 2.0, "").kept
+    assert Check("a", 2.0, "", 0.0, "b").row == "| b | 2 |  |  |"  # told, not judged
 
 
 def test_the_estimate_of_memory_is_held_against_what_was_taken():

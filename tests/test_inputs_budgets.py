@@ -2,7 +2,6 @@
 
 import copy
 import subprocess
-import sys
 
 import pytest
 import yaml
@@ -10,6 +9,7 @@ import yaml
 from freqmaps.study import budgets, doubts
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
+from tests import starter
 from tests.small_study import STUDY
 from tests.workflow import REPOSITORY, snakemake
 
@@ -109,6 +109,6 @@ def test_a_dry_run_and_an_estimate_say_so(tmp_path):
     )
     done = snakemake(REPOSITORY, "-n", "all", "--configfile", str(tmp_path / "weak.yaml"))
     assert "Warning: attacks.weak: 5 steps" in done.stdout + done.stderr
-    line = [sys.executable, "-m", "freqmaps.cli", "plan", "--configfile", str(tmp_path / "weak.yaml"), "--csv", "-"]
+    line = [starter.python(), "-m", "freqmaps.cli", "plan", "--configfile", str(tmp_path / "weak.yaml"), "--csv", "-"]
     done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert "Warning: attacks.weak: 5 steps" in done.stderr and "Warning" not in done.stdout

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from freqmaps.core import jsons
 from freqmaps.provenance import manifest
 from freqmaps.results.verify import Verifier
 from tests import keyed_results as results
+from tests import starter
 
 
 def strict(text):
@@ -50,7 +50,7 @@ def test_a_correlation_without_a_value_is_verified_exported_and_imported(tmp_pat
     results.edit(table.with_name("manifest.json"), change)
     assert list(Verifier(root).problems()) == []
     packed = tmp_path / "all.zip"
-    freqmaps = [sys.executable, "-m", "freqmaps.cli"]
+    freqmaps = [starter.python(), "-m", "freqmaps.cli"]
     for words in (("export", packed, "--root", root, "--all"), ("import", packed, tmp_path / "new")):
         subprocess.run([*freqmaps, *words], check=True, cwd=tmp_path, capture_output=True)
     assert list(Verifier(tmp_path / "new").problems()) == []

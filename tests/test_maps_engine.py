@@ -259,3 +259,11 @@ def test_saved_often_enough(tmp_path):
     saved.add(group)
     assert [len(g["index"]) for g in Saved(tmp_path, "a").load()] in ([6, 3], [3, 6])
     assert Saved(tmp_path, "b").load() == []
+
+
+def test_a_run_says_that_it_goes_on_while_no_map_has_finished():
+    said = []
+    settings = MapSettings(min_steps=250, max_steps=260, tolerance=0.0)
+    run(small_net(), some_images(2), some_targets(2), settings, progress=lambda *given: said.append(given))
+    assert said[:2] == [(0, "100 steps made"), (0, "200 steps made")]
+    assert [done for done, _ in said[2:]] == [2]

@@ -3,7 +3,6 @@
 import csv
 import os
 import subprocess
-import sys
 
 import pytest
 import torch
@@ -18,6 +17,7 @@ from freqmaps.stages import PUBLISHED
 from freqmaps.stages.work import Network, Shape
 from freqmaps.study.build import study
 from freqmaps.study.config import read_files
+from tests import starter
 from tests.workflow import REPOSITORY, clone, due, snakemake
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,7 @@ def planned(folder, **changes):
 
 
 def command(folder, *words, check=True):
-    line = [sys.executable, "-m", "freqmaps.cli", *map(str, words)]
+    line = [starter.python(), "-m", "freqmaps.cli", *map(str, words)]
     environment = os.environ | {"PYTHONPATH": str(folder)}
     done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False, env=environment)
     assert not check or done.returncode == 0, done.stdout + done.stderr

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -23,6 +22,7 @@ from freqmaps.results import refactoring, rows, scan
 from freqmaps.results.gc import unreferenced
 from freqmaps.results.reader import EVERY_STEP
 from freqmaps.study.why import explain
+from tests import starter
 from tests.docs_blocks import block
 from tests.snapshot_study import STEPS, STUDY, changed, config, problems, resolved, weights_below
 from tests.workflow import clone, due, snakemake
@@ -254,7 +254,7 @@ class TestStudy:
 
 
 def _command(*words):
-    line = [sys.executable, "-m", "freqmaps.cli", *map(str, words)]
+    line = [starter.python(), "-m", "freqmaps.cli", *map(str, words)]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -135,6 +135,6 @@ class Progress:
         if now - self.last < self.interval and done < self.total:
             return
         self.last = now
-        left = (now - self.start) / max(done, 1) * (self.total - done)
+        left = f", {(now - self.start) / done * (self.total - done):.0f} s left" if done else ""
         share = 100.0 * done / max(self.total, 1)
-        log.info("%s %d/%d (%.0f %%), %.0f s left %s", self.what, done, self.total, share, left, note)
+        log.info("%s %d/%d (%.0f %%)%s %s", self.what, done, self.total, share, left, note)

@@ -28,6 +28,8 @@ from freqmaps.optimise.problem import Problem
 #: Steps between two looks at which images have stopped: a look waits for a GPU, and costs nothing on a CPU.
 CHECK_EVERY = {"cpu": 1}
 CHECK_EVERY_ELSEWHERE = 10
+#: Steps after which a run says that it is going on, if no map has finished at that moment.
+SAID_EVERY = 100
 #: The batch shrinks when this share of its slots is idle; every new size costs the convolutions a new plan.
 IDLE_SHARE = 0.1
 
@@ -106,7 +108,8 @@ def optimise_maps(
         ``always``, ``never``, or ``auto``: whether to compile the network, if the images and their least steps are
         worth it; see :mod:`freqmaps.optimise.compiled`.
     progress
-        Called with the number of finished maps (those that ``only`` leaves out included) and a short note.
+        Called with the number of finished maps (those that ``only`` leaves out included) and a short note, also while
+        none has finished: the first ones take ``min_steps``, which of large images are hours.
 
     Raises
     ------
@@ -167,6 +170,7 @@ class _Run:
         #: The image in each slot, -1 for an idle one.
         self.occupant: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self.done = len(images) - len(waiting)
+        self.advanced = 0
 
     def groups(self) -> Iterator[FinishedMaps]:
         """Yield finished maps until there are none left to make."""
@@ -177,6 +181,8 @@ class _Run:
             finished = self._collect()
             if finished is not None:
                 yield finished
+            elif self.progress and self.advanced % SAID_EVERY < self.check_every:
+                self.progress(self.done, f"{self.advanced} steps made")
         give_freed_memory_back()
 
     def _advance(self) -> bool:
@@ -186,6 +192,7 @@ class _Run:
             assert self.slots is not None
             for _ in range(self.check_every):
                 advance(self.slots, self.problem, self.settings)
+                self.advanced += 1
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
