@@ -80,6 +80,7 @@ def build(inputs: Inputs) -> Figure:
         figure.legend(
             shown.values(), shown.keys(), loc="outside lower center", ncols=5, frameon=False, labelcolor=MUTED
         )
+    notes.append("The largest changes are named; C22-T1 and T8 have those of all corruptions.")
     alt = "Points, one per corruption: what JaFR changes in the accuracy over the corruption's log B_low."
     return Figure(figure, notes, alt)
 
@@ -108,17 +109,26 @@ def _panel(axes: Axes, setting: Setting, changes: dict[str, Estimate], correlati
     _name(axes, setting, changes)
     axes.set_xlabel("log B_low of the corruption", color=MUTED)
     axes.text(0.02, 0.02, f"ρ = {_rho(correlation)}", transform=axes.transAxes, color=INK, fontsize=6.5)
-    axes.margins(x=0.12, y=0.14)
     quiet(axes)
 
 
 def _name(axes: Axes, setting: Setting, changes: dict[str, Estimate]) -> None:
-    """Write each corruption's name beside its point, towards the middle of the panel."""
+    """Write corruptions' names beside their points, the largest changes first, as long as there is room."""
     middle = np.mean([min(setting.low_bias.values()), max(setting.low_bias.values())])
-    for name, bias in setting.low_bias.items():
+    axes.margins(x=0.12, y=0.14)
+    (left, right_end), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    taken: list[tuple[float, float]] = []
+    for name in sorted(changes, key=lambda one: -abs(changes[one].value)):
+        bias, height = setting.low_bias[name], 100 * changes[name].value
         right = bias <= middle
+        # Where the name begins and its height, in points of a panel of about 165 by 150.
+        start = 165 * (bias - left) / (right_end - left) - (0 if right else 2.6 * len(name))
+        place = (start, 150 * (height - bottom) / (top - bottom))
+        if any(abs(place[1] - y) < 6 and place[0] < x + 40 and x < place[0] + 40 for x, y in taken):
+            continue
+        taken.append(place)
         axes.annotate(
-            name.replace("_", " "), (bias, 100 * changes[name].value), xytext=(3 if right else -3, 2),
+            name.replace("_", " "), (bias, height), xytext=(3 if right else -3, 2),
             textcoords="offset points", ha="left" if right else "right", fontsize=4.5, color=MUTED,
         )  # fmt: skip
 

@@ -37,7 +37,8 @@ def gallery(inputs: Inputs, kind: Kind, *, method: str, norm: str, images: int) 
             picture(panels[0, column], image)
             _magnitudes(panels[1, column], spectrum(delta).mean(axis=0))
         panels[0, 0].set_ylabel("image", color=MUTED)
-        panels[1, 0].set_ylabel("|F δ|", color=MUTED)
+        panels[1, 0].set_xlabel("$k_x$, cycles", color=MUTED, labelpad=1)
+        panels[1, 0].set_ylabel("|F δ|\n$k_y$", color=MUTED)
     notes = [
         f"Shown: {label(every, case)}, {attack_text(case, method, norm)}; images drawn at random from those evaluated. "
         f"Each spectrum is the mean over channels on a logarithmic scale of its own. {setting(case)}"
@@ -61,7 +62,7 @@ def worked(inputs: Inputs, kind: Kind, *, method: str, norm: str, images: int) -
             picture(row[0], image)
             picture(row[1], changed)
             picture(row[2], stretched(delta))
-            _magnitudes(row[3], spectrum(image).mean(axis=0))
+            _magnitudes(row[3], spectrum(image).mean(axis=0), labelled=row[3] is panels[-1, 3])
             _magnitudes(row[4], spectrum(changed).mean(axis=0))
             _plane(row[5], log_spectrum_difference(image, changed).mean(axis=0))
             row[0].set_ylabel(plain(name), color=MUTED)
@@ -90,7 +91,7 @@ def measures(inputs: Inputs, kind: Kind, *, method: str, norm: str, example: int
         for axes, values, title in zip(panels[1], (image, delta, changed), ("x", "δ", "x + δ"), strict=True):
             _plane(axes, np.sqrt(spectrum(values).mean(axis=0)))
             axes.set_title(f"|F({title})|", color=INK)
-        _magnitudes(panels[2, 0], spectrum(image).mean(axis=0))
+        _magnitudes(panels[2, 0], spectrum(image).mean(axis=0), labelled=True)
         _plane(panels[2, 1], log_spectrum_difference(image, changed).mean(axis=0))
         _magnitudes(panels[2, 2], spectrum(changed).mean(axis=0))
         for axes, title in zip(panels[2], ("log |F x|", "their difference", "log |F(x + δ)|"), strict=True):
@@ -123,10 +124,10 @@ def _examples(case: Case, method: str, norm: str, count: int) -> tuple[Values, V
     return arrays["example_image"].values[:count], delta, labels
 
 
-def _magnitudes(axes: Axes, plane: Values) -> None:
-    _plane(axes, logarithm(plane))
+def _magnitudes(axes: Axes, plane: Values, *, labelled: bool = False) -> None:
+    _plane(axes, logarithm(plane), labelled=labelled)
 
 
-def _plane(axes: Axes, plane: Values) -> None:
+def _plane(axes: Axes, plane: Values, *, labelled: bool = False) -> None:
     axes.imshow(plane, cmap=SPECTRUM_COLOURS)
-    frequency_axes(axes, *plane.shape, label=False)
+    frequency_axes(axes, *plane.shape, label=labelled)

@@ -205,7 +205,7 @@ def draw_plane(
 ) -> AxesImage:
     """Draw a plane of frequencies; ``low`` and ``high`` are the ends of the colours."""
     image = axes.imshow(plane, cmap=SPECTRUM_COLOURS, vmin=low, vmax=high)
-    frequency_axes(axes, *plane.shape, label=False)
+    frequency_axes(axes, *plane.shape)
     axes.set_title(title, color=INK)
     return image
 
