@@ -1,5 +1,7 @@
 """The map engine's frozen network, its use of memory, and how it resumes."""
 
+import dataclasses
+import itertools
 import logging
 
 import numpy as np
@@ -12,7 +14,8 @@ from freqmaps.core.device import is_out_of_memory
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.frozen import freeze
 from freqmaps.core.memory import bytes_per_image, fitting_batch, saved_bytes
-from freqmaps.maps import MapSettings
+from freqmaps.maps import MapSettings, _engine
+from freqmaps.maps._state import Saved
 from freqmaps.optimise.problem import Problem
 from tests.map_cases import converging_maps, run, small_net, some_images, some_targets  # noqa: F401
 
@@ -247,8 +250,6 @@ def test_the_state_of_other_work_is_not_used(converging, tmp_path, what):
 
 
 def test_saved_often_enough(tmp_path):
-    from freqmaps.maps._state import Saved
-
     group = {"index": np.arange(3), "steps": np.arange(3)}
     saved = Saved(tmp_path, "a", interval=1e9, at_most=6)
     saved.add(group)
@@ -267,3 +268,78 @@ def test_a_run_says_that_it_goes_on_while_no_map_has_finished():
     run(small_net(), some_images(2), some_targets(2), settings, progress=lambda *given: said.append(given))
     assert said[:2] == [(0, "100 steps made"), (0, "200 steps made")]
     assert [done for done, _ in said[2:]] == [2]
+
+
+LONG = MapSettings(min_steps=150, max_steps=160, tolerance=0.0, settling=20)
+
+
+def interrupted(monkeypatch, place, settings=LONG, batch=None):
+    """Begin five maps of six (one waits), keep them after each step, and stop after a hundred."""
+    monkeypatch.setattr(_engine, "KEPT_EVERY", 0.0)
+    given = (small_net(), some_images(6), some_targets(6))
+    with pytest.raises(Interrupted):
+        run(*given, settings, state=place, batch=batch or 5, progress=stop_after(0))
+    monkeypatch.setattr(_engine, "KEPT_EVERY", 1e9)
+    return given
+
+
+def counted(monkeypatch):
+    """Count the rows that steps are made for, by their number before the step."""
+    made, plain = [], _engine.advance
+
+    def advance(slots, *given):
+        made.append(slots.steps.tolist())
+        plain(slots, *given)
+
+    monkeypatch.setattr(_engine, "advance", advance)
+    return made
+
+
+@pytest.mark.parametrize("settings", [LONG, dataclasses.replace(LONG, stop="quiet", patience=5, settling=0)], ids=str)
+def test_maps_that_were_begun_go_on_bit_for_bit(monkeypatch, tmp_path, settings):
+    given = interrupted(monkeypatch, tmp_path, settings)
+    assert [p.name.split("-")[0] for p in tmp_path.iterdir()] == ["begun"], "no map has finished yet"
+    made = counted(monkeypatch)
+    maps = run(*given, settings, state=tmp_path, batch=5)
+    assert made[0] == [100] * 5 and len(made) > 100  # and the sixth begins when a slot is free
+    expected = run(*given, settings, batch=5)
+    for name in ("map", "steps", "loss", "converged", "keeps_prediction"):
+        np.testing.assert_array_equal(getattr(maps, name), getattr(expected, name), err_msg=name)
+
+
+def test_of_maps_that_were_begun_those_go_on_that_memory_holds_and_that_are_not_finished(monkeypatch, tmp_path):
+    given = interrupted(monkeypatch, tmp_path)
+    expected = run(*given, LONG)
+    (begun,) = tmp_path.iterdir()
+    content = begun.read_bytes()
+    made = counted(monkeypatch)
+    maps = run(*given, LONG, state=tmp_path, batch=2)
+    assert made[0] == [100] * 2
+    np.testing.assert_allclose(maps.map, expected.map, atol=1e-4)
+    # All are finished now; what had been begun of them is left alone.
+    begun.write_bytes(content)
+    made.clear()
+    np.testing.assert_array_equal(run(*given, LONG, state=tmp_path).map, maps.map)
+    assert made == []
+
+
+@pytest.mark.parametrize("damage", ["truncated", "other work"])
+def test_begun_maps_that_are_damaged_or_anothers_are_begun_again(monkeypatch, tmp_path, damage):
+    given = interrupted(monkeypatch, tmp_path)
+    (begun,) = tmp_path.iterdir()
+    if damage == "truncated":
+        begun.write_bytes(begun.read_bytes()[:-100])
+    made = counted(monkeypatch)
+    penalty = 0.02 if damage == "truncated" else 0.03
+    maps = run(*given, LONG, state=tmp_path, penalty=penalty)
+    assert made[0] == [0] * 6
+    np.testing.assert_array_equal(maps.map, run(*given, LONG, penalty=penalty).map)
+
+
+def test_maps_are_kept_every_few_minutes(monkeypatch, tmp_path):
+    clock = iter(np.arange(0, 1e6, 40.0))
+    monkeypatch.setattr(_engine.time, "monotonic", lambda: float(next(clock)))
+    kept = []
+    monkeypatch.setattr(Saved, "keep_begun", lambda self, arrays: kept.append(int(arrays["steps"][0])))
+    run(small_net(), some_images(2), some_targets(2), MapSettings(min_steps=30, max_steps=40), state=tmp_path)
+    assert len(kept) >= 2 and all(5 <= later - before <= 8 for before, later in itertools.pairwise(kept)), kept

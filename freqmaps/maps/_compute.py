@@ -89,8 +89,8 @@ def compute_maps(
     compile
         Whether to compile the network: ``always``, ``never``, or ``auto``, if the work is worth it.
     state
-        Where finished maps are kept: a later call for the same work takes them from there, one for other work leaves
-        them alone. None keeps nothing.
+        Where finished maps are kept, and every few minutes those that are not finished: a later call for the same work
+        takes them from there, one for other work leaves them alone. None keeps nothing.
     progress
         Called with the number of finished maps and a short note.
 
@@ -125,6 +125,8 @@ def compute_maps(
             batch=batch,
             only=_missing(groups, len(pictures)),
             compile=compile,
+            begun=saved.load_begun(),
+            keep=saved.keep_begun if state else None,
             progress=progress,
         ):
             arrays = {field.name: getattr(finished, field.name) for field in fields(finished)}

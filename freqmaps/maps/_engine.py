@@ -5,6 +5,7 @@ An image that stops hands its slot to the next in the queue; when the queue is e
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,12 +25,15 @@ from freqmaps.optimise.bases._api import Basis
 from freqmaps.optimise.compiled import Mode
 from freqmaps.optimise.objectives._api import Objective
 from freqmaps.optimise.problem import Problem
+from freqmaps.provenance.unfinished import Arrays
 
 #: Steps between two looks at which images have stopped: a look waits for a GPU, and costs nothing on a CPU.
 CHECK_EVERY = {"cpu": 1}
 CHECK_EVERY_ELSEWHERE = 10
 #: Steps after which a run says that it is going on, if no map has finished at that moment.
 SAID_EVERY = 100
+#: Seconds after which maps that are not finished are kept for a later run.
+KEPT_EVERY = 300.0
 #: The batch shrinks when this share of its slots is idle; every new size costs the convolutions a new plan.
 IDLE_SHARE = 0.1
 
@@ -74,6 +78,8 @@ def optimise_maps(
     batch: int | None = None,
     only: NDArray[np.int64] | None = None,
     compile: Mode = "never",
+    begun: Arrays | None = None,
+    keep: Callable[[Arrays], object] | None = None,
     progress: Callable[[int, str], object] | None = None,
 ) -> Iterator[FinishedMaps]:
     """Find the map of each image, and yield maps as they finish, in any order.
@@ -107,6 +113,10 @@ def optimise_maps(
     compile
         ``always``, ``never``, or ``auto``: whether to compile the network, if the images and their least steps are
         worth it; see :mod:`freqmaps.optimise.compiled`.
+    begun
+        Maps that an earlier run of the same work had begun, as it gave them to ``keep``: they go on from there.
+    keep
+        Called every few minutes with the maps that are not finished, as arrays by name.
     progress
         Called with the number of finished maps (those that ``only`` leaves out included) and a short note, also while
         none has finished: the first ones take ``min_steps``, which of large images are hours.
@@ -125,9 +135,9 @@ def optimise_maps(
     if len(waiting) == 0:
         return iter(())
     chosen = basis or components.load("basis", "fourier")()
-    return _Run(
-        model, pictures, classes, waiting, objective, chosen, settings, where, batch, progress, compile
-    ).groups()
+    run = _Run(model, pictures, classes, waiting, objective, chosen, settings, where, batch, progress, compile)
+    run.begun, run.keep = begun, keep
+    return run.groups()
 
 
 def _check(images: Tensor, targets: Tensor, batch: int | None) -> None:
@@ -171,14 +181,20 @@ class _Run:
         self.occupant: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self.done = len(images) - len(waiting)
         self.advanced = 0
+        self.begun: Arrays | None = None
+        self.keep: Callable[[Arrays], object] | None = None
 
     def groups(self) -> Iterator[FinishedMaps]:
         """Yield finished maps until there are none left to make."""
+        kept = time.monotonic()
         while self.queue or self.slots is not None:
             if not self._advance():
                 self._halve()
                 continue
             finished = self._collect()
+            if self.keep and self.slots is not None and time.monotonic() - kept >= KEPT_EVERY:
+                self.keep(self._unfinished())
+                kept = time.monotonic()
             if finished is not None:
                 yield finished
             elif self.progress and self.advanced % SAID_EVERY < self.check_every:
@@ -201,6 +217,9 @@ class _Run:
 
     def _fill(self) -> None:
         """Put waiting images into idle slots; drop slots when too many stay idle."""
+        if self.slots is None and self.begun is not None:
+            self._go_on(self.begun)
+            self.begun = None
         if self.slots is None:
             count = min(self.batch, len(self.queue))
             self.slots, self.occupant = self._enter(count), np.array([self.queue.popleft() for _ in range(count)])
@@ -212,6 +231,26 @@ class _Run:
         busy = np.flatnonzero(self.occupant >= 0)
         if len(self.occupant) - len(busy) > IDLE_SHARE * len(self.occupant):
             self._keep(busy)
+
+    def _unfinished(self) -> Arrays:
+        """Return the maps in the slots as arrays: the place of each image, and what the steps have changed."""
+        assert self.slots is not None
+        busy = np.flatnonzero(self.occupant >= 0)
+        state = self.slots.select(self._rows(busy)).begun()
+        return {"image": self.occupant[busy], **{name: part.cpu().numpy() for name, part in state.items()}}
+
+    def _go_on(self, begun: Arrays) -> None:
+        """Put maps that an earlier run had begun into slots, as they were; those finished since then are left out."""
+        waiting = set(self.queue)
+        rows = [row for row, image in enumerate(begun["image"].tolist()) if image in waiting][: self.batch]
+        if not rows:
+            return
+        images = begun["image"][rows].tolist()
+        chosen = set(images)
+        self.queue = deque([*images, *(image for image in self.queue if image not in chosen)])
+        slots = self._enter(len(rows))
+        slots.go_on({name: torch.from_numpy(part[rows]) for name, part in begun.items() if name != "image"})
+        self.slots, self.occupant = slots, np.array([self.queue.popleft() for _ in rows])
 
     def _enter(self, count: int) -> Slots:
         """Return the starting state of the next images of the queue, which are left in it."""

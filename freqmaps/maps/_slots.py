@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import torch
@@ -13,6 +14,9 @@ from freqmaps.optimise import adam
 from freqmaps.optimise.adam import wide_float
 from freqmaps.optimise.bases._api import Coefficients, Plan
 from freqmaps.optimise.problem import Problem
+
+#: What the images and their targets decide: it is found again where maps go on that an earlier run had begun.
+_FROM_IMAGES = {"coefficients", "target", "context"}
 
 
 @dataclass
@@ -107,6 +111,15 @@ class Slots:
         """Put the rows of another state in place of some of these."""
         for mine, its in zip(self._tensors(), other._tensors(), strict=True):
             mine.index_copy_(0, rows, its)
+
+    def begun(self) -> dict[str, Tensor]:
+        """Return what the steps have changed, by name: all but what follows from the images."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _FROM_IMAGES}
+
+    def go_on(self, begun: Mapping[str, Tensor]) -> None:
+        """Take the place of what :meth:`begun` gave, row by row."""
+        for name, mine in self.begun().items():
+            mine.copy_(begun[name])
 
     def _tensors(self) -> list[Tensor]:
         rest = [getattr(self, f.name) for f in fields(self) if f.name != "coefficients"]

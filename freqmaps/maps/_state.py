@@ -1,4 +1,4 @@
-"""Finished maps of an unfinished run, kept from time to time so that a later run goes on from them."""
+"""The maps of an unfinished run, kept from time to time so that a later run goes on from them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fingerprint(
 
 
 class Saved:
-    """Finished maps, kept every ``interval`` seconds or ``at_most`` maps, in one file each time.
+    """Finished maps, kept every ``interval`` seconds or ``at_most`` maps, in one file each time; and those begun.
 
     Parameters
     ----------
@@ -52,6 +52,7 @@ class Saved:
 
     def __init__(self, place: Place | Path | None, mark: str, interval: float = 60.0, at_most: int = 256) -> None:
         self.kept, self.interval, self.at_most = Unfinished(place, "maps", mark), interval, at_most
+        self.begun = Unfinished(place, "begun", mark)
         self.waiting: list[Arrays] = []
         self.last = time.monotonic()
 
@@ -61,6 +62,17 @@ class Saved:
         if groups:
             log.info("going on after %d finished maps", sum(len(a["index"]) for a in groups))
         return groups
+
+    def load_begun(self) -> Arrays | None:
+        """Return the maps that an earlier run of the same work had begun, as it last kept them."""
+        found = next(iter(self.begun.load(unfinished.unpacked)), None)
+        if found:
+            log.info("going on with %d maps after %d steps", len(found["image"]), int(np.median(found["steps"])))
+        return found
+
+    def keep_begun(self, arrays: Arrays) -> None:
+        """Keep maps that are not finished, in place of those kept before."""
+        self.begun.save("all", unfinished.packed(arrays))
 
     def add(self, arrays: Arrays) -> None:
         """Keep finished maps, at once or together with the next ones."""
