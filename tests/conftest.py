@@ -11,11 +11,18 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 
 from freqmaps.study import questions
 from tests import asking, fault_tally
 from tests.faults import undisturbed  # noqa: F401 - a fixture
+
+# How long an example takes tells of the machine and of what else runs on it, not of the code.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 BROWSER = [f"--{flag}" for flag in (
     "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
