@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
-from torch import nn
 
 from benchmarks import bench_maps
 from freqmaps.core.components import load
@@ -118,21 +117,10 @@ def gpu_tests() -> tuple[bool, str]:
     # Only the files that have such tests: the others' imports need what only their own tests do.
     files = [str(p) for p in sorted(Path("tests").glob("test_*.py")) if "pytest.mark.gpu" in p.read_text("utf-8")]
     spread = ["--numprocesses", "4"] if (os.cpu_count() or 1) >= 8 else []
-    line = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-m",
-        "gpu",
-        "-o",
-        "addopts=--strict-markers",
-        "-W",
-        "default",
-        *spread,
-        *files,
-    ]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    options = ["-q", "-m", "gpu", "-o", "addopts=--strict-markers", "-W", "default", *spread]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *files], capture_output=True, text=True, check=False
+    )
     PAGE.parent.mkdir(exist_ok=True)
     write_text(PAGE.with_name("gpu-tests.log"), done.stdout + done.stderr)
     return done.returncode == 0, (done.stdout.strip().splitlines() or ["no output"])[-1]
@@ -177,8 +165,7 @@ def gradient(device: torch.device, images: int, repetitions: int, layout: torch.
     labels = torch.zeros(images, dtype=torch.int64, device=device)
 
     def work() -> None:
-        y = x.clone().requires_grad_()
-        torch.autograd.grad(nn.functional.cross_entropy(net(y), labels), y)
+        bench_maps.input_gradient(net, x, labels)
 
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=tf32):
         taken = [bench_maps.seconds(work, device) for _ in range(repetitions + 2)][2:]
@@ -200,12 +187,11 @@ def memory(device: torch.device, images: int, peak: Peak | None = None) -> tuple
     x = torch.rand(images, 3, 32, 32, device=device)
     labels = torch.zeros(images, dtype=torch.int64, device=device)
 
-    def gradient() -> None:
-        y = x.clone().requires_grad_()
-        torch.autograd.grad(nn.functional.cross_entropy(net(y), labels), y)
+    def work() -> None:
+        bench_maps.input_gradient(net, x, labels)
 
-    gradient()  # what libraries set up once is not the batch's
-    taken = (peak or _peak)(gradient)
+    work()  # what libraries set up once is not the batch's
+    taken = (peak or _peak)(work)
     return taken, float(bytes_per_image(net, x[:1]) * images)
 
 

@@ -179,10 +179,9 @@ def typos(value, path=()):
                 yield place, value | {key: changed}
 
 
-def test_typos_in_keys_and_names_are_one_sentence_with_the_nearest_name():
-    """Every third of all keys, whose places move with each key that joins the config."""
+def test_every_typo_in_a_key_or_name_is_one_sentence_with_the_nearest_name():
     unhelpful, tried = {}, 0
-    for place, broken in itertools.islice(typos(read_files([REPOSITORY / "config.yaml"])), 0, None, 3):
+    for place, broken in typos(read_files([REPOSITORY / "config.yaml"])):
         with pytest.raises(ConfigError) as caught:
             study(broken)
         sentence, tried = str(caught.value), tried + 1

@@ -135,9 +135,9 @@ def optimise_maps(
     if len(waiting) == 0:
         return iter(())
     chosen = basis or components.load("basis", "fourier")()
-    run = _Run(model, pictures, classes, waiting, objective, chosen, settings, where, batch, progress, compile)
-    run.begun, run.keep = begun, keep
-    return run.groups()
+    return _Run(
+        model, pictures, classes, waiting, objective, chosen, settings, where, batch, progress, compile, begun, keep
+    ).groups()
 
 
 def _check(images: Tensor, targets: Tensor, batch: int | None) -> None:
@@ -166,6 +166,8 @@ class _Run:
         batch: int | None,
         progress: Callable[[int, str], object] | None,
         compile: Mode = "never",
+        begun: Arrays | None = None,
+        keep: Callable[[Arrays], object] | None = None,
     ) -> None:
         self.images, self.targets = images, targets
         self.settings, self.device, self.progress = settings, device, progress
@@ -181,8 +183,7 @@ class _Run:
         self.occupant: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self.done = len(images) - len(waiting)
         self.advanced = 0
-        self.begun: Arrays | None = None
-        self.keep: Callable[[Arrays], object] | None = None
+        self.begun, self.keep = begun, keep
 
     def groups(self) -> Iterator[FinishedMaps]:
         """Yield finished maps until there are none left to make."""
