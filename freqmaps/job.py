@@ -27,7 +27,7 @@ from freqmaps.core import files, jsons
 from freqmaps.core.allocator import keep_freed_memory
 from freqmaps.core.errors import FreqmapsError, StoreError, one_sentence, own_line
 from freqmaps.core.logs import log_file, out_of_memory, sentence_of, start_logging
-from freqmaps.core.processor import limit_threads, threads
+from freqmaps.core.processor import limit_threads, peak_memory_mb, threads
 from freqmaps.provenance import manifest as manifests
 from freqmaps.provenance import shared_root, unfinished
 from freqmaps.provenance.unfinished import Place
@@ -286,6 +286,7 @@ def _attempt(run: Callable[[Job], Mapping[str, Any]], job: Job, output: Path) ->
             f"{job.folder}: no such folder, or gone meanwhile; mount its disk again and run the same target again"
         ) from error
     seconds = {"wall_s": round(time.time() - wall, 3), "cpu_s": round(time.process_time() - cpu, 3)}
+    seconds["peak_mb"] = peak_memory_mb()
     _account(job)
     warnings = _warnings(job, headline)
     ran = {"device": job.options.get("device_used", "cpu"), "threads": threads()}

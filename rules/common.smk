@@ -9,7 +9,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from freqmaps import job
+from freqmaps import job, starter
 from freqmaps.provenance import manifest, shared_root
 from freqmaps.core import logs
 from freqmaps.study.build import study
@@ -57,6 +57,14 @@ onstart:
         )
     except FreqmapsError as error:
         refuse(error)
+    if (
+        STUDY.config["starts"] == "forked"
+        and workflow.local_exec
+        and len(due) >= starter.FEWEST_JOBS
+    ):
+        started = starter.start()
+        if started is not None:
+            os.environ["PATH"] = os.pathsep.join([str(started), os.environ["PATH"]])
 
 
 def in_root(path):
@@ -64,9 +72,9 @@ def in_root(path):
     return storage(f"{ROOT}/{path}") if STUDY.remote else f"{ROOT}/{path}"
 
 
-def beside(node, name):
-    """A log or benchmark: beside the manifest, or in this clone if the root is on object storage."""
-    return f"{f'{SHOWN}/logs' if STUDY.remote else ROOT}/{node.path}/{name}"
+def log_of(node):
+    """A result's log: beside the manifest, or in this clone if the root is on object storage."""
+    return f"{f'{SHOWN}/logs' if STUDY.remote else ROOT}/{node.path}/log.txt"
 
 
 def made(nodes):
@@ -124,8 +132,3 @@ def wanted(names):
         {"name": n, "path": STUDY.published[n].path, "files": STUDY.laid(n)}
         for n in names
     ]
-
-
-def record(batch, name):
-    """A job's logs, one for each result, or its benchmark."""
-    return [beside(node, name) for node in batch.nodes]

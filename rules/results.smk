@@ -14,9 +14,7 @@ for BATCH in STUDY.batches:
         output:
             made(BATCH.nodes),
         log:
-            record(BATCH, "log.txt"),
-        benchmark:
-            record(BATCH, "benchmark.tsv")[0]
+            [log_of(node) for node in BATCH.nodes],
         localrule: jobs.is_light(BATCH)
         conda:
             "../envs/gpu.yaml" if jobs.on_device(BATCH) else "../envs/cpu.yaml"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import sys
 from functools import cache
 from pathlib import Path
@@ -40,6 +41,12 @@ def threads() -> int:
     """Return how many threads BLAS, OpenMP and torch compute with: 0 if nobody has set a bound."""
     value = os.environ.get("OMP_NUM_THREADS", "")
     return int(value) if value.isdecimal() else 0
+
+
+def peak_memory_mb() -> float:
+    """Return the most memory that this process has held so far, in 10**6 bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
 
 
 @cache
