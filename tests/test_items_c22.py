@@ -5,12 +5,12 @@ import pytest
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.papers.c22 import F1, F2, T2, T2F
-from freqmaps.papers.c22._drawing import first_quadrant, ring_means
+from freqmaps.papers.c22._drawing import ring_means
 from freqmaps.papers.c22._networks import ORDER, cases, named
 from freqmaps.publish.nothing import NothingToShow
 from freqmaps.publish.published import AS_PUBLISHED, published
 from freqmaps.results.reader import Inputs
-from freqmaps.spectra.low_bias import low_quadrant
+from freqmaps.spectra.low_bias import first_quadrant, low_quadrant
 from freqmaps.spectra.transforms import spectrum
 from tests import synthetic_c22
 from tests import synthetic_study as study

@@ -112,6 +112,29 @@ def low_quadrant(x: Any, quadrant: Quadrant = "first") -> Any:
     return second if quadrant == "second" else (first + second) / 2
 
 
+def first_quadrant(plane: ArrayLike) -> NDArray[Any]:
+    """Return the part of a full plane with ky, kx = 0 ... n // 2, lowest frequency first.
+
+    Parameters
+    ----------
+    plane
+        Magnitudes, shape (..., h, w), the origin in the middle.
+
+    Returns
+    -------
+    ndarray, shape (..., h // 2 + 1, w // 2 + 1)
+        Of the spectrum of a real image what :func:`low_quadrant` returns.
+
+    Examples
+    --------
+    >>> first_quadrant(np.arange(16).reshape(4, 4)).tolist()
+    [[10, 11, 8], [14, 15, 12], [2, 3, 0]]
+    """
+    values = np.asarray(plane)
+    rows, columns = ([(n // 2 + k) % n for k in range(n // 2 + 1)] for n in values.shape[-2:])
+    return values[..., rows, :][..., columns]
+
+
 @overload
 def log_products(
     magnitudes: Tensor, *, magnitude_epsilon: float = EPSILON, exponent_epsilon: float = EPSILON

@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 
 from freqmaps.inference.estimates import Z95
 from freqmaps.inference.verdicts import Claim, trend
-from freqmaps.papers.c22._drawing import draw_quadrants, first_quadrant, ring_means
+from freqmaps.papers.c22._drawing import draw_quadrants, ring_means
 from freqmaps.papers.c22._networks import STANDARD, Case, Values, cases, grouped, label
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
 from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, plain, quiet
 from freqmaps.results.reader import Inputs
+from freqmaps.spectra.low_bias import first_quadrant
 
 TITLE = "Spectra of images, and of the Jacobians of networks trained on them"
 CAPTION = (

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from matplotlib import rc_context
 
-from freqmaps.papers.c22._drawing import draw_quadrants, first_quadrant, scale, signed_picture
+from freqmaps.papers.c22._drawing import draw_quadrants, scale, signed_picture
 from freqmaps.papers.c22._networks import Case, cases, grouped, label
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
 from freqmaps.publish.style import INK, MUTED, STYLE, new_figure, picture, plain
 from freqmaps.results.reader import Inputs
+from freqmaps.spectra.low_bias import first_quadrant
 
 TITLE = "Spectra of Jacobians, and a Jacobian, by training"
 CAPTION = (

@@ -20,12 +20,19 @@ EVALUATIONS = ("corruptions",)
 DATA = ("published.yaml",)
 
 
-def build(inputs: Inputs) -> Table:
+def build(inputs: Inputs, *, reference: str = "") -> Table:
     """Build the table; where networks of CIFAR-100 were evaluated, of them alone.
+
+    Parameters
+    ----------
+    inputs
+        The study's results.
+    reference
+        The config's name of the training that mCE is relative to; empty: the paper's standard training.
 
     Returns
     -------
     Table
         See :func:`freqmaps.papers.c22._corruption_table.table`.
     """
-    return table("C22-T8", inputs, "cifar100")
+    return table("C22-T8", inputs, "cifar100", reference)

@@ -68,8 +68,8 @@ def build(inputs: Inputs) -> Figure:
             axes.set_visible(False)
         for axes, (setting, first, second) in zip(panels.flat, cases, strict=False):
             place = ", ".join(setting.names.values()) if len(every) > 1 else ""
-            changes = {name: change(first, second, [name]) for name in setting.low_bias}
-            correlation = spearman([*setting.low_bias.values()], [c.value for c in changes.values()])
+            changes = {name: change(first, second, [name]) for name in setting.compared}
+            correlation = spearman([setting.low_bias[n] for n in changes], [c.value for c in changes.values()])
             _panel(axes, setting, changes, correlation)
             axes.set_title(plain(f"{first.called} − {second.called}"), color=INK)
             notes.append(_sentence(first, second, correlation).at(place))
@@ -86,7 +86,7 @@ def build(inputs: Inputs) -> Figure:
 
 
 def _cases(setting: Setting) -> Iterator[Case]:
-    if not np.isfinite(list(setting.low_bias.values())).all():
+    if not np.isfinite([setting.low_bias[name] for name in setting.compared]).all() or not setting.compared:
         return
     for name, without in _PAIRS:
         first, second = setting.of(name), setting.of(without)
@@ -114,7 +114,8 @@ def _panel(axes: Axes, setting: Setting, changes: dict[str, Estimate], correlati
 
 def _name(axes: Axes, setting: Setting, changes: dict[str, Estimate]) -> None:
     """Write corruptions' names beside their points, the largest changes first, as long as there is room."""
-    middle = np.mean([min(setting.low_bias.values()), max(setting.low_bias.values())])
+    biases = [setting.low_bias[name] for name in changes]
+    middle = np.mean([min(biases), max(biases)])
     axes.margins(x=0.12, y=0.14)
     (left, right_end), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     taken: list[tuple[float, float]] = []

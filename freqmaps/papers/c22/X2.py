@@ -20,7 +20,8 @@ CAPTION = (
     "the highest radius in essential maps, adversarial maps and the mask of all images; the share of low frequencies "
     "in perturbations of PGD; cosine and IdCor of essential and adversarial maps; accuracy under PGD; mCE relative to "
     "standard training; accuracy through a filter that keeps the lower half of each axis. Means over training seeds ± "
-    "their standard deviation. A dash: the study does not have it."
+    "their standard deviation; of one network ± half of the 95 % interval over images. A dash: the study does not have "
+    "it."
 )
 KIND = "table"
 NEEDS = ("evaluation", "training", "datasets")
@@ -49,7 +50,8 @@ def build(inputs: Inputs) -> Table:
     Table
         ``dataset``, ``model``, ``training``, ``network`` (the paper's name); ``networks``; each quantity of
         :data:`freqmaps.papers.c22._across.QUANTITIES` with ``_sd`` over seeds and, of one network, the bounds ``_low``
-        and ``_high`` of its 95 % interval over images. Shares and accuracies are in [0, 1], mCE in percent.
+        and ``_high`` of its 95 % interval over images; ``_error``, what is shown behind ±: the former, of one network
+        half of that interval. Shares and accuracies are in [0, 1], mCE in percent.
 
     Raises
     ------
@@ -69,7 +71,9 @@ def _record(group: Group) -> Record:
         values = group.values(name)
         record |= {name: mean(group, name), f"{name}_sd": stdev(values) if len(values) > 1 else nan}
         bounds = first.values[name] if len(group.networks) == 1 else None
-        record |= {f"{name}_{end}": nan if bounds is None else getattr(bounds, end) for end in ("low", "high")}
+        low, high = (nan, nan) if bounds is None else (bounds.low, bounds.high)
+        record |= {f"{name}_low": low, f"{name}_high": high}
+        record[f"{name}_error"] = (high - low) / 2 if len(group.networks) == 1 else record[f"{name}_sd"]
     return record
 
 
@@ -103,6 +107,6 @@ def _columns(frame: pd.DataFrame) -> list[Column]:
             continue
         wide = name not in ("low_bias_per_image", "idcor", "mask_low")
         shown.append(
-            Column(name, quantity.head, form=quantity.form, error=f"{name}_sd", scale=quantity.scale, paper=wide)
+            Column(name, quantity.head, form=quantity.form, error=f"{name}_error", scale=quantity.scale, paper=wide)
         )
     return shown

@@ -198,7 +198,8 @@ def _low_passed(rows: pd.DataFrame, case: Case) -> pd.DataFrame:
 
 def _correlated(kind: str) -> Callable[[Inputs, Case], Estimate]:
     def read(inputs: Inputs, case: Case) -> Estimate:
-        results = [r for r in inputs.select("correlation", **case.names) if (r.component("metric") or ("",))[0] == kind]
+        every = inputs.select("correlation", **case.names, pairing="matched")
+        results = [result for result in every if (result.component("metric") or ("",))[0] == kind]
         return _estimate(Inputs(results).correlations().to_dict("records")[0]) if results else NOTHING
 
     return read

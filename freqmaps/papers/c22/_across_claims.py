@@ -23,10 +23,11 @@ _QUESTIONS = {
     "adversarial_low": "Do its adversarial maps follow?",
     "lfc_ratio": "Are perturbations of it of lower frequencies?",
     "cosine": "Is the correlation of the two kinds of maps different?",
+    "idcor": "Is their IdCor?",
     "low_pass": "Does its accuracy through a low-pass filter change?",
 }
 #: Asked in either direction.
-_EITHER = ("cosine", "low_pass")
+_EITHER = ("cosine", "idcor", "low_pass")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ _CLEAN, _MCE = "clean", "mce"
 Record = dict[str, Any]
 
 
-def table(item: str, inputs: Inputs, dataset: str) -> Table:
+def table(item: str, inputs: Inputs, dataset: str, reference: str = "") -> Table:
     """Build the table: a row for clean images, one for mCE, and one per corruption.
 
     Parameters
@@ -38,6 +38,8 @@ def table(item: str, inputs: Inputs, dataset: str) -> Table:
         The study's results.
     dataset
         A kind of dataset: where networks of such data were evaluated, the table is of them alone.
+    reference
+        The config's name of the training that mCE is relative to; empty: the paper's standard training.
 
     Returns
     -------
@@ -54,7 +56,7 @@ def table(item: str, inputs: Inputs, dataset: str) -> Table:
     FreqmapsError
         There is no evaluation of corruptions.
     """
-    every = settings(inputs, dataset)
+    every = settings(inputs, dataset, reference)
     beside_ours = {
         id(trained): _beside(item, inputs, setting, trained) for setting in every for trained in setting.every
     }
@@ -118,9 +120,17 @@ def _notes(item: str, every: Sequence[Setting], setting: Setting, beside_ours: M
     constants = sorted({str(c) for c in rows["constants"] if c != CLEAN})
     severities = sorted({int(s) for s in rows["severity"] if s})
     yield f"{start}{n} images, severities {', '.join(map(str, severities))}, constants: {', '.join(constants)}."
+    if setting.without_effect:
+        names = ", ".join(name.replace("_", " ") for name in setting.without_effect)
+        yield (
+            f"{start}No image is changed at any severity by {names}: without log B_low, and left out of mCE and of all "
+            "comparisons."
+        )
     if setting.reference is None:
         yield f"{start}No network was trained by the standard regime, so there is no mCE."
-    yield from placed(start.removesuffix(": "), claims(setting, entry["wins"]))
+    elif setting.relative_to:
+        yield f"{start}mCE is relative to training '{setting.relative_to}', in the paper to standard training."
+    yield from placed(start.removesuffix(": "), claims(setting, entry))
     if not entry["rows"]:
         return
     scopes: dict[str, list[str]] = {}

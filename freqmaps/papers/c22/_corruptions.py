@@ -15,16 +15,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from freqmaps.core.errors import FreqmapsError
 from freqmaps.inference.bootstrap import RESAMPLES, bootstrap_means, percentiles
 from freqmaps.inference.corruption_errors import mean_corruption_error
 from freqmaps.inference.estimates import Estimate, paired_difference
 from freqmaps.inference.intervals import difference_interval
 from freqmaps.inference.proportions import difference_bounds
-from freqmaps.papers.c22._drawing import first_quadrant
 from freqmaps.papers.c22._evaluated import Trained, evaluated
 from freqmaps.papers.c22._networks import STANDARD
 from freqmaps.results.reader import Inputs
-from freqmaps.spectra.low_bias import log_low_bias
+from freqmaps.spectra.low_bias import first_quadrant, log_low_bias
 
 KIND = "corruptions"
 #: What the evaluation calls images without a corruption.
@@ -42,9 +42,12 @@ class Setting:
     ----------
     every
         One entry per training, in the paper's order.
+    relative_to
+        The config's name of the training that mCE is relative to; empty: the paper's standard training.
     """
 
     every: Sequence[Trained]
+    relative_to: str = ""
 
     @property
     def names(self) -> dict[str, str]:
@@ -56,14 +59,32 @@ class Setting:
         return next((trained for trained in self.every if trained.row == row), None)
 
     @cached_property
-    def low_bias(self) -> dict[str, float]:
-        """By corruption, log B_low, the mean over severities, descending; NaN where the clean images are not known."""
+    def _differences(self) -> dict[str, NDArray[np.float64]]:
+        """By corruption, the mean spectrum of what it changes at each severity; NaN where that is not known."""
         spectra = Inputs([self.every[0].results[0]]).arrays()["difference_spectrum"]
-        means = log_low_bias(first_quadrant(spectra.values)).mean(axis=1)
-        by_corruption = {
-            str(name): float(value) for name, value in zip(spectra["corruption"].values, means, strict=True)
-        }
-        return dict(sorted(by_corruption.items(), key=lambda entry: (isnan(entry[1]), -entry[1])))
+        return dict(zip(map(str, spectra["corruption"].values), spectra.values, strict=True))
+
+    @cached_property
+    def low_bias(self) -> dict[str, float]:
+        """By corruption, log B_low, the mean over severities, descending; NaN where it is not known.
+
+        Severities at which a corruption changes nothing have no spectrum, and are left out of the mean.
+        """
+        means = {}
+        for name, planes in self._differences.items():
+            changes = planes[np.any(planes != 0, axis=(1, 2))]
+            means[name] = float(log_low_bias(first_quadrant(changes)).mean()) if len(changes) else nan
+        return dict(sorted(means.items(), key=lambda entry: (isnan(entry[1]), -entry[1])))
+
+    @cached_property
+    def without_effect(self) -> list[str]:
+        """The corruptions that change no image at any severity: saturation where all images are grey."""
+        return [name for name, planes in self._differences.items() if not np.any(planes != 0)]
+
+    @cached_property
+    def compared(self) -> list[str]:
+        """The corruptions that mCE and comparisons are over, in the order of log B_low: those that have an effect."""
+        return [name for name in self.low_bias if name not in self.without_effect]
 
     @cached_property
     def groups(self) -> dict[str, str]:
@@ -72,26 +93,32 @@ class Setting:
         return {str(k): str(v) for k, v in rows.groupby("corruption")["group"].first().items() if k != CLEAN}
 
     def errors(self, trained: Trained) -> list[Errors]:
-        """Return of each network of a training the error rates by corruption, one per severity."""
-        return [{name: (1 - under(rows, name)["value"]).tolist() for name in self.low_bias} for rows in trained.rows]
+        """Return of each network of a training the error rates by corruption with an effect, one per severity."""
+        return [{name: (1 - under(rows, name)["value"]).tolist() for name in self.compared} for rows in trained.rows]
+
+    @property
+    def reference_training(self) -> Trained | None:
+        """The training that mCE is relative to; None if no network was trained so."""
+        if not self.relative_to:
+            return self.of(STANDARD)
+        return next((t for t in self.every if t.names["training"] == self.relative_to), None)
 
     @cached_property
     def reference(self) -> Errors | None:
-        """Error rates of standard training, means over its networks; None without it."""
-        standard = self.of(STANDARD)
-        if standard is None:
+        """Error rates of the training that mCE is relative to, means over its networks; None without it."""
+        if self.reference_training is None:
             return None
-        errors = self.errors(standard)
+        errors = self.errors(self.reference_training)
         return {name: np.mean([of_network[name] for of_network in errors], axis=0).tolist() for name in errors[0]}
 
     def corruption_errors(self, trained: Trained) -> list[float]:
-        """Return mCE of each network of a training relative to standard training, in percent; NaN without that."""
+        """Return mCE of each network of a training, in percent; NaN without a training that it is relative to."""
         if self.reference is None:
             return [nan] * len(trained.rows)
         return [mean_corruption_error(errors, self.reference) for errors in self.errors(trained)]
 
 
-def settings(inputs: Inputs, dataset: str = "") -> list[Setting]:
+def settings(inputs: Inputs, dataset: str = "", relative_to: str = "") -> list[Setting]:
     """Return the evaluations of corruptions by dataset, model and evaluation.
 
     Parameters
@@ -100,16 +127,25 @@ def settings(inputs: Inputs, dataset: str = "") -> list[Setting]:
         The study's results.
     dataset
         A kind of dataset: where networks of such data were evaluated, only they are returned.
+    relative_to
+        The config's name of the training that mCE is relative to; empty: the paper's standard training.
 
     Raises
     ------
     FreqmapsError
-        There is none.
+        There is none, or no network of a training called ``relative_to``.
     """
     groups: dict[tuple[str, ...], list[Trained]] = {}
     for trained in evaluated(inputs, dataset, KIND):
         groups.setdefault(tuple(trained.names[name] for name in NAMES), []).append(trained)
-    return [Setting(every) for every in groups.values()]
+    found = [Setting(every, relative_to) for every in groups.values()]
+    if relative_to and not any(setting.reference_training for setting in found):
+        names = ", ".join(dict.fromkeys(t.names["training"] for setting in found for t in setting.every))
+        raise FreqmapsError(
+            f"mCE is to be relative to training '{relative_to}', of which no network was evaluated under corruptions; "
+            f"there are {names}"
+        )
+    return found
 
 
 def under(rows: pd.DataFrame, corruption: str) -> pd.DataFrame:
@@ -161,14 +197,14 @@ def error_change(setting: Setting, first: Trained, second: Trained) -> Estimate:
     if len(own) > 1 or len(other) > 1:
         welch = difference_interval(own, other)
         return Estimate(welch.mean, welch.low, welch.high)
-    reference = setting.of(STANDARD)
+    reference = setting.reference_training
     trained = [first, second, *([reference] if reference else [])]
-    return Estimate(own[0] - other[0], *_error_bounds(trained, list(setting.low_bias)))
+    return Estimate(own[0] - other[0], *_error_bounds(trained, setting.compared))
 
 
 def error_interval(setting: Setting, trained: Trained) -> Estimate:
     """Return mCE of a training with one network, in percent, with its bootstrap interval over images."""
-    reference = setting.of(STANDARD)
+    reference = setting.reference_training
     if reference is None or trained is reference or len(trained.rows) > 1:
         return Estimate(float(np.mean(setting.corruption_errors(trained))), nan, nan)
     difference = error_change(setting, trained, reference)

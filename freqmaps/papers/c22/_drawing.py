@@ -16,16 +16,6 @@ from freqmaps.publish.style import INK, MUTED, SPECTRUM_COLOURS
 _FLOOR = 1e-4
 
 
-def first_quadrant(plane: Values) -> Values:
-    """Return the part of a full plane with ky, kx = 0 ... n // 2, lowest frequency first.
-
-    >>> first_quadrant(np.arange(16).reshape(4, 4)).tolist()
-    [[10, 11, 8], [14, 15, 12], [2, 3, 0]]
-    """
-    rows, columns = ([(n // 2 + k) % n for k in range(n // 2 + 1)] for n in plane.shape[-2:])
-    return np.asarray(plane)[..., rows, :][..., columns]
-
-
 def signed_picture(gradient: Values) -> Values:
     """Return a Jacobian (c, h, w) as a picture in [0, 1] where 0 is gray and its largest entries black or white."""
     top = float(np.abs(gradient).max()) or 1.0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import nan
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 import pandas as pd
 
 from freqmaps.inference.intervals import mean_interval
 from freqmaps.inference.proportions import wilson
-from freqmaps.papers.c22._claims import Claim, overfitting
+from freqmaps.papers.c22._claims import Claim, costs, overfitting
 from freqmaps.papers.c22._evaluated import Trained, evaluated
 from freqmaps.papers.c22._networks import STANDARD
 from freqmaps.publish.api import Column, Table
@@ -45,7 +45,8 @@ def table(
     dataset
         See :func:`freqmaps.papers.c22._evaluated.evaluated`.
     cost
-        Whether to add the seconds of a training step, and their ratio to that of standard training.
+        Whether to add the seconds of a training step, their ratio to that of standard training, and what is said of
+        the paper's claim on them.
     claim
         What is said of a published claim; None: :func:`freqmaps.papers.c22._claims.overfitting`.
 
@@ -62,7 +63,8 @@ def table(
     if cost:
         _add_cost(item, inputs, every, records)
     frame = pd.DataFrame(records)
-    notes = [*_about(every, shown), *(claim or overfitting)(every), *_published(item, frame, cost)]
+    claims = [*(claim or overfitting)(every), *(costs(_steps(inputs, every)) if cost else ())]
+    notes = [*_about(every, shown), *claims, *_published(item, frame, cost)]
     return Table(frame, notes, _columns(frame, shown, cost))
 
 
@@ -104,14 +106,25 @@ def _add_cost(item: str, inputs: Inputs, every: Sequence[Trained], records: Sequ
 
 def _seconds(inputs: Inputs, networks: Trained) -> float:
     """Return the seconds of a training step: the median over epochs, the mean over networks."""
+    seconds = [median(epochs) for epochs in _epochs(inputs, networks)]
+    return fmean(seconds) if seconds else nan
+
+
+def _epochs(inputs: Inputs, networks: Trained) -> list[list[float]]:
+    """Return of each network the seconds of a training step in each epoch."""
     histories = [
         trained.folder / "history.csv"
         for result in networks.results
         for trained in inputs.related("training", result.names)[:1]
     ]
     tables = [pd.read_csv(path) for path in histories if path.is_file() and path.stat().st_size]
-    seconds = [float(history["step_seconds"].median()) for history in tables if "step_seconds" in history]
-    return fmean(seconds) if seconds else nan
+    seconds = [history["step_seconds"].dropna().tolist() for history in tables if "step_seconds" in history]
+    return [epochs for epochs in seconds if epochs]
+
+
+def _steps(inputs: Inputs, every: Sequence[Trained]) -> list[tuple[Trained, list[float]]]:
+    """Return the trainings, and the seconds of a step in each epoch of all their networks."""
+    return [(trained, [s for epochs in _epochs(inputs, trained) for s in epochs]) for trained in every]
 
 
 def _about(every: Sequence[Trained], attacks: Mapping[str, str]) -> Iterator[str]:
