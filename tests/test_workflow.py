@@ -193,9 +193,12 @@ def test_an_unreadable_image_is_found_before_any_work(lab, tmp_path):
 def test_killed_and_run_again_it_ends_in_the_same_numbers(lab, tmp_path):
     folder = clone(tmp_path / "c", of=lab)
     line = [*SNAKEMAKE, "-c2", "all", "--configfile", "ours.yaml"]
-    for wait in (4.0, 7.0):
+    for results in (1, 4):
         process = subprocess.Popen(line, cwd=folder, start_new_session=True, stderr=subprocess.DEVNULL)
-        time.sleep(wait)
+        while len(list((folder / "results").rglob("manifest.json"))) < results:
+            assert process.poll() is None, "Snakemake ended before it was killed"
+            time.sleep(0.05)
+        time.sleep(1)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         snakemake(folder, "--unlock", "--configfile", "ours.yaml")

@@ -60,8 +60,11 @@ def start(
     -------
     Path or None
         To be put before all others into ``PATH``. None where forking does not work: not on Linux, no temporary folder
-        with a short enough path, or an interpreter whose path the first line of a program cannot name.
+        with a short enough path, or an interpreter whose path the first line of a program cannot name; and where this
+        process's Python is a starter's already.
     """
+    if (Path(sys.executable).parent.parent / "socket").is_socket():
+        return None
     first_line = f"#!{sys.executable} -IS\n"
     if sys.platform != "linux" or " " in sys.executable or len(first_line) > _LONGEST_FIRST_LINE:
         return None

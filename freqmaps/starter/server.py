@@ -83,6 +83,7 @@ class Server:
             told += part
         whole = len(files) == 3 and len(told) == size > 0
         server = os.getpid()
+        heard = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         process = os.fork() if whole else 0
         if process or not whole:
             for file in files:
@@ -91,8 +92,10 @@ class Server:
                 self.clients[process] = client
             else:
                 client.close()
+            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
             return None
         self._leave(client, server)
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
         for number, file in enumerate(files):
             os.dup2(file, number)
             os.close(file)
