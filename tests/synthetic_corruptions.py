@@ -69,11 +69,12 @@ def make(
     trainings: tuple[str, ...] = tuple(TRAININGS),
     dataset: str = "digits",
     name: str = "toy",
+    without_effect: str = "",
 ) -> list[Result]:
     """Write a study.
 
     ``published``: with the paper's model and settings; ``known``: with what the corruptions change; ``by_image``: with
-    the severities at which each image is right.
+    the severities at which each image is right; ``without_effect``: a corruption that changes nothing.
     """
     results = [_result(root, "datasets", {"dataset": name}, {"kind": dataset, "parameters": {}})]
     model = {"architecture": "preact_resnet18" if published else "small_cnn", "parameters": {}}
@@ -84,11 +85,11 @@ def make(
             place = {"dataset": name, "model": "net", "training": training, "seed": str(seed)}
             spec = {"model": model, "regime": regime, "settings": settings}
             results.append(_result(root, "training", place, spec | {"regularisers": regularisers}))
-            results.append(_evaluation(root, place, right(training, seed), by_image, known))
+            results.append(_evaluation(root, place, right(training, seed), by_image, known, without_effect))
     return results
 
 
-def _evaluation(root: Path, place: dict, hits: dict, by_image: bool, known: bool) -> Result:
+def _evaluation(root: Path, place: dict, hits: dict, by_image: bool, known: bool, without_effect: str) -> Result:
     spec = {"evaluation": {"kind": "corruptions", "parameters": {}}, "samples": {}}
     result = _result(root, "evaluation", place | {"evaluation": "corrupted"}, spec)
     rows = [_row(name, level, hits[name, level]) for name in CORRUPTIONS for level in SEVERITIES]
@@ -97,7 +98,8 @@ def _evaluation(root: Path, place: dict, hits: dict, by_image: bool, known: bool
     samples = pd.DataFrame({"sample": [f"s{i}" for i in range(N)], **counts})
     path = result.folder / "samples.csv"
     samples.to_csv(path, index=False) if by_image else path.write_text("")
-    planes = [[plane(name, level) * (1 if known else np.nan) for level in SEVERITIES] for name in CORRUPTIONS]
+    scales = {name: np.nan if not known else float(name != without_effect) for name in CORRUPTIONS}
+    planes = [[plane(name, level) * scale for level in SEVERITIES] for name, scale in scales.items()]
     coords = {"corruption": list(CORRUPTIONS), "severity": list(SEVERITIES)}
     coords |= {"ky": frequencies(SIZE), "kx": frequencies(SIZE)}
     variable = (("corruption", "severity", "ky", "kx"), np.array(planes), {"missing": "not known"})

@@ -77,6 +77,41 @@ def test_the_bias_of_a_corruption_is_the_mean_over_severities(inputs):
     assert low_quadrant(np.ones((8, 8))).shape[-1] == half + 1
 
 
+def test_a_corruption_without_effect_has_no_bias_and_counts_nowhere(tmp_path):
+    """Saturation does nothing to grey images: log B_low of nothing is no small number."""
+    inputs = Inputs(made.make(tmp_path / "study", without_effect="gaussian_noise"))
+    table = T1.build(inputs)
+    frame = table.frame.set_index("corruption")
+    assert frame.index.tolist() == ["clean", "mce", *made.ORDER]
+    assert np.isnan(frame.loc["gaussian_noise", "low_bias"])
+    rest = [name for name in made.ORDER if name != "gaussian_noise"]
+    ratios = [(1 - share("smooth", name)) / (1 - share("plain", name)) for name in rest]
+    assert frame.loc["mce", "smooth"] == pytest.approx(np.mean(ratios))
+    assert any("changed at any severity by gaussian noise" in note for note in table.notes)
+    assert any("it is better under 3 of 5" in note for note in table.notes)
+    gains = [share("smooth", name) - share("plain", name) for name in rest]
+    expected = f"{stats.spearmanr(frame.loc[rest, 'low_bias'], gains).statistic:.2f}".replace("-", "−")
+    assert any(f"rank correlation {expected} (" in note for note in X1.build(inputs).notes)
+    study.check_item("C22-X1", inputs, tmp_path / "out")
+
+
+def test_the_mce_can_be_relative_to_another_training(inputs):
+    table = T1.build(inputs, reference="pgd-at")
+    frame = table.frame.set_index("corruption")
+    assert frame.loc["mce", "pgd-at"] == pytest.approx(1)
+    ratios = [(1 - share("plain", name)) / (1 - share("pgd-at", name)) for name in made.ORDER]
+    assert frame.loc["mce", "plain"] == pytest.approx(np.mean(ratios))
+    assert any("relative to training 'pgd-at'" in note for note in table.notes)
+    with pytest.raises(FreqmapsError, match="relative to training 'pgd', of which no network"):
+        T1.build(inputs, reference="pgd")
+
+
+def test_table_1_says_what_the_paper_reports(inputs):
+    claims = [note for note in T1.build(inputs).notes if hasattr(note, "reported")]
+    assert {claim.section for claim in claims} == {"4.1, table 1"}
+    assert all(claim.reported for claim in claims)
+
+
 def test_table_1_says_which_trends_hold(inputs):
     notes = T1.build(inputs).notes
     for words in ("JaFR lowers the mCE", "JaFR makes FGSM AT better", "JaFR(-) makes FGSM AT worse", "PGD AT under 18"):

@@ -183,3 +183,14 @@ def test_sentences_on_heat_maps(inputs):
     assert (
         f") holds: the error of pgd-at less that of plain is −50.0 (−{50 + half:.1f} to −{50 - half:.1f})" in shifted[0]
     )
+
+
+def test_costs_are_compared_epoch_by_epoch(inputs, tmp_path):
+    """The synthetic steps take half as long with FGSM AT + JaFR, with a wide spread over three epochs."""
+    (claim,) = [note for note in T6.build(inputs).notes if "less computation" in note]
+    logs = [np.log([9 * s, s, 0.5 * s]) for s in (8.0, 16.0)]
+    spread = stats.ttest_ind(*logs, equal_var=False).confidence_interval()
+    assert f"{np.exp(np.mean(logs[0]) - np.mean(logs[1])):.2f} times" in claim
+    assert (claim.low, claim.high) == pytest.approx((np.exp(spread.low), np.exp(spread.high)))
+    assert "cannot be told here" in claim and ".6027" in claim.reported
+    assert not any("less computation" in note for note in T4.build(inputs).notes)
