@@ -26,7 +26,7 @@ from tests.workflow import SNAKEMAKE, due, snakemake
 pytestmark = pytest.mark.slow
 
 #: So many of a job's moments before and after a rename are drawn; those of the last two renames are always tried.
-MOMENTS = 4
+MOMENTS = 2
 
 
 def check_nothing_passes_as_whole(shop, command):
@@ -48,7 +48,7 @@ def test_killed_at_random_moments(undisturbed, tmp_path, stage):
     for command in commands:
         pace = seconds[command]
         undo(shop, command)
-        for _ in range(max(3, 6 // len(commands))):
+        for _ in range(max(2, 4 // len(commands))):
             outcome = shop.run(command, kill_after=draw.uniform(0.02, 0.95) * pace)
             kills += outcome.killed
             assert outcome.killed or outcome.code == 0, outcome.text
