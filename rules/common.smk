@@ -58,7 +58,7 @@ onstart:
     except FreqmapsError as error:
         refuse(error)
     if (
-        STUDY.config["starts"] == "forked"
+        STUDY.config["job_start"] == "forked"
         and workflow.local_exec
         and len(due) >= starter.FEWEST_JOBS
     ):

@@ -17,7 +17,7 @@ DECIDES_NUMBERS = False
 
 TEMPLATES = SCRIPTS.parent / "report"
 #: What decides no number decides nothing of the report either.
-_NOT_SHOWN = ("threads", "device", "compile", "results", "resources", "together", "starts")
+_NOT_SHOWN = ("threads", "device", "compile", "results", "resources", "together", "job_start")
 
 
 def shown_config(config: Mapping[str, Any]) -> dict[str, Any]:
