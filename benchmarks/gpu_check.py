@@ -1,4 +1,4 @@
-"""What nobody can know without a GPU, in one command: make gpu-check. Writes results/gpu-check.md.
+"""Checks and measurements that need a GPU, in one command: make gpu-check. Writes results/gpu-check.md.
 
 The tests marked ``gpu``; the estimate of memory against the allocator's own statistics; reduced precision; a compiled
 step with captured graphs; the bounds of speed that hold on a GPU: 500 times one map at a time, and a step within 1.3

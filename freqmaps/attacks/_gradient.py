@@ -1,4 +1,4 @@
-"""The perturbations of FGM and PGD as a theory of gradients means them: any loss, with or without the bounds of images.
+"""Perturbations of FGM and PGD with any loss, and without clipping to the range of images where asked, as F21 has them.
 
 F21 takes cross-entropy and mean squared error, and its FGM is δ = ε ∇ / ‖∇‖ (eq. 6): an attack component clips x + δ
 to [0, 1] and always has cross-entropy. The steps are Foolbox's.

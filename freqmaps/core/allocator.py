@@ -1,4 +1,4 @@
-"""What the C library does with memory that a step of some computation has freed."""
+"""Whether the C library keeps memory that a step has freed, for the next step, or gives it back to the system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions that only a process with torch can answer: what it prints, and with which exit status, for who asked.
+"""The process that checks networks and components of a config with torch, so that reading a study need not import it.
 
 ``python -m freqmaps.core.asked`` reads questions from standard input, a JSON list of pairs of a module that has a
 ``main`` and the text of its question, and prints a JSON list of answers (:class:`Answer`) of the same length.

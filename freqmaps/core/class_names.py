@@ -1,4 +1,4 @@
-"""Names of classes that are one name to a reader, or none."""
+"""Checks of class names: none may be empty, and no two may look alike to a reader."""
 
 from __future__ import annotations
 

@@ -50,8 +50,8 @@ def _folded(plain: nn.Module, probe: Tensor) -> nn.Module:
         log.info("the network cannot be traced, batch norm stays unfolded (%s: %s)", type(error).__name__, error)
         return plain
     with torch.no_grad():
-        expected, found = plain(probe), folded(probe)
-    difference, size = float((expected - found).abs().max()), float(expected.abs().max())
+        expected, own = plain(probe), folded(probe)
+    difference, size = float((expected - own).abs().max()), float(expected.abs().max())
     if not difference <= FOLDING_TOLERANCE * (1.0 + size):
         log.info("batch norm stays unfolded: folding it changes the logits by %.2g of %.2g", difference, size)
         return plain

@@ -31,12 +31,12 @@ def parts(n: int, repeats: int, seed: int) -> list[Indices]:
         ``2 * repeats`` halves of n // 2 rows, then ``4 * repeats`` quarters of n // 4, int32, each ascending.
     """
     rng = np.random.default_rng([seed, _STREAM])
-    found = []
+    subsets = []
     for pieces in SIZES.values():
         for _ in range(repeats):
             order = rng.permutation(n)[: pieces * (n // pieces)].astype(np.int32)
-            found += list(np.sort(order.reshape(pieces, -1), axis=1))
-    return found
+            subsets += list(np.sort(order.reshape(pieces, -1), axis=1))
+    return subsets
 
 
 def summarised(values: Sequence[float] | NDArray[np.float64], repeats: int) -> dict[str, Any]:
@@ -47,14 +47,17 @@ def summarised(values: Sequence[float] | NDArray[np.float64], repeats: int) -> d
     dict
         ``half, half_sd, quarter, quarter_sd``; None where a part has no value, and without repeats.
     """
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     start = 0
     for name, pieces in SIZES.items():
         some = np.asarray(values[start : start + pieces * repeats], dtype=np.float64)
         start += pieces * repeats
         whole = len(some) > 0 and bool(np.isfinite(some).all())
-        found |= {name: float(some.mean()) if whole else None, f"{name}_sd": float(some.std(ddof=1)) if whole else None}
-    return found
+        columns |= {
+            name: float(some.mean()) if whole else None,
+            f"{name}_sd": float(some.std(ddof=1)) if whole else None,
+        }
+    return columns
 
 
 def on_parts(statistic: Callable[[Indices], float], n: int, repeats: int, seed: int, *, fewest: int) -> dict[str, Any]:

@@ -35,8 +35,8 @@ def main(question: str) -> None:
         Whatever the metric raises.
     """
     asked = json.loads(question)
-    found, parameters = components.find("metric", asked["name"]), asked["parameters"]
-    quick = _quick(parameters, found.constants.get("TINY", {}))
+    component, parameters = components.find("metric", asked["name"]), asked["parameters"]
+    quick = _quick(parameters, component.constants.get("TINY", {}))
     try:
         _compute(asked["name"], quick)
     except Exception:
@@ -55,8 +55,8 @@ def _compute(name: str, parameters: Mapping[str, Any]) -> None:
     rng = np.random.default_rng(0)
     x = rng.random(_SHAPE, dtype=np.float32)
     y = x + np.float32(0.5) * rng.random(_SHAPE, dtype=np.float32)
-    found = components.load("metric", name)(x, y, seed=0, **parameters)
-    if not isinstance(found, Metric):
+    result = components.load("metric", name)(x, y, seed=0, **parameters)
+    if not isinstance(result, Metric):
         raise FreqmapsError(
-            f"metric '{name}' returned {type(found).__name__}; it must return a Metric (docs/add-a-metric.md)"
+            f"metric '{name}' returned {type(result).__name__}; it must return a Metric (docs/add-a-metric.md)"
         )

@@ -43,15 +43,15 @@ def check(parts: Sequence[Part], classes: Sequence[str] | None) -> None:
 
 def left_out(parts: Sequence[Part], classes: Sequence[str] | None) -> str | None:
     """Return a sentence about images in class folders that are left out for their format; None if there are none."""
-    found: Counter[str] = Counter()
+    endings: Counter[str] = Counter()
     for part in parts:
         for name in filter(_is_unread, part.files):
             folder, _, rest = name.partition("/")
             if rest and (classes is None or part.folders[folder] in classes):
-                found[_ending(name)] += 1
-    if not found:
+                endings[_ending(name)] += 1
+    if not endings:
         return None
-    counts = ", ".join(f"{n} of {ending}" for ending, n in sorted(found.items()))
+    counts = ", ".join(f"{n} of {ending}" for ending, n in sorted(endings.items()))
     return f"images of formats that are not read are left out, {counts} in '{parts[0].source.path}'; {_REMEDY}"
 
 

@@ -33,8 +33,8 @@ def meaning(name: str) -> str:
     >>> meaning("my_train"), meaning("ImagesTest"), meaning("val2017"), meaning("train_test"), meaning("trainer")
     ('train', 'test', 'test', '', '')
     """
-    found = {split for split, words in (("train", (*TRAINS, *_LEARN)), ("test", TESTS)) if _has_word(name, words)}
-    return found.pop() if len(found) == 1 else ""
+    splits = {split for split, words in (("train", (*TRAINS, *_LEARN)), ("test", TESTS)) if _has_word(name, words)}
+    return splits.pop() if len(splits) == 1 else ""
 
 
 def rank(name: str) -> int:

@@ -129,7 +129,7 @@ def accuracy(correct: NDArray[np.bool_], **what: Any) -> Row:
     return what | {"measure": "accuracy", "value": hits / n if n else float("nan"), "n": n, "low": low, "high": high}
 
 
-def checked(found: Evaluated | Sequence[Row], kind: str) -> Evaluated:
+def checked(outcome: Evaluated | Sequence[Row], kind: str) -> Evaluated:
     """Return what an evaluation found, after checking that its rows are rows of one table.
 
     Raises
@@ -137,7 +137,7 @@ def checked(found: Evaluated | Sequence[Row], kind: str) -> Evaluated:
     FreqmapsError
         There is none, or one lacks a column.
     """
-    evaluated = found if isinstance(found, Evaluated) else Evaluated(found)
+    evaluated = outcome if isinstance(outcome, Evaluated) else Evaluated(outcome)
     if not evaluated.rows:
         raise FreqmapsError(f"evaluation '{kind}' returned no rows; it must say at least what it could not measure")
     for rows, required in ((evaluated.rows, REQUIRED), (evaluated.samples, ("sample",))):

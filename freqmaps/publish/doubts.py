@@ -1,4 +1,4 @@
-"""What makes results doubtful, for those who read tables, figures and the report."""
+"""The warnings that results carry in their manifests, as notes of tables, figures and the report."""
 
 from __future__ import annotations
 

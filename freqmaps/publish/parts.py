@@ -70,12 +70,12 @@ def in_percent(share: Estimate) -> str:
     return f"{round(100 * share.value)} % [{round(100 * share.low)}, {round(100 * share.high)}]"
 
 
-def ranking(found: Decomposition) -> str:
+def ranking(decomposition: Decomposition) -> str:
     """Say which of the parts that add up is the largest, and which cannot be ranked."""
-    order = found.ranked()
+    order = decomposition.ranked()
     if len(order) < 2:
         return ""
-    doubts = found.overlapping()
+    doubts = decomposition.overlapping()
     sentence = f"the largest part is {NAMES[order[0]]}" if not _in_doubt(order[0], doubts) else "no part is the largest"
     pairs = "; ".join(f"{NAMES[a]} and {NAMES[b]}" for a, b in doubts)
     return f"{sentence}; intervals overlap, so that the two cannot be ranked: {pairs}" if pairs else sentence

@@ -73,7 +73,7 @@ class Networks:
             description = components.load("dataset", kind)(**parameters)
         except NotHereError as error:
             root = self.config["results"]
-            description = stored.stand_in(error, root, name, lambda found: add(Graph(), found).path, allowed=allowed)
+            description = stored.stand_in(error, root, name, lambda node: add(Graph(), node).path, allowed=allowed)
             self.graph.away.add(name)
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from error

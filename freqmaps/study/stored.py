@@ -67,29 +67,29 @@ def stand_in(
     ConfigError
         There is no such result (on object storage none is looked for), it is not allowed, or there are several.
     """
-    found = {} if "://" in results else dict(_finished(expanded(results, "results: "), name, path_for))
-    places = " and ".join(f"'{place}'" for place in found)
-    if not found:
+    candidates = {} if "://" in results else dict(_finished(expanded(results, "results: "), name, path_for))
+    places = " and ".join(f"'{place}'" for place in candidates)
+    if not candidates:
         raise ConfigError(f"datasets.{name}: {missing}") from missing
     if not allowed:
         raise ConfigError(
             f"datasets.{name}: {missing}; or, if {places} was made from the images that are meant, say 'stored: true', "
             "and it stands for them"
         ) from missing
-    if len(found) > 1:
+    if len(candidates) > 1:
         raise ConfigError(
             f"datasets.{name}: its images are not on this machine, and under '{results}' both {places} were made from "
             "such images; correct the path of the images, or move away the results that are not meant"
         ) from missing
-    return next(iter(found.values()))
+    return next(iter(candidates.values()))
 
 
 def _finished(root: Path, name: str, path_for: Callable[[Mapping[str, Any]], str]) -> Iterator[tuple[str, Stored]]:
     """Yield the finished results of a dataset that the study's code and parameters would make, by their places."""
     for file in sorted(root.glob(path_of("datasets", {"dataset": name}, f"*/{manifest.NAME}"))):
         try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-            identity, shape = dict(found["spec"]["parameters"]["identity"]), Shape.of_dataset(found)
+            made = json.loads(file.read_text(encoding="utf-8"))
+            identity, shape = dict(made["spec"]["parameters"]["identity"]), Shape.of_dataset(made)
         except (OSError, ValueError, KeyError, TypeError):
             continue
         place = file.parent.relative_to(root).as_posix()

@@ -1,4 +1,4 @@
-"""Words that Snakemake takes for targets: which of them a study cannot make, and what to do instead.
+"""Checks of the targets on Snakemake's command line: one sentence for each that the study cannot make.
 
 Snakemake calls a mistyped target a file that no rule makes. Here it is one sentence before anything is planned.
 """

@@ -1,4 +1,4 @@
-"""What came of an epoch's steps: their means for the history, and one sentence where a number is not finite."""
+"""Losses and accuracies of an epoch's steps: their means for the history; an error where one is not finite."""
 
 from __future__ import annotations
 

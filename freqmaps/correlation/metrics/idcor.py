@@ -103,18 +103,18 @@ def compute(
     x, y = _without_small(x, cut), _without_small(y, cut)
     rows = standardised(x, constant=constant), standardised(y, constant=constant)
     if estimator == "twonn":
-        found = by_shared_distances(*rows, shuffles, subsets, fraction=fraction, block=block)
+        dimensions = by_shared_distances(*rows, shuffles, subsets, fraction=fraction, block=block)
     else:
-        found = by_estimator(*rows, shuffles, subsets, name=estimator, fraction=fraction, seed=seed)
-    return _metric(found, n, subsamples, repeats)
+        dimensions = by_estimator(*rows, shuffles, subsets, name=estimator, fraction=fraction, seed=seed)
+    return _metric(dimensions, n, subsamples, repeats)
 
 
 def _without_small(x: Matrix, cut: float) -> Matrix:
     return np.where(np.abs(x) < cut, np.zeros_like(x), x) if cut else x
 
 
-def _metric(found: Dimensions, n: int, subsamples: int, repeats: int) -> Metric:
-    observed, points, permuted = found.observed, found.points, found.permuted
+def _metric(dimensions: Dimensions, n: int, subsamples: int, repeats: int) -> Metric:
+    observed, points, permuted = dimensions.observed, dimensions.points, dimensions.permuted
     extra = dict(zip(("id_x", "id_y", "id_xy"), map(float, observed), strict=True))
     extra |= dict(zip(("points_x", "points_y", "points_xy"), map(float, points), strict=True))
     dropped = n - int(points[2])
@@ -128,7 +128,7 @@ def _metric(found: Dimensions, n: int, subsamples: int, repeats: int) -> Metric:
         extra["chance"] = float(_idcor(np.array([*observed[:2], finite.mean()])))
     # Not "permuted < observed": a permutation without an estimate must not make p smaller.
     as_low = int((~(permuted >= observed[2])).sum())
-    on_subsets = _idcor(found.subsets)
+    on_subsets = _idcor(dimensions.subsets)
     return Metric(
         value,
         n - dropped,

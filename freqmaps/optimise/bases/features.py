@@ -78,10 +78,10 @@ class FeaturePlan(FourierPlan):
 
     def coefficients(self, images: Tensor) -> Coefficients:
         """Return F z, and the images, from which the network starts again at every step."""
-        found: list[Tensor] = []
-        with _hooked(self.net.get_submodule(self.layer), lambda module, given, output: found.append(output.clone())):
+        outputs: list[Tensor] = []
+        with _hooked(self.net.get_submodule(self.layer), lambda module, given, output: outputs.append(output.clone())):
             self.net(images)
-        return torch.fft.rfft2(found[0]), images
+        return torch.fft.rfft2(outputs[0]), images
 
     def logits(self, net: nn.Module, filtered: Tensor, coefficients: Coefficients) -> Tensor:
         """Return the network's logits for the images with the layer's output replaced."""

@@ -138,14 +138,14 @@ def settings(inputs: Inputs, dataset: str = "", relative_to: str = "") -> list[S
     groups: dict[tuple[str, ...], list[Trained]] = {}
     for trained in evaluated(inputs, dataset, KIND):
         groups.setdefault(tuple(trained.names[name] for name in NAMES), []).append(trained)
-    found = [Setting(every, relative_to) for every in groups.values()]
-    if relative_to and not any(setting.reference_training for setting in found):
-        names = ", ".join(dict.fromkeys(t.names["training"] for setting in found for t in setting.every))
+    every = [Setting(trained, relative_to) for trained in groups.values()]
+    if relative_to and not any(setting.reference_training for setting in every):
+        names = ", ".join(dict.fromkeys(t.names["training"] for setting in every for t in setting.every))
         raise FreqmapsError(
             f"mCE is to be relative to training '{relative_to}', of which no network was evaluated under corruptions; "
             f"there are {names}"
         )
-    return found
+    return every
 
 
 def under(rows: pd.DataFrame, corruption: str) -> pd.DataFrame:
