@@ -66,6 +66,10 @@ def test_a_forked_program_finds_what_one_started_anew_finds(program, tmp_path):
     assert forked == anew
 
 
+def test_its_name_is_what_it_runs(program):
+    assert run(program("print(open('/proc/self/comm').read())", "maps")).stdout.strip() == "maps"
+
+
 def test_its_terminal_is_the_callers(program):
     ours, its = pty.openpty()
     done = subprocess.run(

@@ -20,7 +20,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # of Linux's prctl.h
 
 
 class Server:
@@ -104,8 +104,7 @@ class Server:
 
     def _leave(self, client: socket.socket, server: int) -> None:
         """In the forked process: forget the server's files and signals, and end if it ends."""
-        with contextlib.suppress(AttributeError, OSError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != server:
             os._exit(1)
         signal.set_wakeup_fd(-1)
@@ -150,6 +149,8 @@ def run(words: list[str], folder: str, environment: dict[str, str], executable: 
     sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr  # type: ignore[misc]
+    name = words[1] if words[0] == "-m" else Path(words[0]).stem
+    _prctl(_PR_SET_NAME, name.encode())  # what `top` shows
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -192,6 +193,11 @@ def atexit_run() -> None:
     import atexit
 
     atexit._run_exitfuncs()
+
+
+def _prctl(what: int, value: int | bytes) -> None:
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(what, value)
 
 
 def _limit_threads(bound: str) -> None:
