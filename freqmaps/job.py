@@ -89,9 +89,8 @@ class Job:
     def partial_of(self, path: str) -> Place:
         """Return where another result of the same job keeps half-finished work, by its path from this one's folder."""
         folder = Path(os.path.normpath(self.folder / path))
-        return Place(
-            shared_root.usable(folder / unfinished.FOLDER), key=folder.name, code=str(self.spec.get("code", ""))
-        )
+        spec = next((spec for spec, beside in self.together if beside == folder), self.spec)
+        return Place(shared_root.usable(folder / unfinished.FOLDER), key=folder.name, code=str(spec.get("code", "")))
 
     def input(self, role: str) -> Path:
         """Return the folder of the only input of a role."""

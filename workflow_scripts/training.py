@@ -2,21 +2,24 @@
 
 from typing import Any
 
+import xarray as xr
+
 from freqmaps.core.device import pick
 from freqmaps.core.files import write_text
 from freqmaps.core.logs import Progress
 from freqmaps.job import Job, main
-from freqmaps.models import check_classifier, load_foreign, save_classifier
+from freqmaps.models import Classifier, check_classifier, load_foreign, save_classifier
 from freqmaps.provenance.manifest import csv_text
 from freqmaps.stores import DATASET, read
 from freqmaps.training import SnapshotFiles, Snapshots, build_planned, evaluate, split_arrays, train_planned
 
 
-def snapshots(job: Job) -> list[Snapshots]:
-    """Return the hook that writes the snapshots which the same job makes, beside their half-finished work."""
+def snapshots(job: Job, untrained: Classifier, dataset: xr.Dataset) -> list[Snapshots]:
+    """Return the hook that keeps the snapshots which the same job makes, beside their half-finished work."""
     if "steps" not in job.options:
         return []
-    return [Snapshots(job.options["steps"], SnapshotFiles(job.partial_of(job.options["last"]).folder).write)]
+    files = SnapshotFiles(job.partial_of(job.options["last"]), untrained, job.parameters, dataset, job.seed)
+    return [Snapshots(job.options["steps"], files.write, files.has)]
 
 
 def run(job: Job) -> dict[str, object]:
@@ -31,7 +34,7 @@ def run(job: Job) -> dict[str, object]:
     else:
         history = train_planned(
             classifier, job.parameters, dataset, seed=job.seed, device=device, state=job.partial,
-            progress=Progress("epoch", job.parameters["settings"]["epochs"]), hooks=snapshots(job),
+            progress=Progress("epoch", job.parameters["settings"]["epochs"]), hooks=snapshots(job, classifier, dataset),
         )  # fmt: skip
     (_, labels), (test_images, test_labels) = split_arrays(dataset)
     check_classifier(classifier, test_images[:16], where=f"model {job.parameters['model']['architecture']}")

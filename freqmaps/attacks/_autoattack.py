@@ -19,6 +19,7 @@ from pyautoattack.fab_pt import FABAttack_PT
 from pyautoattack.square import SquareAttack
 from torch import Tensor, nn
 
+from freqmaps.core.device import rng_devices
 from freqmaps.core.errors import FreqmapsError, nearest
 
 log = logging.getLogger("freqmaps")
@@ -102,8 +103,7 @@ class Ensemble:
     def perturb_with(self, part: str, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Return what one part makes of the images. Torch's generators are put back: the parts seed them."""
         attack = _BUILD[part](self, model, _common(self, images.device))
-        devices = [images.device.index or 0] if images.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
+        with torch.random.fork_rng(devices=rng_devices(images.device)):
             perturbed: Tensor = attack.perturb(images.clone(), labels.clone())
         return perturbed.detach()
 

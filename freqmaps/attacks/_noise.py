@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from freqmaps.core.device import rng_devices
+
 _WORD = 1 << 64
 
 #: Draws that are replaced: the law, and the names and defaults of location parameters (in-place draws only).
@@ -100,8 +102,7 @@ def keyed_noise(seed: int, positions: Sequence[int], device: torch.device) -> It
     digest = hashlib.sha256(f"{seed} {int(positions[0])}".encode()).digest()
     fallback = int.from_bytes(digest[:4], "little")
     saved = np.random.get_state()
-    devices = [device.index or 0] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=rng_devices(device)):
         torch.manual_seed(fallback)
         np.random.seed(fallback)
         try:

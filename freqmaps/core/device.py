@@ -50,6 +50,16 @@ def full_float32() -> Iterator[None]:
         yield
 
 
+def rng_devices(device: torch.device) -> list[int]:
+    """Return the GPUs whose random generators a computation on a device may use, for ``torch.random.fork_rng``.
+
+    A device without a number is the current GPU, which is not always the first.
+    """
+    if device.type != "cuda":
+        return []
+    return [torch.cuda.current_device() if device.index is None else device.index]
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an exception means that a device or the machine has no memory left."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):

@@ -96,15 +96,18 @@ class Unfinished:
             handle.write(_FIRST + json.dumps(header).encode() + b"\n")
             handle.write(content)
 
-    def load(self, read: Callable[[io.BytesIO], Content]) -> Iterator[Content]:
+    def load(self, read: Callable[[io.BytesIO], Content], name: str = "") -> Iterator[Content]:
         """Yield what earlier runs of the same work have kept, in order of name.
 
         Parameters
         ----------
         read
             Reads a content; a file at which it fails counts as damaged.
+        name
+            Under which it was kept; without, all are read.
         """
-        for path in sorted(self.place.folder.glob(f"{self.stage}-*.part")) if self.place else ():
+        pattern = f"{self.stage}-*-{name}.part" if name else f"{self.stage}-*.part"
+        for path in sorted(self.place.folder.glob(pattern)) if self.place else ():
             try:
                 header, content = _parts(path.read_bytes())
                 others = [name for name, value in self.owner.items() if header.get(name) != value]

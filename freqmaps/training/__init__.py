@@ -6,6 +6,7 @@ Every file of ``regimes/`` that does not start with ``_`` is a regime (docs/add-
 
 from freqmaps.training._data import split_arrays
 from freqmaps.training._evaluate import evaluate
+from freqmaps.training._kept import SnapshotFiles
 from freqmaps.training._loop import train
 from freqmaps.training.context import Batch, StepContext
 from freqmaps.training.hooks import Hook, Moment
@@ -13,7 +14,7 @@ from freqmaps.training.planned import build_planned, train_planned
 from freqmaps.training.regimes._api import Regime
 from freqmaps.training.regularisers._api import CleanPass, Regulariser
 from freqmaps.training.settings import TrainingSettings
-from freqmaps.training.snapshots import SnapshotFiles, Snapshots
+from freqmaps.training.snapshots import Snapshots
 
 __all__ = [
     "Batch", "CleanPass", "Hook", "Moment", "Regime", "Regulariser", "SnapshotFiles", "Snapshots", "StepContext",

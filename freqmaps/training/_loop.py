@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from freqmaps.core.device import full_float32, is_out_of_memory, pick
+from freqmaps.core.device import full_float32, is_out_of_memory, pick, rng_devices
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.minibatches import bounds
 from freqmaps.models._classifier import Classifier, head
@@ -107,9 +107,8 @@ def train(
     run = _Run(classifier, data, test, settings, regime, seed, regularisers, hooks)
     named = [hook.name for hook in hooks]
     owner = _state.fingerprint(settings, [regime, run.regularisers], named, seed, data, str(classifier.recipe))
-    run.restore(_state.load(state, owner))
-    devices = [torch.cuda.current_device() if where.index is None else where.index] if where.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    run.restore(_state.load(state, owner, lambda epoch: any(hook.lacks(epoch * run.per_epoch) for hook in hooks)))
+    with torch.random.fork_rng(devices=rng_devices(where)):
         if not run.state.epoch:
             run.call_hooks("before_first_step", 0, run.context(0))
         last = settings.epochs * run.per_epoch if stop_after is None else stop_after

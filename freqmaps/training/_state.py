@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -52,9 +52,20 @@ def save(place: Place | Path | None, state: State, owner: str) -> None:
     Unfinished(place, "training", owner).save("state", content.getbuffer())
 
 
-def load(place: Place | Path | None, owner: str) -> State:
-    """Return the state of the same training; a fresh one if there is none."""
+def load(place: Place | Path | None, owner: str, lacking: Callable[[int], bool] = lambda epoch: False) -> State:
+    """Return the state of the same training; a fresh one if there is none.
+
+    Parameters
+    ----------
+    place, owner
+        Where it is kept, and the :func:`fingerprint` of the training.
+    lacking
+        Tells whether something that must go with the state after so many epochs is gone: then a fresh one, too.
+    """
     state = next(Unfinished(place, "training", owner).load(_read), State())
+    if state.epoch and lacking(state.epoch):
+        log.warning("what a hook kept of the first %d epochs is gone, so the training begins anew", state.epoch)
+        return State()
     if state.epoch:
         log.info("going on after epoch %d", state.epoch)
     return state

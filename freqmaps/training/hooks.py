@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from freqmaps.core.device import rng_devices
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.training.context import Batch, StepContext
 
@@ -74,6 +75,13 @@ class Hook:
     def wants(self, step: int) -> bool:
         """Tell whether :meth:`after_step` is to be called after this step; each call costs a check of all weights."""
         return True
+
+    def lacks(self, steps: int) -> bool:
+        """Tell whether something is gone that this hook kept elsewhere of the first steps: the training begins anew.
+
+        Asked before a training goes on after an interruption, with the number of steps that would not be made again.
+        """
+        return False
 
     def before_first_step(self, moment: Moment) -> Any:
         """Look at the network before it is trained."""
@@ -184,10 +192,9 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
 
 @contextmanager
 def _own_random_state(device: torch.device, seed: int) -> Iterator[None]:
-    devices = [torch.cuda.current_device() if device.index is None else device.index] if device.type == "cuda" else []
     python, numpy = random.getstate(), np.random.get_state()
     metal = torch.mps.get_rng_state() if device.type == "mps" else None
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=rng_devices(device)):
         torch.manual_seed(seed)
         random.seed(seed)
         np.random.seed(seed % 2**32)
