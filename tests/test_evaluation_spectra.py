@@ -14,7 +14,9 @@ from torch.nn import functional as F
 from freqmaps.attacks._gradient import Gradient, perturbations
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.evaluation import Network, Networks, perturbation_spectra
+from freqmaps.evaluation.perturbation_spectra import _low_bias
 from freqmaps.inference.proportions import wilson
+from freqmaps.spectra.low_bias import image_low_bias
 from freqmaps.spectra.perturbations import lfc_ratio, log_spectrum_difference, relative_dct_change
 from freqmaps.spectra.transforms import spectrum
 from freqmaps.stores.selection import Samples
@@ -143,6 +145,40 @@ def test_every_figure_is_that_of_a_slow_loop(net, digits):
     assert np.allclose(arrays["relative_dct"], expected)
     assert np.allclose(arrays["image_spectrum"], np.mean([spectrum(x[0]) for x in images], axis=0))
     assert arrays["ky"].values.tolist() == list(range(-4, 4))
+
+
+def test_log_b_low_is_c22_s_of_images_and_of_perturbations(net, digits):
+    images, labels = digits[0][:N], digits[1][:N]
+    rows = table(compute({None: net}, images, labels, epsilon=0.2, methods=["fgm"], norms=["linf"]))
+    rows = rows[rows["measure"] == "log_low_bias"].set_index("attack")
+    plan = Gradient("fgm", "linf", epsilon=0.2, step=0.01568627450980392, steps=5)
+    delta = perturbations(net, images, labels, plan, seed=7, positions=np.arange(N), device=CPU)
+    for values, row in ((images, rows.loc["images"]), (delta, rows.loc["fgm"])):
+        assert row["value"] == pytest.approx(float(image_low_bias(values))) and (row["n"], row["dropped"]) == (N, 0)
+        left_out = [float(image_low_bias(np.delete(values, i, axis=0))) for i in range(N)]
+        error = np.sqrt((N - 1) / N * ((left_out - np.mean(left_out)) ** 2).sum())
+        assert row["high"] - row["value"] == pytest.approx(1.959964 * error, rel=1e-5)
+        assert row["value"] - row["low"] == pytest.approx(1.959964 * error, rel=1e-5)
+
+
+def test_log_b_low_is_larger_for_low_frequencies_and_leaves_out_what_is_0():
+    images, labels = image_set()
+    low, high = (
+        table(compute({None: Wave(*frequency)}, images, labels, norms=["l2"], methods=["fgm"], clip=False))
+        for frequency in ((0, 1), (0, 3))
+    )
+    values = [t[(t["measure"] == "log_low_bias") & (t["attack"] == "fgm")]["value"].iloc[0] for t in (low, high)]
+    assert values[0] > values[1]
+    nothing = table(compute({None: Wave(1, 0, scale=0.0)}, images, labels, methods=["fgm"], norms=["l2"]))
+    row = nothing[(nothing["measure"] == "log_low_bias") & (nothing["attack"] == "fgm")].iloc[0]
+    assert (row["n"], row["dropped"]) == (0, N) and np.isnan(row[["value", "low", "high"]].astype(float)).all()
+    some = images.copy()
+    some[::2] = 0
+    row = _low_bias(some)
+    assert (row["n"], row["dropped"]) == (N // 2, N // 2)
+    assert row["value"] == pytest.approx(float(image_low_bias(images[1::2])))
+    alone = _low_bias(images[:1])
+    assert alone["n"] == 1 and np.isnan(alone["low"]) and np.isfinite(alone["value"])
 
 
 def test_each_snapshot_has_fresh_images_and_the_last_one_examples():

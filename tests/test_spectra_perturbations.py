@@ -10,6 +10,7 @@ from freqmaps.spectra.perturbations import (
     FLOOR,
     cosines,
     lfc_ratio,
+    log_difference_parts,
     log_spectrum_difference,
     middle_cutoff,
     relative_change,
@@ -89,6 +90,21 @@ def test_absent_frequencies_do_not_divide_by_noise():
     changed = x + 1e-3 * wave(8, 8, 0, 3)
     assert relative_change(x, changed)[4, 7] == pytest.approx(1e-3 * 32 / FLOOR)
     assert relative_change(x, changed)[5, 4] == pytest.approx(0, abs=1e-12)
+
+
+def test_parts_of_the_log_difference_are_a_slow_loop_s():
+    x, delta = np.random.default_rng(6).uniform(size=(2, 4, 3, 7, 8))
+    low, high = log_difference_parts(x, x + 0.1 * delta, 2.0)
+    planes = log_spectrum_difference(x, x + 0.1 * delta)
+    for image, plane in enumerate(planes):
+        near, far = [], []
+        for ky in range(-3, 4):
+            for kx in range(-4, 4):
+                chosen = near if max(abs(ky), abs(kx)) <= 2 else far
+                chosen.extend(plane[:, ky + 3, kx + 4])
+        assert (low[image], high[image]) == pytest.approx((np.mean(near), np.mean(far)))
+    whole, nothing = log_difference_parts(x, x + 0.1 * delta, 4.0)
+    assert whole == pytest.approx(planes.mean(axis=(1, 2, 3))) and np.isnan(nothing).all()
 
 
 @pytest.mark.parametrize("size", SIZES)

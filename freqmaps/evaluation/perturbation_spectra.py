@@ -20,8 +20,15 @@ from freqmaps.core.errors import FreqmapsError, nearest
 from freqmaps.evaluation._api import Evaluated, Network, Networks, Row
 from freqmaps.inference.estimates import Z95
 from freqmaps.inference.proportions import wilson
+from freqmaps.spectra.low_bias import log_low_bias, low_quadrant
 from freqmaps.spectra.low_pass import Shape, low_pass_mask
-from freqmaps.spectra.perturbations import lfc_ratio, log_spectrum_difference, middle_cutoff, relative_dct_change
+from freqmaps.spectra.perturbations import (
+    lfc_ratio,
+    log_difference_parts,
+    log_spectrum_difference,
+    middle_cutoff,
+    relative_dct_change,
+)
 from freqmaps.spectra.transforms import frequencies, spectrum
 
 if TYPE_CHECKING:
@@ -98,7 +105,10 @@ def compute(
         are 0 throughout), ``log_difference_low`` and ``log_difference_high`` (means of the difference of log-spectra at
         the frequencies that the share counts, and at the others, in dB), ``log_difference_rise`` (high less low, image
         by image), ``accuracy`` (of clean and of perturbed images, Wilson's interval), ``size`` (mean norm of the
-        perturbation in ``norm``); ``cutoff``; ``area``, the share of all frequencies that the cut-off keeps. Arrays
+        perturbation in ``norm``), ``log_low_bias`` (C22's log B_low, of images and of perturbations, as its released
+        code measures changes of images: of |F δ| averaged over channels and images, in natural logarithms, with the
+        interval of the jackknife over images; see :mod:`freqmaps.spectra.low_bias`; without perturbations that are 0
+        throughout, ``dropped``); ``cutoff``; ``area``, the share of all frequencies that the cut-off keeps. Arrays
         over ``step, attack, norm, ky, kx``: means over images and channels of ``|F δ|`` (``spectrum``), of the
         difference of log-spectra in dB (``log_difference``) and, over ``row, column``, of the relative change of the
         DCT (``relative_dct``), each with its standard error over images (``_error``); ``image_spectrum``, the mean ``|F
@@ -179,10 +189,12 @@ def _rows(network: Network, seen: _Seen, cutoff: float, shape: Shape) -> Iterato
     assert seen.samples is not None
     clean, labels = seen.samples.images, seen.samples.labels
     yield _ratio(lfc_ratio(clean, cutoff, shape)) | {"attack": IMAGES, "norm": ""}
+    yield _low_bias(clean) | {"attack": IMAGES, "norm": ""}
     yield _accuracy(network.predict(clean) == labels) | {"attack": IMAGES, "norm": ""}
     for (method, norm), delta in seen.delta.items():
         names = {"attack": method, "norm": norm}
         yield _ratio(lfc_ratio(delta, cutoff, shape)) | names
+        yield _low_bias(delta) | names
         yield from (
             _average(values, f"log_difference_{part}") | names for part, values in _changes(clean, delta, cutoff, shape)
         )
@@ -195,11 +207,23 @@ def _changes(
     clean: NDArray[np.float32], delta: NDArray[np.float32], cutoff: float, shape: Shape
 ) -> Iterator[tuple[str, Values]]:
     """Yield each image's mean difference of log-spectra at low frequencies, at the others, and their difference."""
-    planes = log_spectrum_difference(clean, clean.astype(np.float64) + delta).mean(axis=1)
-    mask = low_pass_mask(planes.shape[1], planes.shape[2], cutoff, shape)
-    low = planes[:, mask].mean(axis=1)
-    high = planes[:, ~mask].mean(axis=1) if not mask.all() else np.full(len(planes), nan)
+    low, high = log_difference_parts(clean, clean.astype(np.float64) + delta, cutoff, shape)
     yield from (("low", low), ("high", high), ("rise", high - low))
+
+
+def _low_bias(values: NDArray[np.float32]) -> Row:
+    """Return log B_low of the mean magnitudes of (n, c, h, w) over images and channels, with its jackknife interval."""
+    kept = values[values.any(axis=(1, 2, 3))]
+    n = len(kept)
+    row = {"measure": "log_low_bias", "n": n, "sd": nan, "dropped": len(values) - n}
+    if not n:
+        return row | {"value": nan, "low": nan, "high": nan}
+    each = low_quadrant(kept).mean(axis=1)
+    value, half = float(log_low_bias(each.mean(axis=0))), nan
+    if n > 1:
+        without = log_low_bias((each.sum(axis=0) - each) / (n - 1))
+        half = Z95 * sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum()))
+    return row | {"value": value, "low": value - half, "high": value + half}
 
 
 def _ratio(values: Values) -> Row:

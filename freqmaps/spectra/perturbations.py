@@ -92,6 +92,30 @@ def log_spectrum_difference(clean: Any, adversarial: Any) -> Any:
     return 20 * xp.abs(xp.log10(after) - xp.log10(before))
 
 
+def log_difference_parts(
+    clean: ArrayLike, adversarial: ArrayLike, cutoff: float, shape: Shape = "square"
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each image's mean of :func:`log_spectrum_difference` at low frequencies, and that at all others, in dB.
+
+    Parameters
+    ----------
+    clean, adversarial
+        x and x + δ, of the same shape (n, c, h, w).
+    cutoff, shape
+        What counts as low: see :func:`lfc_ratio`.
+
+    Returns
+    -------
+    low, high
+        float64, (n,) each, not negative; means over channels and frequencies. ``high`` is NaN where the cut-off keeps
+        every frequency.
+    """
+    planes = log_spectrum_difference(clean, adversarial).mean(axis=1)
+    mask = low_pass_mask(planes.shape[1], planes.shape[2], cutoff, shape)
+    high = planes[:, ~mask].mean(axis=1) if not mask.all() else np.full(len(planes), np.nan)
+    return planes[:, mask].mean(axis=1), high
+
+
 @overload
 def relative_change(clean: Tensor, adversarial: Tensor) -> Tensor: ...
 
