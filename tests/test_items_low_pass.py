@@ -102,6 +102,55 @@ def test_published_values_stand_beside_the_same_network_and_filter(tmp_path, mon
     assert row(frame, "robust", inf)["within_tolerance"] == "yes"  # .80, .475 beside .79, .48
 
 
+def test_a_network_trained_with_another_attack_is_not_the_paper_s(tmp_path, monkeypatch):
+    monkeypatch.setitem(published("F21-T6"), "samples", low.N)
+    frame = table(tmp_path, published=True, trained=low.TRAINED | {"steps": 10, "step": 2 / 255}).frame
+    scope = row(frame, "robust", inf)["scope"]
+    assert scope.startswith("differs: regime adversarial with step 0.00784") and "steps 10" in scope
+    assert "(published: trained with PGD, ε 8/255, 40 steps of 4/255)" in scope
+    assert row(frame, "robust", inf)["within_tolerance"] == ""
+    assert row(frame, "plain", inf)["scope"] == "as published"  # the paper's other rows are of another network
+
+
+def test_each_attack_has_its_rows_and_one_of_them_stands_beside_who_knows_the_filter(tmp_path):
+    made = table(tmp_path, published=True, small=True)
+    shown = made.frame[["network", "attack", "cutoff", "filter"]].to_records(index=False).tolist()
+    assert shown == [
+        ("plain", "small", inf, "none"), ("plain", "small", 8, "best"), ("plain", "pgd", inf, "none"),
+        ("plain", "pgd", 4, "best"), ("plain", "pgd", 8, "other"), ("robust", "small", inf, "none"),
+        ("robust", "small", 8, "best"), ("robust", "pgd", inf, "none"), ("robust", "pgd", 8, "best"),
+    ]  # fmt: skip
+    weaker = made.frame["attack"] == "small"
+    # Attackers who know the filter have PGD's budget, so nothing of them stands beside half of it.
+    assert made.frame.loc[weaker, "aware"].isna().all() and made.frame.loc[~weaker, "aware"].notna().all()
+    assert made.frame.loc[weaker, "published_clean"].isna().all()
+    assert not isnan(made.frame.loc[~weaker, "published_clean"].iloc[0])
+    helps = [n for n in made.notes if n.startswith("plain: The published trend (a low-pass filter")]
+    assert len(helps) == 2 and "under small (ℓ∞, ε = 0.01569) 25.0 %" in helps[0]
+    left = [n for n in made.notes if n.startswith("plain: Cut-off 4, an attacker who knows the filter")]
+    assert len(left) == 1 and "that the filter brings under pgd (" in left[0]
+
+
+def test_without_the_paper_s_budget_its_values_stand_beside_one_attack(tmp_path):
+    ours = {"kind": "pgd", "parameters": low.PGD | {"epsilon": 0.125}}
+    frame = table(tmp_path, small=True, attack=ours).frame
+    beside = frame[frame["published_clean"].notna()]
+    # None has the budget of those who know the filter: the first one.
+    assert set(beside["attack"]) == {"small"} and set(frame.loc[frame["aware"].notna(), "attack"]) == {"small"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "called"),
+    [
+        ("fgsm", {"epsilon": 8 / 255}, "pgd (ℓ∞, ε = 0.03137)"), ("fgm", {"epsilon": 0.5}, "pgd (ℓ2, ε = 0.5)"),
+        ("foolbox_attack", {"epsilon": 0.1}, "pgd (ε = 0.1)"), ("foolbox_attack", {"epsilon": None}, "pgd"),
+    ],
+)  # fmt: skip
+def test_attacks_are_called_by_their_budget(kind, parameters, called, tmp_path):
+    made = table(tmp_path, attack={"kind": kind, "parameters": parameters})
+    assert set(made.frame["attack_label"]) == {called}
+
+
 def test_another_setting_is_told_and_another_attack_has_no_published_value(tmp_path):
     weak = {"kind": "pgd", "parameters": low.PGD | {"epsilon": 0.125, "step": None}}
     made = table(tmp_path / "weak", attack=weak)
@@ -213,6 +262,9 @@ def test_every_curve_and_point_is_the_evaluation_s(tmp_path):
         worst = right["worst"]
         order = [c for c in (*low.CUTOFFS, inf) if c in worst]
         assert points[2][:, 1] == pytest.approx([100 * worst[c] / low.M for c in order])
+        # Joined from cut-off to cut-off, not to the value without a filter.
+        joined = next(line.get_xydata() for line in axes.get_lines() if line.get_linestyle() == "--")
+        assert joined == pytest.approx(points[2][:-1])
         ends = np.array([[100 * b for b in wilson(worst[c], low.M)] for c in order])
         assert bars[2][:, :, 1] == pytest.approx(ends)
     texts = [text.get_text() for text in made.figure.legends[0].get_texts()]
@@ -226,3 +278,19 @@ def test_notes_say_counts_and_where_nothing_is_cut(tmp_path):
     alone = figure(tmp_path / "b", aware=False, trainings=("plain",))
     assert alone.notes[0] == "400 images, a square of frequencies."
     assert len(alone.figure.legends[0].get_texts()) == 2
+
+
+def test_every_attack_has_a_curve_of_its_own(tmp_path):
+    made = figure(tmp_path, small=True)
+    texts = [text.get_text() for text in made.figure.legends[0].get_texts()]
+    assert texts[:3] == [
+        "no attack",
+        "small (ℓ∞, ε = 0.01569), filter not known",
+        "pgd (ℓ∞, ε = 0.03137), filter not known",
+    ]
+    for axes in (axes for axes in made.figure.axes if axes.get_visible()):
+        lines, _, _ = drawn(axes)
+        right = low.RIGHT[axes.get_title()]["small"]
+        assert lines[texts[1]][:, 1] == pytest.approx([100 * right[c] / low.N for c in low.CUTOFFS])
+        shown = [line.get_color() for line in axes.get_lines() if line.get_label() in texts]
+        assert len(set(shown)) == len(shown) == 3

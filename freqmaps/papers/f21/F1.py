@@ -35,4 +35,4 @@ def build(
     example
         Which of the kept images, from 0.
     """
-    return measures(inputs, "deep", method=method, norm=norm, example=example)
+    return measures(inputs, "deep", method=method, norm=norm, example=example, section="3, figure 1")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Literal
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 
 from freqmaps.inference.verdicts import Claim, trend
 from freqmaps.papers.f21._spectra import (
+    BIAS,
     RISES,
     Case,
     attack_text,
     cases,
+    condition,
     difference,
     estimate,
     interval,
@@ -28,7 +31,8 @@ TITLE = "Share of low frequencies in images and in perturbations, by training"
 CAPTION = (
     "Mean share of the energy that lies at low frequencies, of the images and of perturbations of networks trained in "
     "different ways, with the 95 % interval of the mean (thick) and the middle of the distribution over images, ± one "
-    "standard deviation (thin). Dotted: a spectrum that is the same at all frequencies."
+    "standard deviation (thin). Dotted: a spectrum that is the same at all frequencies. Right, not in the paper: log "
+    "B_low, C22's measure of the low-frequency bias, of the mean magnitudes over channels and images."
 )
 KIND = "figure"
 NEEDS = ("evaluation", "training")
@@ -36,7 +40,7 @@ EVALUATIONS = ("perturbation_spectra",)
 
 
 def build(inputs: Inputs, *, method: Literal["fgm", "pgd"] = "pgd", norm: Literal["l2", "linf"] = "linf") -> Figure:
-    """Draw a point for the images and one for each finished network.
+    """Draw, by each of two measures, a point for the images and one for each finished network.
 
     Parameters
     ----------
@@ -47,27 +51,36 @@ def build(inputs: Inputs, *, method: Literal["fgm", "pgd"] = "pgd", norm: Litera
     """
     every = [case for case in cases(inputs, "deep") if (method, norm) in case.attacks]
     with rc_context(STYLE):
-        figure = new_figure(1.6 + 0.9 * len(every), 2.6)
-        axes = figure.subplots()
-        rows = [every[0].values("lfc_ratio"), *(case.values("lfc_ratio", method, norm) for case in every)]
-        names = ["images", *(plain(label(every, case)) for case in every)]
-        for place, (row, colour) in enumerate(zip(rows, [INK, *_colours(every)], strict=True)):
-            lfc = row.to_dict("records")[0]
-            axes.plot(
-                [place, place],
-                [lfc["value"] - lfc["sd"], lfc["value"] + lfc["sd"]],
-                color=colour,
-                linewidth=0.8,
-            )
-            axes.plot([place, place], [lfc["low"], lfc["high"]], color=colour, linewidth=3)
-            axes.plot(place, lfc["value"], "o", color=colour, markersize=3.5)
-        axes.axhline(float(every[0].rows["area"].iloc[0]), color=MUTED, linewidth=0.8, linestyle=":")
-        axes.set_xticks(range(len(names)), names)
-        axes.set_xlim(-0.5, len(names) - 0.5)
-        axes.set_ylabel("share of low frequencies", color=MUTED)
-        quiet(axes)
-    alt = f"Points with bars: the share of low frequencies in images and in perturbations of {len(every)} networks."
+        figure = new_figure(2.4 + 1.5 * len(every), 2.6)
+        shares, biases = figure.subplots(1, 2)
+        _points(shares, every, _rows(every, "lfc_ratio", method, norm))
+        shares.axhline(float(every[0].rows["area"].iloc[0]), color=MUTED, linewidth=0.8, linestyle=":")
+        shares.set_ylabel("share of low frequencies", color=MUTED)
+        _points(biases, every, _rows(every, BIAS, method, norm))
+        biases.set_ylabel("log B_low", color=MUTED)
+    alt = (
+        "Two panels of points with bars: the share of low frequencies, and log B_low, of images and of the "
+        f"perturbations of {len(every)} networks."
+    )
     return Figure(figure, _notes(every, method, norm), alt)
+
+
+def _rows(every: Sequence[Case], measure: str, method: str, norm: str) -> list[dict[Hashable, Any]]:
+    """Return the row of the images, and that of each network's perturbations."""
+    frames = [every[0].values(measure), *(case.values(measure, method, norm) for case in every)]
+    return [frame.to_dict("records")[0] for frame in frames]
+
+
+def _points(axes: Axes, every: Sequence[Case], rows: Sequence[Mapping[Hashable, Any]]) -> None:
+    """Draw a value with its interval for each row, and one standard deviation on either side where there is one."""
+    names = ["images", *(plain(label(every, case)) for case in every)]
+    for place, (row, colour) in enumerate(zip(rows, [INK, *_colours(every)], strict=True)):
+        axes.plot([place, place], [row["value"] - row["sd"], row["value"] + row["sd"]], color=colour, linewidth=0.8)
+        axes.plot([place, place], [row["low"], row["high"]], color=colour, linewidth=3)
+        axes.plot(place, row["value"], "o", color=colour, markersize=3.5)
+    axes.set_xticks(range(len(names)), names)
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    quiet(axes)
 
 
 def _colours(every: Sequence[Case]) -> list[str]:
@@ -75,9 +88,14 @@ def _colours(every: Sequence[Case]) -> list[str]:
 
 
 def _notes(every: Sequence[Case], method: str, norm: str) -> list[str]:
-    notes = [f"{attack_text(every[0], method, norm)}. {setting(every[0])}"]
-    for case in every:
-        row = case.values("lfc_ratio", method, norm).to_dict("records")[0]
+    notes = [f"{attack_text(every[0], method, norm)}. {setting(every[0])}", condition(every[0])]
+    images, *biases = (shown(estimate(row), ".2f") for row in _rows(every, BIAS, method, norm))
+    of_networks = ", ".join(f"{bias} of {label(every, case)}" for bias, case in zip(biases, every, strict=True))
+    notes.append(
+        f"Not in the paper: log B_low (C22, of |F| averaged over channels and images) is {images} of the images; of "
+        f"perturbations {of_networks}. It is larger the more the low frequencies have."
+    )
+    for case, row in zip(every, _rows(every, "lfc_ratio", method, norm)[1:], strict=True):
         dropped = f", {int(row['dropped'])} perturbations that are 0 throughout left out" if row["dropped"] else ""
         notes.append(f"{label(every, case)}: {shown(estimate(row))}, {int(row['n'])} images{dropped}.")
     natural = [case for case in every if case.regime == "standard"]

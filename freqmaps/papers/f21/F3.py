@@ -34,4 +34,4 @@ def build(
     images
         How many.
     """
-    return gallery(inputs, "deep", method=method, norm=norm, images=images)
+    return gallery(inputs, "deep", method=method, norm=norm, images=images, section="4.1, figure 3")

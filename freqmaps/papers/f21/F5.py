@@ -34,4 +34,4 @@ def build(
     images
         How many.
     """
-    return worked(inputs, "deep", method=method, norm=norm, images=images)
+    return worked(inputs, "deep", method=method, norm=norm, images=images, section="4.2, figure 5")

@@ -72,7 +72,7 @@ def build(inputs: Inputs) -> Figure:
         shown = {text: handle for handle, text in reversed(handles)}
         texts = list(dict.fromkeys(text for _, text in handles))
         figure.legend([shown[t] for t in texts], texts, loc="outside lower center", ncols=1, frameon=False, fontsize=7)
-    alt = "Curves of accuracy over the cut-off, one per attack, and points for an attacker who knows the filter."
+    alt = "Curves of accuracy over the cut-off, one per attack, and a dashed one for an attacker who knows the filter."
     return Figure(figure, _notes(every), alt)
 
 
@@ -86,7 +86,7 @@ def _panel(axes: Axes, inputs: Inputs, network: Filtered) -> None:
         _curve(axes, network.curve(attack), _COLOURS[number % len(_COLOURS)], text, edge)
     if len(network.curve(WORST, "aware")):
         text = f"strongest of several attacks ({budget(network.parameters)}), filter known"
-        _points(axes, network.curve(WORST, "aware"), VERMILION, text, edge, aside=0.02 * (edge - known[0]))
+        _joined(axes, network.curve(WORST, "aware"), VERMILION, text, edge, aside=0.02 * (edge - known[0]))
     ticks = known if len(known) <= 12 else [c for c in known if c % 4 == 0]
     axes.set_xticks([*ticks, edge], [*map(cut, ticks), "no filter"])
     axes.set_ylim(0, 103)
@@ -105,6 +105,13 @@ def _curve(axes: Axes, rows: pd.DataFrame, colour: str, text: str, edge: float) 
         through["cutoff"], 100 * through["low"], 100 * through["high"], color=colour, alpha=0.18, linewidth=0
     )
     _points(axes, rows[rows["cutoff"] == NO_FILTER], colour, None, edge)
+
+
+def _joined(axes: Axes, rows: pd.DataFrame, colour: str, text: str, edge: float, aside: float) -> None:
+    """Draw a line through the cut-offs at which an attacker knows the filter, and all values with their bars."""
+    through = rows[rows["cutoff"] != NO_FILTER]
+    axes.plot(through["cutoff"] + aside, 100 * through["value"], color=colour, linewidth=1.2, linestyle="--")
+    _points(axes, rows, colour, text, edge, aside)
 
 
 def _points(axes: Axes, rows: pd.DataFrame, colour: str, text: str | None, edge: float, aside: float = 0.0) -> None:

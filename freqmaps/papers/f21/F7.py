@@ -34,4 +34,4 @@ def build(
     images
         How many.
     """
-    return gallery(inputs, "mse", method=method, norm=norm, images=images)
+    return gallery(inputs, "mse", method=method, norm=norm, images=images, section="appendix C.1, figure 7")

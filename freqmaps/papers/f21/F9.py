@@ -34,4 +34,4 @@ def build(
     images
         How many.
     """
-    return worked(inputs, "mse", method=method, norm=norm, images=images)
+    return worked(inputs, "mse", method=method, norm=norm, images=images, section="appendix C.1, figure 9")

@@ -19,13 +19,13 @@ from freqmaps.papers.f21._low_pass import (
     against_training,
     attack_label,
     aware,
-    budget,
     cut,
     evaluations,
     interval,
     label,
     nothing_cut,
     unaware,
+    with_budget,
 )
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.nothing import NothingToShow
@@ -37,8 +37,8 @@ CAPTION = (
     "Accuracy, in percent, without a filter, through the filter with the cut-off at which the accuracy under the "
     "attack is largest, and at the cut-offs at which an attacker knows the filter. Filter not known: the attack is "
     "made against the network without a filter, as in the paper. Filter known, not in the paper: the strongest of "
-    "several attacks on each image, made through the filter or transferred from the network without it. Intervals are "
-    "Wilson's, 95 %."
+    "several attacks on each image, made through the filter or transferred from the network without it; it stands "
+    "beside an attack of the same budget. Intervals are Wilson's, 95 %."
 )
 KIND = "table"
 NEEDS = ("evaluation", "attacks", "training", "datasets")
@@ -85,7 +85,8 @@ def build(inputs: Inputs) -> Table:
 
 
 def _records(inputs: Inputs, every: Sequence[Filtered], network: Filtered, attack: str) -> Iterator[Record]:
-    best, known = network.best(attack), set(network.curve(WORST, "aware")["cutoff"])
+    beside_known = attack == with_budget(inputs, network)[0]
+    best, known = network.best(attack), set(network.curve(WORST, "aware")["cutoff"]) if beside_known else set()
     for cutoff in sorted({NO_FILTER, *known, *([] if best is None else [best])}, key=lambda c: (c != NO_FILTER, c)):
         clean, attacked = network.at(cutoff, CLEAN), network.at(cutoff, attack)
         name = "none" if cutoff == NO_FILTER else "best" if cutoff == best else "other"
@@ -109,12 +110,16 @@ def _cell(name: str, row: Row | None) -> Record:
 
 
 def _beside(inputs: Inputs, network: Filtered, attack: str, record: Record) -> Record:
-    """Put the paper's values beside the network's own PGD: of several that with the paper's budget, if there is one."""
+    """Put the paper's values beside the network's own PGD.
+
+    Of several beside that with the paper's budget, or else that with the budget of attacks that know the filter.
+    """
     names = {**network.names, "training": record["against"], "attack": attack}
     paper = published(_ITEM)["rows"][0]["match"]
     alike = [a for a in network.attacks if (attack_of(inputs, {**names, "attack": a}) or ("",))[0] == paper["kind"]]
     exact = [a for a in alike if _same(attack_of(inputs, {**names, "attack": a}), paper["parameters"])]
-    own = record["against"] == network.names["training"] and attack in (exact or alike)
+    one = [a for a in with_budget(inputs, network) if a in alike] or alike
+    own = record["against"] == network.names["training"] and attack in (exact or one[:1])
     row = f"{network.regime}, {record['filter']}" if own else ""
     ours = {key: float(record[key]) for key in ("clean", "attacked", "cutoff")} | {"n": float(record["clean_n"])}
     return beside(_ITEM, inputs, names, ours, row=row)
@@ -129,10 +134,8 @@ def _notes(inputs: Inputs, every: Sequence[Filtered], network: Filtered) -> list
     labels = {attack: attack_label(inputs, network, attack) for attack in network.attacks}
     sentences = [*nothing_cut(network), *(unaware(network, attack, called) for attack, called in labels.items())]
     # What is left is held against what the filter brings under attacks with the budget of those who know it.
-    alike = {attack: called for attack, called in labels.items() if f"({budget(network.parameters)})" in called}
-    sentences += [
-        sentence for attack, called in (alike or labels).items() for sentence in aware(network, attack, called)
-    ]
+    for attack in with_budget(inputs, network):
+        sentences += aware(network, attack, labels[attack])
     if network.curve(WORST, "aware").empty:
         sentences.append(
             "No attacker knew the filter: what is left of it takes cut-offs in the evaluation's 'adaptive'."

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.images import IMAGES, called
-from freqmaps.inference.estimates import Z95, Difference, Estimate, paired_difference
+from freqmaps.inference.estimates import Z95, Estimate, paired_difference
 from freqmaps.inference.verdicts import finding
 from freqmaps.papers.f21._spectra import RISES, Case, attack_text, cases, difference, interval, shown
 from freqmaps.publish.api import Figure
@@ -40,7 +40,7 @@ _ENOUGH = 10
 _COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Set:
     """The maps of one kind of images at one step: ids, (n,) low shares, (n, d) flat maps."""
 
@@ -195,31 +195,41 @@ def _together(sets: Mapping[str, Sequence[_Set]], case: Case, method: str, norm:
     moved = difference(known[-1], known[0])
     parts = [f"the share of low frequencies in perturbations of {attack_text(case, method, norm)} {_moves(moved)}"]
     for name, several in sets.items():
-        start, change = _change(several)
-        if change is None:
+        first = _first_sufficient(several)
+        if first is None:
             parts.append(f"maps called {name} are too few before the last step to compare")
             continue
+        change = paired_difference(*_low_pairs(first, several[-1]))
+        assert change is not None
         parts.append(
-            f"the low share of maps called {name}, of the same {change.n} images from step {start} on, {_moves(change)}"
+            f"the low share of maps called {name}, of the same {change.n} images from step {first.step} on, "
+            f"{_moves(change)}, and their cosine to the map of step {several[-1].step} is "
+            + " and ".join(_beside_others(of_step, several[-1]) for of_step in dict.fromkeys((first, several[-2])))
         )
     return f"From the first snapshot to the last, {'; '.join(parts)}."
 
 
-def _change(several: Sequence[_Set]) -> tuple[int, Difference | None]:
-    """Return how the low share changes up to the last step, over images that have a map at both; and from which step.
+def _first_sufficient(several: Sequence[_Set]) -> _Set | None:
+    """Return the first step with enough images that have a map at the last step, too; the last one does not count.
 
-    An untrained network has few images right: the first step with enough of them counts.
+    An untrained network has few images right.
     """
-    last = several[-1]
+    return next((s for s in several[:-1] if len(_low_pairs(s, several[-1])[0]) >= _ENOUGH), None)
+
+
+def _low_pairs(of_step: _Set, last: _Set) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the low shares, at the last step and at an earlier one, of images that have a map at both."""
     places = {sample: row for row, sample in enumerate(last.ids)}
-    for first in several[:-1]:
-        pairs = [(row, places[sample]) for row, sample in enumerate(first.ids) if sample in places]
-        # A map that is 0 throughout has no low share.
-        pairs = [(row, other) for row, other in pairs if isfinite(first.low[row]) and isfinite(last.low[other])]
-        if len(pairs) >= _ENOUGH:
-            before, after = (np.array(side) for side in zip(*pairs, strict=True))
-            return first.step, paired_difference(last.low[after], first.low[before])
-    return last.step, None
+    pairs = [(row, places[sample]) for row, sample in enumerate(of_step.ids) if sample in places]
+    # A map that is 0 throughout has no low share.
+    pairs = [(row, other) for row, other in pairs if isfinite(of_step.low[row]) and isfinite(last.low[other])]
+    return last.low[[other for _, other in pairs]], of_step.low[[row for row, _ in pairs]]
+
+
+def _beside_others(of_step: _Set, last: _Set) -> str:
+    """Say how near the maps of a step are to the last ones of their images, and to those of other images."""
+    own, others = (shown(_mean(values), ".2f") for values in _cosines(of_step, last))
+    return f"{own} at step {of_step.step}, to another image's {others}"
 
 
 def _moves(change: Estimate) -> str:

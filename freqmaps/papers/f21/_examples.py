@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.inference.proportions import wilson
+from freqmaps.inference.verdicts import Interval
 from freqmaps.papers.f21._spectra import (
+    RISES,
     Case,
     Kind,
     Values,
@@ -16,16 +21,17 @@ from freqmaps.papers.f21._spectra import (
     label,
     logarithm,
     setting,
+    trend_in_norm,
     with_examples,
 )
 from freqmaps.publish.api import Figure
 from freqmaps.publish.style import INK, MUTED, SPECTRUM_COLOURS, STYLE, frequency_axes, new_figure, picture, plain
 from freqmaps.results.reader import Inputs
-from freqmaps.spectra.perturbations import log_spectrum_difference
+from freqmaps.spectra.perturbations import lfc_ratio, log_difference_parts, log_spectrum_difference
 from freqmaps.spectra.transforms import spectrum
 
 
-def gallery(inputs: Inputs, kind: Kind, *, method: str, norm: str, images: int) -> Figure:
+def gallery(inputs: Inputs, kind: Kind, *, method: str, norm: str, images: int, section: str) -> Figure:
     """Draw images above the spectra of their perturbations."""
     every = cases(inputs, kind)
     case = with_examples(every)
@@ -41,12 +47,13 @@ def gallery(inputs: Inputs, kind: Kind, *, method: str, norm: str, images: int) 
         panels[1, 0].set_ylabel("|F δ|\n$k_y$", color=MUTED)
     notes = [
         f"Shown: {label(every, case)}, {attack_text(case, method, norm)}; images drawn at random from those evaluated. "
-        f"Each spectrum is the mean over channels on a logarithmic scale of its own. {setting(case)}"
+        f"Each spectrum is the mean over channels on a logarithmic scale of its own. {setting(case)}",
+        _concentrated(_Shown(case, chosen, deltas, method, norm, section)),
     ]
     return Figure(figure, notes, f"{len(chosen)} images, and below each the spectrum of its perturbation.")
 
 
-def worked(inputs: Inputs, kind: Kind, *, method: str, norm: str, images: int) -> Figure:
+def worked(inputs: Inputs, kind: Kind, *, method: str, norm: str, images: int, section: str) -> Figure:
     """Draw for each image: it, its perturbed copy, the perturbation, both log-spectra and their difference."""
     every = cases(inputs, kind)
     case = with_examples(every)
@@ -68,12 +75,13 @@ def worked(inputs: Inputs, kind: Kind, *, method: str, norm: str, images: int) -
             row[0].set_ylabel(plain(name), color=MUTED)
     notes = [
         f"Shown: {label(every, case)}, {attack_text(case, method, norm)}; images drawn at random from those evaluated. "
-        f"Spectra are means over channels, at signed frequencies with zero in the middle. {setting(case)}"
+        f"Spectra are means over channels, at signed frequencies with zero in the middle. {setting(case)}",
+        *_both(_Shown(case, chosen, deltas, method, norm, section)),
     ]
     return Figure(figure, notes, f"{len(chosen)} rows: an image, its perturbed copy, the perturbation and log-spectra.")
 
 
-def measures(inputs: Inputs, kind: Kind, *, method: str, norm: str, example: int) -> Figure:
+def measures(inputs: Inputs, kind: Kind, *, method: str, norm: str, example: int, section: str) -> Figure:
     """Draw the two measures from one image: the spectrum of its perturbation, and the change of its log-spectrum."""
     every = cases(inputs, kind)
     case = with_examples(every)
@@ -98,9 +106,92 @@ def measures(inputs: Inputs, kind: Kind, *, method: str, norm: str, example: int
             axes.set_title(title, color=INK)
     notes = [
         f"Shown: {label(every, case)}, {attack_text(case, method, norm)}. Spectra are means over channels; those of "
-        f"the second row are drawn as square roots, so that more than their largest values can be seen. {setting(case)}"
+        "the second row are drawn as square roots, so that more than their largest values can be seen. "
+        + setting(case),
+        *_both(_Shown(case, chosen[-1:], deltas[-1:], method, norm, section)),
     ]
     return Figure(figure, notes, "Nine panels: x, δ and x + δ, their spectra, and their log-spectra.")
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Images (n, c, h, w) in [0, 1] with perturbations of one network by one attack; where the paper shows its own."""
+
+    case: Case
+    images: Values
+    deltas: Values
+    method: str
+    norm: str
+    section: str
+
+    @property
+    def attacked(self) -> _Shown:
+        """Those whose perturbation is not 0 throughout."""
+        kept = self.deltas.any(axis=(1, 2, 3))
+        return _Shown(self.case, self.images[kept], self.deltas[kept], self.method, self.norm, self.section)
+
+
+def _both(pictures: _Shown) -> list[str]:
+    return [_concentrated(pictures), _rising(pictures)]
+
+
+def _concentrated(pictures: _Shown) -> str:
+    """Say whether the perturbations that are shown have a larger share of low frequencies than a flat spectrum."""
+    kept, row = pictures.attacked, pictures.case.rows.iloc[0]
+    shares, area = lfc_ratio(kept.deltas, row["cutoff"], pictures.case.parameters["shape"]), float(row["area"])
+    flat = f"that of a flat spectrum, {area:.3f}"
+    one = f"the share of low frequencies is {shares[0]:.3f}, {flat}" if len(shares) == 1 else ""
+    return _told(
+        kept, shares - area, "the spectrum of the perturbation is concentrated at low frequencies",
+        one, f"the share of low frequencies, {_mean(shares, '.3f')} on average, exceeds {flat}",
+    )  # fmt: skip
+
+
+def _rising(pictures: _Shown) -> str:
+    """Say whether the log-spectra of the images that are shown change more at high frequencies than at low ones."""
+    kept = pictures.attacked
+    changed = kept.images.astype(np.float64) + kept.deltas
+    cutoff, shape = pictures.case.rows["cutoff"].iloc[0], pictures.case.parameters["shape"]
+    low, high = log_difference_parts(kept.images, changed, cutoff, shape)
+    numbers = f"{_mean(high, '.2g')} dB at high and {_mean(low, '.2g')} dB at low frequencies"
+    return _told(
+        kept, high - low, "the difference of log-spectra is concentrated at high frequencies",
+        f"the log-spectrum changes by {numbers}",
+        f"the log-spectrum changes more at high frequencies ({numbers} on average)",
+    )  # fmt: skip
+
+
+def _told(kept: _Shown, excess: Values, claim: str, one: str, several: str) -> str:
+    """Hold what the paper reads off its pictures against ours.
+
+    Of one image the number is what it is, and says nothing of others. Of several it is counted in how many ``excess``
+    is above 0: the trend is that of most images, so Wilson's interval must lie above one half.
+    """
+    attack, n = attack_text(kept.case, kept.method, kept.norm), len(excess)
+    intervals: list[Interval] = []
+    region = RISES
+    if n == 0:
+        evidence = f"{attack}: the perturbations shown are 0 throughout"
+    elif float(kept.case.rows["area"].iloc[0]) == 1:
+        evidence = f"{attack}: the cut-off keeps every frequency"
+    elif n == 1:
+        evidence, intervals = f"{attack}: in the one image shown {one}", [(float(excess[0]), float(excess[0]))]
+    else:
+        hits = int((excess > 0).sum())
+        low, high = wilson(hits, n)
+        evidence = (
+            f"{attack}: in {hits} of the {n} images shown (95 %: {100 * low:.0f} to {100 * high:.0f} %) {several}"
+        )
+        intervals, region = [(low, high)], (0.5, 1.0)
+    where = "in the image shown" if n == 1 else "in most of the images shown"
+    return trend_in_norm(
+        f"{where} {claim}", intervals, evidence, kept.norm, region=region, section=kept.section,
+        reported="so in the figure", n=n,
+    )  # fmt: skip
+
+
+def _mean(values: Values, form: str) -> str:
+    return format(float(values.mean()), form) if len(values) else "unknown"
 
 
 def stretched(delta: Values) -> Values:

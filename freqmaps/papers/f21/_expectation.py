@@ -10,11 +10,10 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from freqmaps.inference.verdicts import placed, trend
+from freqmaps.inference.verdicts import placed
 from freqmaps.papers.f21._spectra import (
     METHODS,
     NORMS,
-    RISES,
     Case,
     Kind,
     Values,
@@ -28,6 +27,7 @@ from freqmaps.papers.f21._spectra import (
     logarithm,
     setting,
     shown,
+    trend_in_norm,
 )
 from freqmaps.publish.api import Figure
 from freqmaps.publish.style import BLUE, GREEN, INK, MUTED, STYLE, VERMILION, new_figure, plain, quiet
@@ -38,6 +38,7 @@ Part = Literal["spectrum", "difference"]
 #: Colours end here: where |F x| is almost 0, as at the highest frequencies of an axis, a few changes are far larger.
 _TOP = 0.95
 _COLOURS = (BLUE, VERMILION, GREEN, "#CC79A7")
+_SECTION, _REPORTED = "4.1 and 4.2, figures 4, 8, 10 and 12", "so in the means over 1000 test images"
 
 
 def expectation(
@@ -138,7 +139,9 @@ def _finding(case: Case, part: Part, method: str, norm: str) -> str:
         area = float(row["area"])
         claim = "the spectrum of perturbations is concentrated at low frequencies"
         evidence = f"{text}: {shown(estimate(row))} of the energy in the {100 * area:.0f} % of lowest frequencies"
-        return _trend_in_norm(claim, [interval(estimate(row))], evidence, norm, (area, 1.0))
+        return trend_in_norm(
+            claim, [interval(estimate(row))], evidence, norm, region=(area, 1.0), section=_SECTION, reported=_REPORTED
+        )
     low, high, rise = (
         estimate(case.values(f"log_difference_{p}", method, norm).to_dict("records")[0])
         for p in ("low", "high", "rise")
@@ -148,16 +151,4 @@ def _finding(case: Case, part: Part, method: str, norm: str) -> str:
         f"{text}: {shown(high, '.2g')} dB at high and {shown(low, '.2g')} dB at low frequencies, image by image "
         f"{shown(rise, '+.2g')} dB more"
     )
-    return _trend_in_norm(claim, [interval(rise)], evidence, norm, RISES)
-
-
-def _trend_in_norm(
-    claim: str, intervals: list[tuple[float, float]], evidence: str, norm: str, region: tuple[float, float]
-) -> str:
-    """Return the sentence on a trend in the paper's norm, and what was found in another."""
-    if norm != "l2":
-        return f"Not in the paper: {evidence}."
-    return trend(
-        claim, intervals, evidence, region=region, section="4.1 and 4.2, figures 4, 8, 10 and 12",
-        reported="so in the means over 1000 test images",
-    )  # fmt: skip
+    return trend_in_norm(claim, [interval(rise)], evidence, norm, section=_SECTION, reported=_REPORTED)

@@ -21,6 +21,9 @@ NO_FILTER = inf
 CLEAN, WORST = "clean", "worst"
 #: What the cut-off bounds.
 SHAPES = {"square": "square of frequencies", "radial": "disc of frequencies"}
+_SIGNS = {"linf": "ℓ∞", "l2": "ℓ2"}
+#: The norm of attacks that have only one.
+_NORMS = {"fgsm": {"norm": "linf"}, "fgm": {"norm": "l2"}}
 Row = Mapping[Hashable, Any]
 
 
@@ -118,15 +121,26 @@ def attack_label(inputs: Inputs, network: Filtered, attack: str) -> str:
     against = network.rows.loc[network.rows["attack"] == attack, "against"]
     whose = str(against.iloc[0]) if len(against) else ""
     attacks = inputs.related("attacks", {**network.names, "training": whose, "attack": attack}) if whose else []
-    _, parameters = (attacks[0].component("attack") if attacks else None) or ("", {})
-    text = f"{attack} ({budget(parameters)})" if "epsilon" in parameters else attack
+    kind, parameters = (attacks[0].component("attack") if attacks else None) or ("", {})
+    parameters = _NORMS.get(kind, {}) | parameters
+    text = f"{attack} ({budget(parameters)})" if parameters.get("epsilon") is not None else attack
     return text if whose in ("", network.names.get("training")) else f"{text} on {whose}"
 
 
+def with_budget(inputs: Inputs, network: Filtered) -> list[str]:
+    """Return the run's attacks whose norm and budget are those of the attacks that know the filter; all if none is."""
+    own = f"({budget(network.parameters)})"
+    return [a for a in network.attacks if own in attack_label(inputs, network, a)] or network.attacks
+
+
 def budget(parameters: Mapping[str, Any]) -> str:
-    """Return norm and budget as text."""
-    norm = {"linf": "ℓ∞", "l2": "ℓ2"}.get(str(parameters.get("norm")), str(parameters.get("norm")))
-    return f"{norm}, ε = {parameters['epsilon']:.4g}"
+    """Return norm, where it is known, and budget as text.
+
+    >>> budget({"norm": "linf", "epsilon": 0.25}), budget({"epsilon": 0.25})
+    ('ℓ∞, ε = 0.25', 'ε = 0.25')
+    """
+    norm = str(parameters.get("norm", ""))
+    return ", ".join([*([_SIGNS.get(norm, norm)] if norm else []), f"ε = {parameters['epsilon']:.4g}"])
 
 
 def cut(cutoff: float) -> str:

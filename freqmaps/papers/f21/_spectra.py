@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.inference.estimates import Z95, Estimate
+from freqmaps.inference.verdicts import Interval, finding, trend
 from freqmaps.publish.style import INK, MUTED, SPECTRUM_COLOURS, frequency_axes
 from freqmaps.results.reader import EVERY_STEP, Inputs, Result
 
 KIND = "perturbation_spectra"
 IMAGES = "images"
+#: C22's log B_low, as a measure.
+BIAS = "log_low_bias"
 TWO_LAYER = "two_layer"
 PLACE = ("dataset", "model", "training", "seed")
 #: What figures call the methods by norm; FGM in the maximum norm is FGSM.
@@ -33,6 +36,10 @@ LOSSES = {"cross_entropy": "cross-entropy", "mse": "mean squared error"}
 _FLOOR = 1e-4
 Values = NDArray[Any]
 Kind = Literal["deep", "two-layer", "mse"]
+#: From where to where a trend that something rises, or is larger, says that a difference lies.
+RISES = (0.0, inf)
+#: The norm in which the paper looks at spectra.
+_PAPER = "l2"
 _KINDS = {
     "deep": "a network attacked with cross-entropy",
     "two-layer": "a network of architecture two_layer",
@@ -167,6 +174,35 @@ def setting(case: Case) -> str:
     )
 
 
+def condition(case: Case) -> str:
+    """Say whether the images have more than half of their energy at low frequencies: condition 2 on the cut-off."""
+    rows = case.values("lfc_ratio").to_dict("records")
+    least = min(rows, key=lambda row: float(row["value"]))
+    along = f" at step {int(least['step'])}, the smallest of {len(rows)} snapshots" if case.along else ""
+    verdict = finding([interval(estimate(row)) for row in rows], (0.5, inf))
+    return (
+        "The theory's condition 2 on the cut-off, that images have more than half of their energy at low frequencies, "
+        f"{verdict}: their mean share is {shown(estimate(least))}{along}."
+    )
+
+
+def trend_in_norm(
+    claim: str,
+    intervals: Sequence[Interval],
+    evidence: str,
+    norm: str,
+    *,
+    region: Interval = RISES,
+    section: str,
+    reported: str,
+    n: int | None = None,
+) -> str:
+    """Return the sentence on a trend in the paper's norm, and in another one what was found."""
+    if norm != _PAPER:
+        return f"Not in the paper: {evidence}."
+    return trend(claim, intervals, evidence, region=region, section=section, reported=reported, n=n)
+
+
 def estimate(row: Mapping[Any, Any]) -> Estimate:
     """Return a row's value and its interval."""
     return Estimate(float(row["value"]), float(row["low"]), float(row["high"]))
@@ -229,7 +265,3 @@ def with_examples(every: Sequence[Case]) -> Case:
         if case.has_examples:
             return case
     raise FreqmapsError(f"no evaluation of kind {KIND} has kept images; set its 'examples'")
-
-
-#: From where to where a trend that something rises, or is larger, says that a difference lies.
-RISES = (0.0, inf)

@@ -11,26 +11,27 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from freqmaps.core.minibatches import count_steps
-from freqmaps.inference.verdicts import placed, trend
+from freqmaps.inference.verdicts import placed
 from freqmaps.papers.f21._spectra import (
     NORMS,
     Case,
     Kind,
     attack_text,
     cases,
+    condition,
     difference,
     estimate,
     interval,
     label,
     setting,
     shown,
+    trend_in_norm,
 )
 from freqmaps.publish.api import Figure
 from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, plain, quiet
 from freqmaps.results.reader import EVERY_STEP, Inputs
 
 _COLOURS = {"l2": BLUE, "linf": VERMILION}
-_PAPER = "l2"
 
 
 def trajectory(inputs: Inputs, kind: Kind) -> Figure:
@@ -80,7 +81,8 @@ def _notes(inputs: Inputs, every: Sequence[Case], case: Case) -> list[str]:
         f"{start}{len(rows)} snapshots, from step {int(rows['step'].iloc[0])} to {int(rows['step'].iloc[-1])}; at each "
         f"{int(rows['n'].min())} images drawn anew, of which the network has {100 * accuracy[0]['value']:.0f} % right "
         f"at the first and {100 * accuracy[-1]['value']:.0f} % at the last. Bands: 95 % intervals of the mean. "
-        + setting(case)
+        + setting(case),
+        start + condition(case),
     ]
     for method, norm in case.attacks:
         notes += placed(start.removesuffix(": "), [_rise(case, method, norm)])
@@ -104,12 +106,10 @@ def _rise(case: Case, method: str, norm: str) -> str:
         f"{int(least['step'])} with {least['value']:.3f}{left_out}"
     )
     claim = "the share of low frequencies in perturbations rises along training"
-    if norm == _PAPER:
-        return trend(
-            claim, [interval(change)], evidence, section="4.1, figures 2 and 11", reported="rises, for FGM and for PGD",
-            n=int(last["n"]),
-        )  # fmt: skip
-    return f"Not in the paper: {evidence}."
+    return trend_in_norm(
+        claim, [interval(change)], evidence, norm, section="4.1, figures 2 and 11",
+        reported="rises, for FGM and for PGD", n=int(last["n"]),
+    )  # fmt: skip
 
 
 def _same_weights(inputs: Inputs, case: Case) -> list[str]:
