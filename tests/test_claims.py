@@ -18,6 +18,7 @@ from freqmaps.publish.api import Figure, Table
 from freqmaps.publish.networks import with_networks
 from freqmaps.publish.report import read_item
 from freqmaps.publish.report._chapters import chapters, claims_by_paper, in_words, scope_in_words
+from freqmaps.publish.report._findings import sentence
 from tests import keyed_results
 from tests.test_archive import command
 
@@ -42,7 +43,29 @@ def test_a_claim_keeps_its_parts_where_its_place_is_put_before_it():
     moved = claim(0.1, 0.2).at("digits")
     assert moved == f"digits: {claim(0.1, 0.2)}" and moved.verdict == "holds" and moved.place == "digits"
     assert placed("digits", [claim(0.1, 0.2), "n = 3."]) == [moved, "digits: n = 3."]
-    assert isnan(trend("a", [(0.0, 1.0), (1.0, 2.0)], "b").low)  # no one number decides it
+
+
+@pytest.mark.parametrize(
+    ("intervals", "region", "decides"),
+    [
+        ([(0.2, 1.0), (0.1, 2.0)], (0.0, inf), (0.1, 2.0)),  # all inside: the one nearest to the end
+        ([(0.2, 1.0), (-0.1, 2.0)], (0.0, inf), (-0.1, 2.0)),
+        ([(-9.0, 9.0), (-2.0, -1.0)], (0.0, inf), (-2.0, -1.0)),  # one outside decides, however wide another is
+        ([(-2.0, -1.0), (-3.0, -0.5)], (-inf, 0.0), (-3.0, -0.5)),
+        ([(0.1, 0.3), (0.0, 0.2)], (-0.4, 0.4), (0.1, 0.3)),
+        ([(nan, nan), (0.1, 0.3)], (0.0, inf), (0.1, 0.3)),
+        ([(0.1, 0.3)], (0.0, inf), (0.1, 0.3)),
+    ],
+)
+def test_of_several_intervals_the_worst_for_the_claim_is_kept(intervals, region, decides):
+    found = trend("a", intervals, "b", region=region)
+    assert (found.low, found.high) == decides
+    told = trend("a", intervals, "b", region=region, deciding=(5.0, 6.0))
+    assert (told.low, told.high, told.verdict) == (5.0, 6.0, found.verdict)
+
+
+def test_without_a_known_interval_none_is_kept():
+    assert isnan(trend("a", [(nan, nan), (nan, 1.0)], "b").low) and isnan(trend("a", [], "b").high)
 
 
 def row(values, p_values, error=0.1, svcca=0.2, networks=1, sd=nan):
@@ -109,6 +132,7 @@ def test_the_ledger_is_read_back_as_it_was_written(tmp_path):
         claim(-0.2, -0.1).at("a, b")]})  # fmt: skip
     assert frame["paper"].tolist() == ["F21", "F21", "K22"]
     frame.to_csv(tmp_path / "claims.csv", index=False)
+    assert frame["n"].dtype == "Int64" and ",7,," in (tmp_path / "claims.csv").read_text()  # and not 7.0
     pd.testing.assert_frame_equal(ledgers.read(tmp_path / "claims.csv"), frame)
     assert ledgers.ledger({}).empty
     for text in ("a,b\n1,2\n", frame.assign(verdict="perhaps").to_csv(index=False), ""):
@@ -128,9 +152,46 @@ def test_tests_of_one_claim_are_one_row_of_the_report(tmp_path):
     ]
     assert papers[0]["claims"][0]["tally"] == "1 holds, 1 cannot be told here"
     assert in_words(items) == "Of 3 claims 1 holds, 1 does not hold, 1 has verdicts that differ from test to test."
+    assert [claim["items"] for paper in papers for claim in paper["claims"]] == [["B25-T9"], ["B25-T9"], ["K22-T9"]]
     assert [[i.id for i in c["items"]] for c in chapters(items)] == [["B25-T9", "B25-T8"], ["K22-T9"]]
-    assert items[0].finding == "Of 3 claims 1 holds, 1 does not hold, 1 cannot be told here."
+    assert items[0].finding == "M rises: holds for pgd, cannot be told here for fmn; N falls: does not hold."
     assert items[1].finding == "M rises: holds."
+
+
+def test_a_claim_that_several_items_test_is_one(tmp_path):
+    same, other = claim(0.1, 0.2).at("digits"), claim(-0.2, -0.1).at("digits")
+    items = [made(tmp_path / name, [said], item=name) for name, said in (("F21-F2", same), ("F21-F4", same))]
+    ((found,),) = [paper["claims"] for paper in claims_by_paper(items)]
+    assert found["items"] == ["F21-F2", "F21-F4"] and found["verdict"] == "holds"
+    assert [case["items"] for case in found["cases"]] == [["F21-F2", "F21-F4"]]  # the same test counts once
+    items.append(made(tmp_path / "c", [other], item="F21-F8"))
+    items.append(made(tmp_path / "d", [claim(0.1, 0.2)], item="B25-T1"))  # another paper's
+    found = claims_by_paper(items)[0]["claims"]
+    assert [(case["items"], case["verdict"]) for case in found[0]["cases"]] == [
+        (["F21-F2", "F21-F4"], "holds"),
+        (["F21-F8"], "does not hold"),
+    ]
+    assert in_words(items) == "Of 2 claims 1 holds, 1 has verdicts that differ from test to test."
+    table = ledgers.side_by_side({"digits": ledgers.ledger({item.id: item.claims for item in items})})
+    assert table[["item", "digits"]].to_numpy().tolist() == [
+        ["F21-F2, F21-F4, F21-F8", "1 holds, 1 does not hold"],
+        ["B25-T1", "holds"],
+    ]
+
+
+def test_an_item_tells_its_finding(tmp_path):
+    said = [claim(low, low + 0.2, text=name) for name, low in (("a", 0.1), ("b", -0.1), ("c", -0.9), ("d", 0.1))]
+    assert sentence(said) == "Of 4 claims 2 hold (a; d), 1 does not hold (c), 1 cannot be told here."
+    many = [claim(0.1, 0.2, text=str(number)) for number in range(9)]
+    assert sentence(many) == "Of 9 claims 9 hold." and sentence([]) == ""
+    assert sentence([claim(0.1, 0.2), claim(-0.1, 0.2)]) == "M rises: 1 holds, 1 cannot be told here, of 2 tests."
+    table = Table(pd.DataFrame({"a": [1]}), said, finding="All rise.")
+    figure = Figure(Canvas(), said, finding="All rise.")
+    (tmp_path / "t").mkdir(), (tmp_path / "f").mkdir()
+    write_table(with_networks(table, seeds()), tmp_path / "t" / "B25-T9.csv", tmp_path / "t" / "B25-T9.tex")
+    write_figure(with_networks(figure, seeds()), tmp_path / "f" / "B25-F9.svg", tmp_path / "f" / "B25-F9.png")
+    assert read_item(tmp_path / "t").finding == read_item(tmp_path / "f").finding == "All rise."
+    assert made(tmp_path / "n", ["n = 3."]).finding == ""
 
 
 def test_every_paper_has_a_chapter():
@@ -219,6 +280,6 @@ def test_the_page_says_which_verdicts_are_of_one_network(tmp_path):
     ]  # fmt: skip
     assert scope_in_words([item]).startswith("1 of 2 tests rest on one network of each training")
     frame = ledgers.ledger({"B25-T9": item.claims})
-    assert frame["networks"].tolist()[:2] == [1, 4] and isnan(frame["networks"][2])
+    assert frame["networks"].tolist()[:2] == [1, 4] and pd.isna(frame["networks"][2])
     made(tmp_path / "b", [claim(0.1, 0.2, networks=4)])
     assert scope_in_words([read_item(tmp_path / "b")]) == ""

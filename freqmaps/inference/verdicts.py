@@ -40,6 +40,35 @@ def finding(intervals: Iterable[Interval], region: Interval) -> Finding:
     return "holds" if inside else "cannot be told here"
 
 
+def worst(intervals: Iterable[Interval], region: Interval) -> Interval:
+    """Return the interval that decides a verdict: the one that reaches farthest out of the region, or least into it.
+
+    Parameters
+    ----------
+    intervals, region
+        See :func:`finding`.
+
+    Returns
+    -------
+    tuple of float
+        Of the intervals outside the region if there are any, else of those whose bounds are known; NaN if none is.
+
+    Examples
+    --------
+    >>> worst([(0.2, 0.4), (-0.1, 0.3), (nan, nan)], (0, inf)), worst([(-9.0, 9.0), (-2.0, -1.0)], (0, inf))
+    ((-0.1, 0.3), (-2.0, -1.0))
+    """
+    known = [(low, high) for low, high in intervals if not isnan(low) and not isnan(high)]
+    outside = [(low, high) for low, high in known if high < region[0] or low > region[1]]
+    return min(outside or known, key=lambda bounds: _margin(bounds, region), default=(nan, nan))
+
+
+def _margin(bounds: Interval, region: Interval) -> float:
+    """Return how far an interval keeps inside a region, negative if it reaches out; infinite ends are never reached."""
+    margins = (bounds[0] - region[0] if region[0] > -inf else inf, region[1] - bounds[1] if region[1] < inf else inf)
+    return min(margins)
+
+
 class Claim(str):
     """A claim of a paper and what a study says of it: a sentence wherever notes are text, which keeps its parts.
 
@@ -56,7 +85,7 @@ class Claim(str):
     reported
         What the paper reports for it; empty where it gives no number.
     low, high
-        The interval of the one number that decides it; NaN where several do.
+        The interval that decides it, of several the worst for the claim; NaN where none is known.
     n
         What it was measured on (images, networks, draws); None where the evidence says it.
     place
@@ -138,6 +167,7 @@ def trend(
     reported: str = "",
     n: int | None = None,
     networks: int | None = None,
+    deciding: Interval | None = None,
 ) -> Claim:
     """Hold what a study measured against what a paper claims.
 
@@ -151,6 +181,9 @@ def trend(
         The numbers that decide it, without a full stop.
     section, reported, n, networks
         See :class:`Claim`.
+    deciding
+        The interval to keep as the one that decides; None: :func:`worst`. To be given where another rule than where
+        intervals lie (a test's p-value) took part in the verdict.
 
     Examples
     --------
@@ -158,7 +191,7 @@ def trend(
     'The published trend (M rises) holds: by 0.02.'
     """
     bounds = list(intervals)
-    low, high = bounds[0] if len(bounds) == 1 else (nan, nan)
+    low, high = worst(bounds, region) if deciding is None else deciding
     return Claim(
         claim, finding(bounds, region), evidence, section=section, reported=reported, low=low, high=high, n=n,
         networks=networks,

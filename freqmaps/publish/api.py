@@ -73,13 +73,15 @@ class Table:
     """A table: all numbers in ``frame``; the columns shown in print, in order; notes on scope and counts.
 
     Notes that are claims of a paper (:class:`freqmaps.inference.verdicts.Claim`) go to the ledger of claims, as do
-    those in ``claims``, which no note says because the table shows them.
+    those in ``claims``, which no note says because the table shows them. ``finding`` is one computed sentence on what
+    the table found, which the report shows while the table is folded; empty where its claims say it.
     """
 
     frame: pd.DataFrame
     notes: list[str] = field(default_factory=list)
     columns: Sequence[Column] = ()
     claims: Sequence[Claim] = ()
+    finding: str = ""
 
     def shown(self) -> list[Column]:
         """Return the columns to show: those declared, or all."""
@@ -88,8 +90,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, notes on what it shows, of which claims go to the ledger, and a text for those who cannot see it."""
+    """A figure, notes on what it shows, of which claims go to the ledger, and a text for those who cannot see it.
+
+    ``finding`` is one computed sentence on what the figure found, which the report shows while it is folded; empty
+    where its claims say it, or where it shows examples only.
+    """
 
     figure: matplotlib.figure.Figure
     notes: list[str] = field(default_factory=list)
     alt: str = ""
+    finding: str = ""

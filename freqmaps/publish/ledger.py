@@ -28,14 +28,16 @@ COLUMNS = {
     "claim": "what the paper says, in our words",
     "reported": "what the paper reports",
     "measured": "what this study measured",
-    "low": "interval of the number that decides it, where it is one",
-    "high": "interval of the number that decides it, where it is one",
+    "low": "interval that decides it, of several the worst for the claim; empty where none is known",
+    "high": "interval that decides it, of several the worst for the claim; empty where none is known",
     "n": "images, networks or draws that it was measured on",
     "networks": "networks that it rests on, whose trainings differ by the seed alone; 1: a verdict on that one",
     "verdict": "holds, does not hold, or cannot be told here",
 }
+#: A test that two items show has these alike, and counts once.
+SAME_TEST = ("place", "measured", "verdict")
 VERDICTS: tuple[str, ...] = get_args(Finding)
-_NUMBERS = ("low", "high", "n", "networks")
+_NUMBERS = {"low": "float64", "high": "float64", "n": "Int64", "networks": "Int64"}
 
 
 def paper_of(item: str) -> str:
@@ -58,14 +60,14 @@ def ledger(claims: Mapping[str, Sequence[Claim]]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns :data:`COLUMNS`; numbers that there are not are NaN.
+        Columns :data:`COLUMNS`; numbers that there are not are missing values, counts are whole numbers.
     """
     rows = []
     for item, said in claims.items():
         for claim in said:
             parts = claim.parts()
             rows.append({"paper": paper_of(item), "item": item, "measured": parts["evidence"]} | parts)
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(_NUMBERS, "float64"))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(_NUMBERS)
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -77,8 +79,8 @@ def read(path: Path) -> pd.DataFrame:
         There is no such file, or it is no ledger.
     """
     try:
-        frame = pd.read_csv(path, dtype={c: str for c in COLUMNS if c not in _NUMBERS}, keep_default_na=False,
-                            na_values={key: [""] for key in _NUMBERS})  # fmt: skip
+        frame = pd.read_csv(path, dtype={column: _NUMBERS.get(column, "str") for column in COLUMNS},
+                            keep_default_na=False, na_values={key: [""] for key in _NUMBERS})  # fmt: skip
     except (OSError, ValueError) as error:
         raise FreqmapsError(f"{path}: not a ledger of claims ({error}); make the study's report again") from error
     if list(frame.columns) != list(COLUMNS) or not set(frame["verdict"]) <= set(VERDICTS):
@@ -103,8 +105,8 @@ def tally(verdicts: Iterable[str]) -> str:
 def side_by_side(ledgers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the verdicts of several studies beside each other, one row per claim.
 
-    A study may test a claim in several places (networks, attacks): if all have one verdict that is the study's, else
-    they are counted.
+    A study may test a claim in several places (networks, attacks) and by several items: if all tests have one verdict
+    that is the study's, else they are counted.
 
     Parameters
     ----------
@@ -114,17 +116,19 @@ def side_by_side(ledgers: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``paper``, ``item``, ``claim``, a column per study (empty where it does not test the claim), and ``agree``:
-        ``yes`` or ``no`` where two studies or more have a verdict other than "cannot be told here", else empty.
+        ``paper``, ``item`` (all that test it), ``claim``, a column per study (empty where it does not test the claim),
+        and ``agree``: ``yes`` or ``no`` where two studies or more have a verdict other than "cannot be told here", else
+        empty.
     """
     keys = ["paper", "item", "claim"]
-    order = pd.concat([table[keys] for table in ledgers.values()]).drop_duplicates() if ledgers else pd.DataFrame()
+    every = pd.concat([table[keys] for table in ledgers.values()]).drop_duplicates() if ledgers else pd.DataFrame()
     rows = []
-    for record in order.to_dict("records"):
-        row = {str(k): str(v) for k, v in record.items()}
+    for (paper, claim), tested in every.groupby(["paper", "claim"], sort=False) if len(every) else ():
+        row = {"paper": str(paper), "item": ", ".join(dict.fromkeys(tested["item"])), "claim": str(claim)}
         by_study: dict[str, set[str]] = {}
         for study, frame in ledgers.items():
-            verdicts = frame.loc[(frame[keys] == pd.Series(record)[keys]).all(axis=1), "verdict"].tolist()
+            own = frame[(frame["paper"] == paper) & (frame["claim"] == claim)]
+            verdicts = own.drop_duplicates(list(SAME_TEST))["verdict"].tolist()
             row[study] = verdicts[0] if len(set(verdicts)) == 1 else tally(verdicts)
             by_study[study] = set(verdicts) - {"cannot be told here"}
         known = [decided for decided in by_study.values() if decided]

@@ -26,9 +26,9 @@ def blank(kind: str, reason: str) -> Table | Figure:
     if kind == "table":
         import pandas as pd
 
-        return Table(pd.DataFrame({"nothing to show": [reason]}), [sentence])
+        return Table(pd.DataFrame({"nothing to show": [reason]}), [sentence], finding=sentence)
     from matplotlib.figure import Figure as Canvas
 
     figure = Canvas(figsize=(4.0, 1.0))
     figure.text(0.5, 0.5, textwrap.fill(sentence, 60), ha="center", va="center", fontsize=8)
-    return Figure(figure, [sentence], sentence)
+    return Figure(figure, [sentence], sentence, finding=sentence)

@@ -37,6 +37,7 @@ def write_table(table: Table, csv_path: Path, tex_path: Path, provenance: Mappin
     columns = [asdict(c) for c in table.shown()]
     files.write_text(tex_path, latex(table, title=about["title"], label=tex_path.stem))
     about |= {"kind": "table", "notes": table.notes, "claims": _claims([*table.notes, *table.claims])}
+    about |= {"finding": table.finding}
     _sidecar(csv_path, about | {"columns": columns, "provenance": provenance})
     files.write_text(csv_path, _harmless(table.frame).to_csv(index=False, lineterminator="\n"))
 
@@ -78,6 +79,7 @@ def write_figure(figure: Figure, svg_path: Path, png_path: Path, provenance: Map
                 )  # fmt: skip
             if path == svg_path:
                 about = {"kind": "figure", "notes": figure.notes, "claims": _claims(figure.notes), "alt": figure.alt}
+                about |= {"finding": figure.finding}
                 _sidecar(path, _about(path.stem) | about | {"provenance": provenance})
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from freqmaps.core.components import PACKAGE
 from freqmaps.inference.verdicts import Claim
 from freqmaps.publish.ledger import paper_of, tally
+from freqmaps.publish.report._findings import by_text, counted, joint_verdict
 from freqmaps.publish.report._items import ReportItem
 
-#: The verdict on a claim whose tests do not agree.
-MIXED = "differs by test"
 _CSS = {"holds": "holds", "does not hold": "fails", "cannot be told here": "open"}
 
 
@@ -35,23 +34,20 @@ def about(paper: str) -> dict[str, str]:
 def claims_by_paper(items: Sequence[ReportItem]) -> list[dict[str, Any]]:
     """Return for each paper with claims its name and citation, and the claims: text, numbers and verdict.
 
-    Tests of one claim by one item, on several networks or attacks, are one claim with several cases.
+    Tests of one claim, by several items or on several networks or attacks, are one claim with several cases. Where two
+    items show the same test, it counts once.
     """
-    shown: dict[str, list[Mapping[str, Any]]] = {}
+    tested: dict[str, list[tuple[str, Claim]]] = {}
     for item in items:
         if item.claims:
-            shown.setdefault(paper_of(item.id), []).extend(_claims(item))
-    return [about(paper) | {"claims": claims} for paper, claims in shown.items()]
+            tested.setdefault(paper_of(item.id), []).extend((item.id, claim) for claim in item.claims)
+    return [about(paper) | {"claims": _claims(tests)} for paper, tests in tested.items()]
 
 
 def in_words(items: Sequence[ReportItem]) -> str:
     """Count the verdicts of all claims in a sentence."""
-    every = [claim for paper in claims_by_paper(items) for claim in paper["claims"]]
-    mixed = sum(claim["verdict"] == MIXED for claim in every)
-    counted = [tally(claim["verdict"] for claim in every if claim["verdict"] != MIXED)]
-    if mixed:
-        counted.append(f"{mixed} {'has' if mixed == 1 else 'have'} verdicts that differ from test to test")
-    return f"Of {len(every)} claims {', '.join(filter(None, counted))}." if every else ""
+    verdicts = [claim["verdict"] for paper in claims_by_paper(items) for claim in paper["claims"]]
+    return f"Of {len(verdicts)} claims {counted(verdicts)}." if verdicts else ""
 
 
 def measured_on(claim: Claim) -> str:
@@ -66,8 +62,9 @@ def measured_on(claim: Claim) -> str:
 
 def scope_in_words(items: Sequence[ReportItem]) -> str:
     """Say how many tests rest on one network of each training, and what that means; empty where none does."""
-    tests = [claim for item in items for claim in item.claims if claim.networks is not None]
-    alone = sum(claim.networks == 1 for claim in tests)
+    claims = [claim for paper in claims_by_paper(items) for claim in paper["claims"]]
+    tests = [case["networks"] for claim in claims for case in claim["cases"] if case["networks"] is not None]
+    alone = tests.count(1)
     if not alone:
         return ""
     return (
@@ -77,33 +74,44 @@ def scope_in_words(items: Sequence[ReportItem]) -> str:
     )
 
 
-def _claims(item: ReportItem) -> list[Mapping[str, Any]]:
-    tests: dict[str, list[Claim]] = {}
-    for claim in item.claims:
-        tests.setdefault(claim.claim, []).append(claim)
-    return [_claim(item.id, text, cases) for text, cases in tests.items()]
+def _claims(tests: Sequence[tuple[str, Claim]]) -> list[Mapping[str, Any]]:
+    """Return the claims that items test, given which item makes which claim."""
+    alike = by_text(claim for _, claim in tests)
+    return [_claim(text, cases, tests) for text, cases in alike.items()]
 
 
-def _claim(item: str, text: str, cases: Sequence[Claim]) -> Mapping[str, Any]:
-    verdicts = {case.verdict for case in cases}
-    verdict = verdicts.pop() if len(verdicts) == 1 else MIXED
-    reported = list(dict.fromkeys(case.reported for case in cases if case.reported))
+def _claim(text: str, cases: Sequence[Claim], tests: Sequence[tuple[str, Claim]]) -> Mapping[str, Any]:
+    """Return a claim: what it says, the items that test it, and each test."""
+    once: dict[tuple[str, ...], Claim] = {}
+    for case in cases:
+        once.setdefault((case.place, case.evidence, case.verdict), case)
+    by_item: dict[tuple[str, ...], list[str]] = {}
+    for item, claim in tests:
+        if claim.claim == text:
+            by_item.setdefault((claim.place, claim.evidence, claim.verdict), []).append(item)
+    verdict = joint_verdict(cases)
     return {
-        "item": item,
+        "items": list(dict.fromkeys(item for items in by_item.values() for item in items)),
         "text": text[:1].upper() + text[1:],
-        "section": cases[0].section,
-        "reported": "; ".join(reported),
+        "section": _listed(case.section for case in cases),
+        "reported": _listed(case.reported for case in cases),
         "verdict": verdict,
         "css": _CSS.get(verdict, "open"),
-        "tally": tally(case.verdict for case in cases),
+        "tally": tally(case.verdict for case in once.values()),
         "cases": [
             {
+                "items": list(dict.fromkeys(by_item[test])),
                 "place": case.place,
                 "measured": case.evidence,
                 "verdict": case.verdict,
                 "on": measured_on(case),
+                "networks": case.networks,
                 "css": _CSS[case.verdict],
             }
-            for case in cases
+            for test, case in once.items()
         ],
     }
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(text for text in texts if text))

@@ -16,7 +16,7 @@ import pandas as pd
 from freqmaps.core.errors import StoreError
 from freqmaps.inference.verdicts import Claim
 from freqmaps.publish.api import Column, Table
-from freqmaps.publish.ledger import tally
+from freqmaps.publish.report._findings import sentence
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class ReportItem:
         What the figure shows, in words.
     claims
         Those of its notes that are claims of a paper.
+    found
+        The sentence that the item itself says of what it found; empty if it says none.
     """
 
     id: str
@@ -50,16 +52,12 @@ class ReportItem:
     svg: bytes | None = None
     alt: str = ""
     claims: Sequence[Claim] = ()
+    found: str = ""
 
     @property
     def finding(self) -> str:
-        """One sentence on what the item found: its only claim, or how many of several hold; else what it shows."""
-        if len(self.claims) == 1:
-            claim = self.claims[0]
-            return f"{claim.claim[:1].upper()}{claim.claim[1:]}: {claim.verdict}."
-        if self.claims:
-            return f"Of {len(self.claims)} claims {tally(claim.verdict for claim in self.claims)}."
-        return first_sentence(self.caption)
+        """One sentence on what the item found: its own, else that of its claims, else what it shows."""
+        return self.found or sentence(self.claims) or first_sentence(self.caption)
 
     @property
     def data_uri(self) -> str:
@@ -98,6 +96,7 @@ def read_item(folder: Path) -> ReportItem:
         shared: dict[str, Any] = {
             "id": about["item"], "title": about["title"], "claims": claims,
             "caption": about["caption"], "notes": about["notes"], "links": links,
+            "found": about.get("finding", ""),
         }  # fmt: skip
         if about["kind"] == "figure":
             return ReportItem(**shared, svg=path.read_bytes(), alt=about["alt"])

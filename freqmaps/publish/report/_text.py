@@ -72,7 +72,7 @@ def _ledger(items: Sequence[ReportItem]) -> list[str]:
             for case in claim["cases"]:
                 measured = f"{case['place']}: {case['measured']}" if case["place"] else case["measured"]
                 measured += f" ({case['on']})" if case["on"] else ""
-                lines.append(_row([where, reported, measured, case["verdict"], claim["item"]]))
+                lines.append(_row([where, reported, measured, case["verdict"], ", ".join(case["items"])]))
                 where = reported = ""
         lines.append("")
     return lines
