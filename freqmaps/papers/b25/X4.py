@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import hypot, log
+from dataclasses import dataclass
+from math import hypot, inf, log
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
 
-from freqmaps.inference.estimates import Z95
-from freqmaps.inference.verdicts import finding
+from freqmaps.inference.estimates import Z95, Estimate
+from freqmaps.inference.verdicts import Finding, finding
 from freqmaps.publish.api import Figure
 from freqmaps.publish.published import published
 from freqmaps.publish.style import BLUE, GREEN, INK, MUTED, STYLE, VERMILION, new_figure, plain, quiet
@@ -65,6 +66,7 @@ def build(inputs: Inputs) -> Figure:
     frames = [own for _, own in cases]
     varying = [k for k in _PLACE if rows[k].nunique() > 1]
     notes: list[str] = []
+    found: list[str] = []
     with rc_context(STYLE):
         figure = new_figure(7.2, 0.5 + 2.3 * max(len(frames), 1))
         panels = figure.subplots(max(len(frames), 1), 3, squeeze=False)
@@ -75,10 +77,12 @@ def build(inputs: Inputs) -> Figure:
             _dimensions(right, own)
             left.set_title(plain(place or "what is compared"), color=INK)
             notes += [f"{place}: {said}" if place else said for said in _sentences(own)]
+            found += [f"{place}: {text}" if place else text for text in _in_short(own)]
     if not frames:
         notes.append("No adversarial maps: there is nothing to compare.")
     notes.append(f"Published values: {published(_ITEM)['source']}.")
-    return Figure(figure, notes, f"{len(frames)} rows of curves over the number of images.")
+    sentence = f"{'; '.join(found)}." if found else "There are too few adversarial maps for an IdCor."
+    return Figure(figure, notes, f"{len(frames)} rows of curves over the number of images.", finding=sentence)
 
 
 def _curve(axes: Axes, rows: pd.DataFrame, column: str, colour: str, line: str, label: str | None) -> None:
@@ -180,23 +184,56 @@ def _approach(text: str, rows: Sequence[Row]) -> str:
     )
 
 
-def _sees(text: str, own: pd.DataFrame, reading: str) -> str:
-    """Say whether pairs of one image have a larger IdCor than pairs of two images of its class, over the same parts."""
+def _in_short(own: pd.DataFrame) -> Iterator[str]:
+    """Yield for each reading IdCor on all images, and whether it sees the image beside its class."""
+    for reading, (text, _) in _READINGS.items():
+        rows = _matched(own, reading=reading, estimator="twonn").sort_values("size")
+        if len(rows) and rows["n"].iloc[-1]:
+            found = _beyond_class(own, reading)
+            verdict = "cannot be told here" if found is None else found.verdict
+            value, size = _signed(float(rows["value"].iloc[-1])), int(rows["size"].iloc[-1])
+            yield f"IdCor {text} is {value} on {size} images, and that it sees the image beside its class {verdict}"
+
+
+@dataclass(frozen=True)
+class _Beyond:
+    """IdCor of maps of one image and of two images of a class, on parts of one size, and what the first is more."""
+
+    one: float
+    two: float
+    gap: Estimate
+    size: int
+
+    @property
+    def verdict(self) -> Finding:
+        return finding([(self.gap.low, self.gap.high)], (0.0, inf))
+
+
+def _beyond_class(own: pd.DataFrame, reading: str) -> _Beyond | None:
+    """Compare pairs of one image with pairs of two images of its class over the same parts; None without three."""
     matched, other = (
         _of(own, pairs=pairs, used="all", entries="all", reading=reading, estimator="twonn").set_index("size")
         for pairs in ("matched", "same_class")
     )
     sizes = [n for n in matched.index if n in other.index and min(matched["parts"][n], other["parts"][n]) > 2]
     if not sizes:
-        return f"What IdCor {text} sees beside the class cannot be told here: no size has three parts."
+        return None
     one, two = matched.loc[max(sizes)], other.loc[max(sizes)]
     gap = float(one["value"] - two["value"])
     half = Z95 * hypot(one["sd"] / one["parts"] ** 0.5, two["sd"] / two["parts"] ** 0.5)
-    verdict = finding([(gap - half, gap + half)], (0.0, float("inf")))
+    return _Beyond(float(one["value"]), float(two["value"]), Estimate(gap, gap - half, gap + half), int(max(sizes)))
+
+
+def _sees(text: str, own: pd.DataFrame, reading: str) -> str:
+    """Say whether pairs of one image have a larger IdCor than pairs of two images of its class."""
+    found = _beyond_class(own, reading)
+    if found is None:
+        return f"What IdCor {text} sees beside the class cannot be told here: no size has three parts."
+    gap = found.gap
     return (
-        f"That IdCor {text} sees the image beside its class {verdict}: {_signed(one['value'])} for maps of one image "
-        f"and {_signed(two['value'])} for those of two images of a class, a difference of {_signed(gap)} "
-        f"({_signed(gap - half)} to {_signed(gap + half)}), on parts of {max(sizes)} images."
+        f"That IdCor {text} sees the image beside its class {found.verdict}: {_signed(found.one)} for maps of one "
+        f"image and {_signed(found.two)} for those of two images of a class, a difference of {_signed(gap.value)} "
+        f"({_signed(gap.low)} to {_signed(gap.high)}), on parts of {found.size} images."
     )
 
 
