@@ -141,7 +141,7 @@ def _concentrated(pictures: _Shown) -> str:
     shares, area = lfc_ratio(kept.deltas, row["cutoff"], pictures.case.parameters["shape"]), float(row["area"])
     flat = f"that of a flat spectrum, {area:.3f}"
     one = f"the share of low frequencies is {shares[0]:.3f}, {flat}" if len(shares) == 1 else ""
-    return _told(
+    return _verdict(
         kept, shares - area, "the spectrum of the perturbation is concentrated at low frequencies",
         one, f"the share of low frequencies, {_mean(shares, '.3f')} on average, exceeds {flat}",
     )  # fmt: skip
@@ -154,14 +154,14 @@ def _rising(pictures: _Shown) -> str:
     cutoff, shape = pictures.case.rows["cutoff"].iloc[0], pictures.case.parameters["shape"]
     low, high = log_difference_parts(kept.images, changed, cutoff, shape)
     numbers = f"{_mean(high, '.2g')} dB at high and {_mean(low, '.2g')} dB at low frequencies"
-    return _told(
+    return _verdict(
         kept, high - low, "the difference of log-spectra is concentrated at high frequencies",
         f"the log-spectrum changes by {numbers}",
         f"the log-spectrum changes more at high frequencies ({numbers} on average)",
     )  # fmt: skip
 
 
-def _told(kept: _Shown, excess: Values, claim: str, one: str, several: str) -> str:
+def _verdict(kept: _Shown, excess: Values, claim: str, one: str, several: str) -> str:
     """Hold what the paper reads off its pictures against ours.
 
     Of one image the number is what it is, and says nothing of others. Of several it is counted in how many ``excess``
