@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.inference.proportions import wilson
 from freqmaps.papers.c22 import T1, X1, X2, X3
+from freqmaps.papers.c22._across import QUANTITIES
 from freqmaps.results.reader import Inputs
 from freqmaps.spectra.low_bias import log_low_bias, low_quadrant
 from tests import synthetic_c22
@@ -141,6 +145,46 @@ def test_networks_across_the_papers_have_what_the_study_has(across):
     assert any("JaFR beside Standard: yes" in note for note in table.notes)
     assert any("The study does not have: low share of essential maps" in note for note in table.notes)
     assert any("rises with log B_low over 8 networks" in note for note in X3.build(across).notes)
+
+
+READINGS = ("idcor", "idcor_cleaned", "idcor_released")
+
+
+def _with_maps(across, root):
+    """Maps and correlations of the network ``plain``, and the same of ``jafr`` with larger correlations."""
+    results = list(across.results)
+    for result in study.make(root / "study"):
+        if result.stage not in ("maps", "correlation") or result.names.get("attack", "strong") != "strong":
+            continue
+        other = result.folder
+        if result.stage == "correlation":
+            other = root / result.names["metric"]
+            other.mkdir()
+            frame = pd.read_csv(result.folder / "correlation.csv")
+            frame.assign(value=frame["value"] + 0.2).to_csv(other / "correlation.csv", index=False)
+        names = result.names | {"training": "jafr"}
+        manifest = result.manifest | {"spec": result.manifest["spec"] | {"names": names}}
+        results += [result, replace(result, names=names, folder=other, manifest=manifest)]
+    return Inputs(results)
+
+
+def test_idcor_across_the_papers_is_shown_in_three_readings(across, tmp_path):
+    inputs = _with_maps(across, tmp_path)
+    assert set(READINGS) < set(X2.METRICS) == set(X3.METRICS)
+    table = X2.build(inputs)
+    frame = table.frame.set_index("training")
+    for name in READINGS:
+        assert frame.loc[["plain", "jafr"], name].tolist() == pytest.approx(
+            [study.value(name, 1) + d for d in (0, 0.2)]
+        )
+    group = [column.label for column in table.shown() if column.group == "IdCor"]
+    assert group == ["as made", "cleaned", "released constant"]
+    answers = next(note for note in table.notes if note.startswith("A network that is pushed"))
+    for question in ("Is their IdCor as made?", "Is it of cleaned maps?", "Is it with the released constant?"):
+        assert f"{question} JaFR beside Standard: yes, it is larger (+0.20, " in answers
+    drawn = X3.build(inputs)
+    titles = [axes.get_title() for axes in drawn.figure.axes]
+    assert [title for title in titles if title.startswith("IdCor")] == [QUANTITIES[name].label for name in READINGS]
 
 
 def test_networks_across_the_papers_need_jacobians(inputs):

@@ -27,7 +27,7 @@ KIND = "figure"
 NEEDS = ("evaluation", "training", "datasets")
 USES = ("maps", "group_maps", "correlation")
 BASES = ("fourier",)
-METRICS = ("cosine", "idcor")
+METRICS = ("cosine", "idcor", "idcor_cleaned", "idcor_released")
 EVALUATIONS = ("jacobian_spectra", "perturbation_spectra", "robustness", "corruptions", "low_pass")
 
 _X = "log_low_bias"

@@ -55,8 +55,8 @@ class Quantity:
     ----------
     label
         What to call it in a sentence and beside an axis.
-    head
-        Its column's header.
+    head, group
+        Its column's header, and the one that it shares with its neighbours.
     read
         From the study's results and a network to its value.
     scale
@@ -70,6 +70,7 @@ class Quantity:
     read: Callable[[Inputs, Case], Estimate]
     scale: float = 1
     form: str = ".2f"
+    group: str = ""
 
 
 def networks(inputs: Inputs) -> list[Network]:
@@ -243,7 +244,12 @@ QUANTITIES = {
         "LFC ratio of perturbations", "Perturbations", _evaluated("perturbation_spectra", _perturbations), 1, ".3f"
     ),
     "cosine": Quantity("cosine of essential and adversarial maps", "Cosine", _correlated("cosine")),
-    "idcor": Quantity("IdCor of essential and adversarial maps", "IdCor", _correlated("idcor")),
+    "idcor": Quantity("IdCor of essential and adversarial maps as made", "as made", _correlated("idcor"),
+                      group="IdCor"),
+    "idcor_cleaned": Quantity("IdCor of cleaned essential and adversarial maps", "cleaned",
+                              _correlated("idcor_cleaned"), group="IdCor"),
+    "idcor_released": Quantity("IdCor of essential and adversarial maps, released constant", "released constant",
+                               _correlated("idcor_released"), group="IdCor"),
     "robust": Quantity("accuracy under PGD, %", "PGD, %", _evaluated("robustness", _robust), 100, ".1f"),
     "mce": Quantity("mCE, %", "mCE, %", _corruption_error, 1, ".1f"),
     "low_pass": Quantity("accuracy through a low-pass filter, %", "Low-pass, %", _evaluated("low_pass", _low_passed),

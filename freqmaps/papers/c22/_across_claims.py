@@ -23,11 +23,13 @@ _QUESTIONS = {
     "adversarial_low": "Do its adversarial maps follow?",
     "lfc_ratio": "Are perturbations of it of lower frequencies?",
     "cosine": "Is the correlation of the two kinds of maps different?",
-    "idcor": "Is their IdCor?",
+    "idcor": "Is their IdCor as made?",
+    "idcor_cleaned": "Is it of cleaned maps?",
+    "idcor_released": "Is it with the released constant?",
     "low_pass": "Does its accuracy through a low-pass filter change?",
 }
 #: Asked in either direction.
-_EITHER = ("cosine", "idcor", "low_pass")
+_EITHER = ("cosine", "idcor", "idcor_cleaned", "idcor_released", "low_pass")
 
 
 @dataclass(frozen=True)
