@@ -210,8 +210,11 @@ def test_the_summary_fits_a_terminal(report):
     folder = report.parent / "items"
     lines = summary_lines(pd.read_csv(folder / "B25-T1" / "B25-T1.csv", dtype={"seed": str})).splitlines()
     assert lines[0] == "Table I, toy / net / plain / 0 / small"
-    assert [line.split()[0] for line in lines[1:5]] == ["attack", "fmn-linf", "strong", "weak"]
-    assert "0.31 [0.60]" in lines[3] and "[" not in lines[4] and lines[4].endswith("14")
+    attacks = ["fmn-linf", "strong", "weak"]
+    assert [line.split()[0] for line in lines[1:9]] == ["attack", *attacks, "IdCor,", *attacks]
+    assert "0.11 [0.30]" in lines[3] and "[" not in lines[4] and lines[4].endswith("14")
+    assert lines[5].split(None, 2)[2].split("  ")[0] == "as made" and lines[5].endswith("released constant")
+    assert lines[7].split() == ["strong", "0.31,", "0.0099", "[0.60,", "0.01]", "0.61", "0.71"]
     assert max(map(len, lines)) <= 80
 
 
