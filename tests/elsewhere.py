@@ -3,7 +3,7 @@
 Device code can so be run, and compared with the CPU's numbers, on a machine without a GPU. The pretended device is
 called ``meta``, whose name autograd needs no driver for; a tensor on it is a wrapper around a CPU tensor. Within
 :func:`accelerator` an operation on both kinds of tensors raises what CUDA raises, ``.numpy()`` of a device's tensor
-does too, a generator must be the device's own, and every wait for the device is counted.
+does too, a generator must be the device's own, and every wait for the device and every copy to it is counted.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _WAITING = {
     _aten._local_scalar_dense: "item", _aten.nonzero: "nonzero", _aten.masked_select: "masked_select",
     _aten.equal: "equal", _aten.is_nonzero: "bool", _aten._unique2: "unique", _aten.unique_dim: "unique",
 }  # fmt: skip
+_INDEXING = {_aten.index, _aten.index_put_, _aten.index_put, _aten._index_put_impl_}
 _TENSOR_FROM_DATA = (torch.tensor, torch.as_tensor, torch.asarray)
 
 
@@ -63,16 +64,17 @@ class Elsewhere(torch.Tensor):
 
 
 class Accelerator:
-    """What was seen: how often an operation waited for the device, by the line of the package that asked."""
+    """What was seen, by the line of the package that asked: waits for the device, and copies of tensors to it."""
 
     def __init__(self):
         self.waits = collections.Counter()
+        self.copies = collections.Counter()
 
-    def note(self, what):
+    def note(self, what, counter=None):
         # Not by the word in the path: a clone is called after the package, and its environment lies in it.
         frames = [f for f in traceback.extract_stack() if f.filename.startswith(f"{PACKAGE}/")]
         place = f"{Path(frames[-1].filename).relative_to(PACKAGE)}:{frames[-1].name}" if frames else "elsewhere"
-        self.waits[place, what] += 1
+        (self.waits if counter is None else counter)[place, what] += 1
 
 
 class _Generator(torch.Generator):
@@ -126,14 +128,24 @@ def _here(tensor):
     return not isinstance(tensor, Elsewhere)
 
 
+def _comes_in(packet, args, result_there):
+    """Return whether an operation copies a tensor of the CPU to the device, as places in an index are, too."""
+    if packet in (_aten._to_copy, _aten.copy_):
+        return result_there and _here(args[1 if packet is _aten.copy_ else 0])
+    indices = args[1] if packet in _INDEXING and isinstance(args[0], Elsewhere) else ()
+    return any(isinstance(i, torch.Tensor) and _here(i) for i in indices)
+
+
 def _look(packet, args, there, result_there):
+    if _comes_in(packet, args, result_there):
+        _current.note("to the device", _current.copies)
     if not there:
         return
     if packet in _WAITING:
         _current.note(_WAITING[packet])
     elif packet in (_aten._to_copy, _aten.copy_) and not result_there:
         _current.note("to the CPU")
-    elif packet in (_aten.index, _aten.index_put_, _aten.index_put) and any(
+    elif packet in _INDEXING and any(
         isinstance(i, torch.Tensor) and i.dtype in (torch.bool, torch.uint8) for i in args[1]
     ):
         _current.note("mask")

@@ -6,7 +6,6 @@ A group's order of images, steps and schedule are its own, so its map is what it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.memory import free_bytes
-from freqmaps.group_maps._batches import Minibatches
+from freqmaps.group_maps._batches import Batch, Minibatches, Step, on_device
 from freqmaps.group_maps._pool import Chunks, Pool
 from freqmaps.group_maps._progress import HISTORY, ZERO, Progressed, Tally
 from freqmaps.group_maps.selection import Pictures
@@ -31,28 +30,6 @@ from freqmaps.optimise.problem import Problem
 CACHE_SHARE = 0.3
 #: What sets the random numbers of one purpose apart from those of another.
 _SEEDS = {"clean": 0, "adversarial": 1, "initial": 2}
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The images of one step.
-
-    Attributes
-    ----------
-    rows
-        (b,) int64 on the CPU: their positions.
-    owner
-        (b,) int64: the map that each is filtered by.
-    share
-        (b,) float32: one over the number of images that the map sees in this step.
-    live
-        The maps that make a step, in ascending order.
-    """
-
-    rows: Tensor
-    owner: Tensor
-    share: Tensor
-    live: list[int]
 
 
 class Run:
@@ -153,17 +130,26 @@ class Run:
         """Make one pass over all images, then record loss, accuracy and sparsity, and check for convergence."""
         running = self.running()
         tally = Tally.start(len(running), self.device)
+        kinds, steps = self._planned(running)
+        for kind, batch in zip(kinds, on_device(steps, self.device), strict=True):
+            self._step(self.pools[kind], kind, batch, tally)
+        self._end_epoch(tally, running)
+
+    def _planned(self, running: NDArray[np.bool_]) -> tuple[list[str], list[Step]]:
+        """Return the steps of an epoch, each with the kind of its images; the maps' numbers of steps count on."""
+        kinds, steps = [], []
         for number in range(max(r for g, r in enumerate(self.rounds) if running[self._starts(g)].any())):
             for kind in self.pools:
-                batch = self._batch(kind, number, running)
-                if batch is not None:
-                    self._step(self.pools[kind], kind, batch, tally)
-        self._end_epoch(tally, running)
+                step = self._plan(kind, number, running)
+                if step is not None:
+                    kinds.append(kind)
+                    steps.append(step)
+        return kinds, steps
 
     def _starts(self, group: int) -> slice:
         return slice(group * self.settings.starts, (group + 1) * self.settings.starts)
 
-    def _batch(self, kind: str, number: int, running: NDArray[np.bool_]) -> Batch | None:
+    def _plan(self, kind: str, number: int, running: NDArray[np.bool_]) -> Step | None:
         """Put together the next minibatch of every group that has one left in this epoch, once for each start."""
         seen, live = [], []
         for g, batches in enumerate(self.batches[kind]):
@@ -176,48 +162,53 @@ class Run:
         if not live:
             return None
         sizes = np.array([len(rows) for rows in seen])
-        owner = torch.from_numpy(np.repeat(live, sizes)).to(self.device)
-        share = torch.from_numpy(np.repeat(1.0 / sizes, sizes).astype(np.float32)).to(self.device)
-        return Batch(torch.from_numpy(np.concatenate(seen)), owner, share, live)
+        self.state.steps[live] += 1
+        numbers = self.state.steps[live]
+        paces = [
+            adam.pace(self.settings, n - 1, self.total[self.group_of(p)])
+            for p, n in zip(live, numbers.tolist(), strict=True)
+        ]
+        rate, beta = np.array(paces, dtype=np.float64).T
+        return Step(
+            rows=np.concatenate(seen),
+            owner=np.repeat(live, sizes),
+            share=np.repeat(1.0 / sizes, sizes).astype(np.float32),
+            live=np.array(live, dtype=np.int64),
+            number=numbers.astype(np.float64),
+            rate=rate,
+            beta=beta,
+        )
 
     def _step(self, pool: Pool, kind: str, batch: Batch, tally: Tally) -> None:
         """One step of every map that has images: mean loss over them plus penalty, Adam, projection."""
         data = torch.zeros_like(self.state.map)
         self.chunks.run(len(batch.rows), lambda part: self._accumulate(pool, kind, batch, part, data, tally))
-        live = torch.tensor(batch.live, device=self.device)
+        live = batch.live
         with torch.no_grad():
             tensors = (self.state.map, self.state.first, self.state.second)
             maps, first, second = (t.index_select(0, live) for t in tensors)
             summed = self.plan.symmetrise_(data.index_select(0, live))
             penalty, gradient = self.plan.gradient(self.problem.objective, maps, summed)
             tally.add_penalty(live, penalty)
-            self.state.steps[batch.live] += 1
-            self._move(batch.live, maps, first, second, gradient)
+            self._move(batch, maps, first, second, gradient)
             for tensor, new in zip(tensors, (maps, first, second), strict=True):
                 tensor.index_copy_(0, live, new)
 
-    def _move(self, live: list[int], maps: Tensor, first: Tensor, second: Tensor, gradient: Tensor) -> None:
+    def _move(self, batch: Batch, maps: Tensor, first: Tensor, second: Tensor, gradient: Tensor) -> None:
         """Adam with each map's own step number and rate, then the basis's projection."""
-        wide, steps = adam.wide_float(self.device), self.state.steps[live]
-        paces = [
-            adam.pace(self.settings, int(n) - 1, self.total[self.group_of(p)]) for p, n in zip(live, steps, strict=True)
-        ]
-        step, share, beta = (
-            torch.tensor(numbers, dtype=wide, device=self.device)
-            for numbers in (steps.tolist(), *zip(*paces, strict=True))
-        )
-        rate = adam.corrected(self.settings.learning_rate * share, step, maps, beta)
-        move = adam.direction(first, second, gradient, step, torch.empty_like(gradient), beta).mul_(rate)
+        rate = adam.corrected(self.settings.learning_rate * batch.rate, batch.number, maps, batch.beta)
+        scratch = torch.empty_like(gradient)
+        move = adam.direction(first, second, gradient, batch.number, scratch, batch.beta).mul_(rate)
         # All of these maps move, and their steps hold their rates already.
         self.plan.move_(maps, move, torch.ones_like(rate), first)
 
     def _accumulate(self, pool: Pool, kind: str, batch: Batch, part: slice, data: Tensor, tally: Tally) -> None:
         """Add the gradient of some images' data terms; what is added to changes only once nothing can fail any more."""
-        rows, owner = batch.rows[part], batch.owner[part]
-        there, share = rows.to(self.device), batch.share[part]
-        target, context = pool.targets.index_select(0, there), pool.context.index_select(0, there)
+        rows, owner, share = batch.rows[part], batch.owner[part], batch.share[part]
+        target, context = pool.targets.index_select(0, rows), pool.context.index_select(0, rows)
         maps = self.state.map.index_select(0, owner)
-        term = self.problem.data_term(pool.coefficients(rows), maps, target, context, share)
+        coefficients = pool.coefficients(batch.here[part], rows)
+        term = self.problem.data_term(coefficients, maps, target, context, share)
         tally.add(kind, owner, term.loss * share, term.logits.argmax(dim=1) == target)
         data.index_add_(0, owner, term.gradient)
 
@@ -267,14 +258,15 @@ class Run:
 
     def _right(self, pool: Pool, rows: Tensor, map_: Tensor) -> int:
         counts: list[Tensor] = []
+        there = rows.to(self.device)
 
         def work(part: slice) -> None:
-            there = rows[part]
-            predictions = self.problem.predictions(pool.coefficients(there), map_.expand(len(there), *map_.shape))
-            counts.append((predictions == pool.targets[there.to(self.device)]).sum())
+            coefficients = pool.coefficients(rows[part], there[part])
+            predictions = self.problem.predictions(coefficients, map_.expand(len(rows[part]), *map_.shape))
+            counts.append((predictions == pool.targets.index_select(0, there[part])).sum())
 
         self.chunks.run(len(rows), work)
-        return int(sum(int(f) for f in counts))
+        return int(torch.stack(counts).sum()) if counts else 0
 
 
 def sparsity(plan: Plan, maps: Tensor) -> dict[str, NDArray[np.float64]]:

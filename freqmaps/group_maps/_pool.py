@@ -80,13 +80,12 @@ class Pool:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def coefficients(self, rows: Tensor) -> Coefficients:
-        """Return the coefficients of some images, tensors with a row each; ``rows`` lie on the CPU."""
+    def coefficients(self, here: Tensor, there: Tensor) -> Coefficients:
+        """Return the coefficients of some images, tensors with a row each, given their places on the CPU and there."""
         if self._coefficients is not None:
-            there = rows.to(self.device)
             return tuple(part.index_select(0, there) for part in self._coefficients)
         with torch.no_grad():
-            return self.problem.plan.coefficients(self._unit(self.images.index_select(0, rows)))
+            return self.problem.plan.coefficients(self._unit(self.images.index_select(0, here)))
 
     def _unit(self, images: Tensor) -> Tensor:
         return to_unit(images.to(self.device))
