@@ -73,24 +73,38 @@ def test_cosines_are_compared_image_by_image(table):
     assert waves["cosine_change"] == pytest.approx(0.1)
     half = 1.959964 * 0.01 * np.sqrt(12 / 11) / np.sqrt(12)  # of twelve differences, half .09 and half .11
     assert (waves["cosine_change_low"], waves["cosine_change_high"]) == pytest.approx((0.1 - half, 0.1 + half))
-    told = [note for note in table.notes if "Fourier amplitudes" in note]
+    told = [note for note in table.notes if "against those of Fourier amplitudes" in note]
     assert told == [
         "Cosines against those of Fourier amplitudes on the same 12 images (mean difference and its 95 % interval): "
         "wavelets (haar, 2), larger (+0.100, +0.094 to +0.106)."
     ]
 
 
+def test_idcor_is_shown_in_three_readings(table):
+    readings = ("idcor", "idcor_cleaned", "idcor_released")
+    assert [tuple(table.frame[name]) for name in readings] == [(study.value(name, 1),) * 2 for name in readings]
+    assert table.frame["idcor_cleaned_error"].tolist() == [0.012] * 2
+    group = [(column.name, column.label) for column in table.shown() if column.group == "IdCor"]
+    assert group == [
+        ("idcor", "as made"), ("p_value", "p"), ("idcor_cleaned", "cleaned"), ("idcor_released", "released constant"),
+    ]  # fmt: skip
+    told = [note for note in table.notes if note.startswith("IdCor of")]
+    assert [note.split(":")[0] for note in told] == ["IdCor of Fourier amplitudes", "IdCor of wavelets (haar, 2)"]
+    assert all("as made +0.31" in note and "cleaned +0.61" in note and "constant +0.71" in note for note in told)
+
+
 def test_several_attacks_are_told_apart(results):
     table = B25_X3.build(Inputs(results))
-    starts = [note.split(":")[0] for note in table.notes if "Fourier amplitudes" in note]
+    starts = [note.split(":")[0] for note in table.notes if "against those of Fourier amplitudes" in note]
     assert starts == [f"attack {name}" for name in study.ATTACKS]
     assert len(table.frame) == 2 * len(study.ATTACKS)
+    assert any(note.startswith("IdCor of wavelets (haar, 2), attack strong: as made") for note in table.notes)
 
 
 def test_without_the_papers_basis_there_is_nothing_to_compare_with(results):
     alone = B25_X3.build(Inputs([r for r in results if r.names.get("maps") != "small"]), attacks=["strong"])
     assert alone.frame["cosine_change"].isna().all()
-    assert not [note for note in alone.notes if "Fourier amplitudes" in note]
+    assert not [note for note in alone.notes if "against those of Fourier amplitudes" in note]
     with pytest.raises(FreqmapsError, match="no maps of essential with setting 'small'"):
         B25_X3.build(Inputs([r for r in results if r.stage != "maps"]))
 

@@ -185,6 +185,30 @@ def test_without_controls_or_without_matched_pairs_it_says_so(tmp_path):
     assert other.frame["cosine_share"].isna().all()
 
 
+READINGS = ("idcor", "idcor_cleaned", "idcor_released")
+
+
+def test_no_reading_of_idcor_stands_alone(tmp_path):
+    made = make(tmp_path, attacks=("fmn",), names=("matched", "same"), metrics=READINGS)
+    table = B25_X1.build(Inputs(made))
+    told = next(note for note in table.notes if "what is left" in note)
+    for called in ("IdCor, as made", "IdCor, cleaned", "IdCor, released constant"):
+        assert f"{called} 0.225: same class 67 %" in told
+        labels = [column.label for column in table.shown() if column.group == called]
+        assert labels[:4] == ["value", "%", "from", "to"]
+    assert {f"{name}_p_value" for name in READINGS} <= set(table.frame)
+
+
+def test_a_reading_of_idcor_without_shares_is_said_to_have_none(tmp_path):
+    made = make(tmp_path, attacks=("fmn",), names=("matched", "same"), metrics=READINGS[:2])
+    cleaned = next(r for r in made if r.names.get("metric") == "idcor_cleaned" and r.names["pairing"] == "matched")
+    path = cleaned.folder / "correlation.csv"
+    pd.read_csv(path).assign(value=-0.3).to_csv(path, index=False)
+    told = next(note for note in B25_X1.build(Inputs(made)).notes if "what is left" in note)
+    assert "IdCor, as made 0.225: same class 67 %" in told
+    assert "; IdCor, cleaned -0.300: no shares, since it is not above 0; IdCor, released constant: not computed" in told
+
+
 def test_each_network_is_compared_with_its_own_controls(tmp_path):
     found = Inputs(make(tmp_path, attacks=("fmn",), seeds=("0", "1"), metrics=("svcca",)))
     table = B25_X1.build(found)

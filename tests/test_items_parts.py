@@ -152,6 +152,20 @@ def test_the_figure_shows_each_metric_by_pairing_with_intervals(inputs):
     assert "% of the matched cosine" in parts.get_xlabel()
 
 
+def test_readings_of_idcor_share_an_axis_of_the_figure(tmp_path):
+    readings = ("idcor", "idcor_cleaned", "idcor_released")
+    made = make(tmp_path, attacks=("fmn",), names=("matched", "same"), metrics=("svcca", *readings))
+    figure = B25_X2.build(Inputs(made))
+    above, *below = figure.figure.axes
+    assert above.get_title() == "SVCCA"
+    assert [axes.get_title() for axes in below] == ["IdCor, as made", "IdCor, cleaned", "IdCor, released constant"]
+    assert all(axes.get_shared_x_axes().joined(axes, below[0]) for axes in below)
+    assert not above.get_shared_x_axes().joined(above, below[0])
+    assert all(len(drawn(axes, "o")) == len(drawn(axes, "s")) == 1 for axes in (above, *below))
+    told = next(note for note in figure.notes if "what is left" in note)
+    assert all(f"{axes.get_title()} 0.225: same class" in told for axes in below)
+
+
 def test_the_figure_marks_chance_and_does_without_parts(tmp_path):
     made = make(tmp_path, attacks=("fmn",), names=("matched", "same"), metrics=("svcca",))
     for result in made:

@@ -22,7 +22,7 @@ NO_ATTACK = "none"
 LABELS = {
     "cosine": "Cosine",
     "svcca": "SVCCA",
-    "idcor": "IdCor",
+    "idcor": "IdCor, as made",
     "idcor_cleaned": "IdCor, cleaned",
     "idcor_released": "IdCor, released constant",
     "svcca_released": "SVCCA, as released",

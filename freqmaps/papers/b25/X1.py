@@ -10,7 +10,8 @@ import pandas as pd
 
 from freqmaps.inference.decomposition import Decomposition
 from freqmaps.inference.estimates import Z95
-from freqmaps.papers.b25._controls import conclusions
+from freqmaps.papers.b25._controls import conclusions, finding
+from freqmaps.papers.b25._readings import READINGS
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.pairings import LABELS, Row, cases, difference, per_image, place, rows
 from freqmaps.publish.parts import decomposition
@@ -27,11 +28,7 @@ CAPTION = (
 )
 KIND = "table"
 NEEDS = ("correlation", "matrices")
-METRICS = (
-    "cosine", "svcca", "idcor", "linear_cka", "distance_correlation", "idcor_cleaned", "idcor_released",
-)  # fmt: skip
-#: Of these the notes speak.
-_TOLD = METRICS[:5]
+METRICS = ("cosine", "svcca", "idcor", "idcor_cleaned", "idcor_released", "linear_cka", "distance_correlation")
 PAIRINGS = ("matched", "same_class", "other_class", "random_bands", "other_network", "noise")
 
 
@@ -51,9 +48,9 @@ def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
         ``pairing`` (its name), ``control`` (its kind), ``label`` (how it is called). For each metric ``<metric>``,
         ``<metric>_error``, ``<metric>_low`` and ``<metric>_high`` (95 %, by the metric's method), ``<metric>_share``
         (of the matched value; NaN where that is not above 0, and where there is no attack) with ``_low`` and ``_high``,
-        and ``<metric>_n``; ``idcor_p_value``; ``cosine_change`` with ``_low`` and ``_high``, the difference from the
-        matched pairs of the same images. The share of the cosine is that of ``publish.parts``, over images that all
-        pairings share. The notes say in words how much is the image's, the class's, the spectrum's, the
+        and ``<metric>_n``; ``_p_value`` of each reading of IdCor; ``cosine_change`` with ``_low`` and ``_high``, the
+        difference from the matched pairs of the same images. The share of the cosine is that of ``publish.parts``, over
+        images that all pairings share. The notes say in words how much is the image's, the class's, the spectrum's, the
         network's and the attack's; of several seeds for the first.
     """
     every = rows(inputs, METRICS, attacks)
@@ -71,7 +68,22 @@ def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
     notes += _conclusions(beside, parts, frame)
     if not beside:
         notes.append("There are no matched pairs to compare with; add the pairing matched to the run.")
-    return Table(frame, notes, [*columns, Column("label", "Pairing"), *_shown(frame)])
+    told = [(_before(own["matched"], frame) + own["matched"]["attack"], parts[k]) for k, own in _told(beside)]
+    return Table(
+        frame, notes, [*columns, Column("label", "Pairing"), *_shown(frame)], finding=finding(told)
+    )  # fmt: skip
+
+
+def _told(beside: Mapping[tuple[Any, ...], Mapping[str, Row]]) -> list[tuple[tuple[Any, ...], Mapping[str, Row]]]:
+    """Return the settings and attacks that sentences speak of: of networks that differ by their seed the first."""
+    first: dict[tuple[Any, ...], str] = {}
+    told = []
+    for key, own in beside.items():
+        matched = own["matched"]
+        setting = tuple(matched[name] for name in NAMES if name != "seed")
+        if first.setdefault(setting, matched["seed"]) == matched["seed"]:
+            told.append((key, own))
+    return told
 
 
 def _conclusions(
@@ -80,14 +92,13 @@ def _conclusions(
     frame: pd.DataFrame,
 ) -> list[str]:
     """Answer for each setting and attack, once for networks that differ by their seed alone."""
-    first_seeds: dict[tuple[Any, ...], str] = {}
-    notes = []
-    for key, by_kind in beside.items():
-        own = by_kind["matched"]
-        first = first_seeds.setdefault(tuple(own[name] for name in NAMES if name != "seed"), own["seed"])
-        if own["seed"] == first:
-            notes += [_before(own, frame) + sentence for sentence in conclusions(by_kind, parts[key], _TOLD, LABELS)]
-    if len(first_seeds) < len(beside):
+    told = _told(beside)
+    notes = [
+        _before(own["matched"], frame) + sentence
+        for key, own in told
+        for sentence in conclusions(own, parts[key], METRICS, LABELS)
+    ]
+    if len(told) < len(beside):
         notes.append("Networks of other seeds: in the table, not in these sentences.")
     return notes
 
@@ -114,7 +125,7 @@ def _row(inputs: Inputs, row: Row, matched: Row | None, parts: Decomposition | N
         shared = parts.kept.get(row["control"]) if parts and metric == "cosine" and row is not matched else None
         share = (shared.share.value, shared.share.low, shared.share.high) if shared else _share(row, matched, metric)
         record |= dict(zip((f"{metric}_share{end}" for end in ("", "_low", "_high")), share, strict=True))
-    record["idcor_p_value"] = row.get("idcor_p_value", NAN)
+    record |= {f"{metric}_p_value": row.get(f"{metric}_p_value", NAN) for metric in READINGS}
     return record | _change(inputs, row, matched)
 
 
@@ -153,6 +164,6 @@ def _shown(frame: pd.DataFrame) -> list[Column]:
         columns.append(Column(f"{metric}_share", "%", LABELS[metric], ".0f", scale=100))
         columns.append(Column(f"{metric}_share_low", "from", LABELS[metric], ".0f", scale=100, paper=False))
         columns.append(Column(f"{metric}_share_high", "to", LABELS[metric], ".0f", scale=100, paper=False))
-    if "idcor" in there:
-        columns.append(Column("idcor_p_value", "p", "IdCor", ".2g"))
+        if metric in READINGS:
+            columns.append(Column(f"{metric}_p_value", "p", LABELS[metric], ".2g", paper=metric == "idcor"))
     return [*columns, Column(f"{there[0]}_n", "Images", "", "d")] if there else []

@@ -11,7 +11,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from freqmaps.inference.decomposition import Decomposition
-from freqmaps.papers.b25._controls import conclusions
+from freqmaps.papers.b25._controls import conclusions, finding
+from freqmaps.papers.b25._readings import READINGS
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
 from freqmaps.publish.pairings import LABELS, ORDER, Row, cases, rows
@@ -25,7 +26,8 @@ CAPTION = (
     "Top: each metric on matched pairs (an image's essential and adversarial map) and on the controls, with its 95 % "
     "interval over images. The dashed line continues the matched value; a grey cross is what unrelated maps would have "
     "(for SVCCA the root mean square of their correlations, which is above the mean); open marks are networks of other "
-    "training seeds. Same class, other class: beside another image's map. Random bands: beside its own map, shuffled "
+    "training seeds. IdCor of maps as made, of cleaned ones and with the constant of the authors' code share an axis. "
+    "Same class, other class: beside another image's map. Random bands: beside its own map, shuffled "
     "within rings of frequency. Other network, noise: two maps of one image without an attack. Bottom: the matched "
     "cosine in parts. Image, class and any two images add up to it; the spectrum overlaps with them; the network and "
     "the attack are what the cosine of two maps of one image loses to another network, and to the attack, against "
@@ -33,7 +35,7 @@ CAPTION = (
 )
 KIND = "figure"
 NEEDS = ("correlation", "matrices")
-METRICS = ("cosine", "svcca", "idcor", "linear_cka", "distance_correlation")
+METRICS = ("cosine", "svcca", "linear_cka", "distance_correlation", "idcor", "idcor_cleaned", "idcor_released")
 PAIRINGS = ("matched", "same_class", "other_class", "random_bands", "other_network", "noise")
 
 _LOOKS = {"matched": (BLUE, "o"), "other_network": (GREEN, "^"), "noise": (GREEN, "^")}
@@ -82,7 +84,8 @@ def build(
     if others:
         notes.append(f"Open marks: seed {', '.join(c['matched']['seed'] for c in others)}.")
     kinds = [kind.replace("_", " ") for kind in ORDER if kind in chosen]
-    return Figure(figure, notes, f"Values of each metric for pairs {', '.join(kinds)}; below, shares of the cosine.")
+    alt = f"Values of each metric for pairs {', '.join(kinds)}; below, shares of the cosine."
+    return Figure(figure, notes, alt, finding=finding([(chosen["matched"]["attack"], parts)]))
 
 
 def _differ_by_seed(row: Row, other: Row) -> bool:
@@ -111,17 +114,21 @@ def _draw(
     # A metric that no control has shows nothing, unless there is no other.
     counts = {m: sum(isfinite(_number(row, m)) for row in chosen.values()) for m in METRICS}
     metrics = [m for m in METRICS if counts[m] >= min(2, max(counts.values()))]
+    lines = [some for some in ([m for m in metrics if (m in READINGS) == r] for r in (False, True)) if some]
     with rc_context(STYLE):
-        top = 0.55 + 0.2 * len(kinds)
+        top = (0.55 + 0.2 * len(kinds)) * len(lines)
         below = 0.5 + 0.23 * len(parts.parts) if parts else 0
         figure = new_figure(7.0, top + below)
         grid = figure.add_gridspec(2 if parts else 1, 1, height_ratios=[top, below] if parts else None)
-        columns = grid[0].subgridspec(1, len(metrics))
-        first: Axes | None = None
-        for number, metric in enumerate(metrics):
-            axes = figure.add_subplot(columns[number], sharey=first)
-            first = first or axes
-            _metric(axes, metric, kinds, chosen, others, chances)
+        panels = grid[0].subgridspec(len(lines), 1)
+        for line, some in enumerate(lines):
+            columns = panels[line].subgridspec(1, len(some))
+            first: Axes | None = None
+            for number, metric in enumerate(some):
+                # Readings of IdCor are of one kind, so that they can be compared along the axis.
+                axes = figure.add_subplot(columns[number], sharey=first, sharex=first if metric in READINGS else None)
+                first = first or axes
+                _metric(axes, metric, kinds, chosen, others, chances)
         if parts:
             _parts(figure.add_subplot(grid[1]), parts)
     return figure

@@ -10,6 +10,7 @@ import pandas as pd
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.images import ADVERSARIAL, ESSENTIAL
+from freqmaps.papers.b25._readings import OTHERS, READINGS, reading_columns, readings, sentences
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.pairings import difference, per_image
 from freqmaps.publish.tables import NAMES, NAN, naming_columns, settings
@@ -19,21 +20,23 @@ TITLE = "Correlation between essential and adversarial maps, by the basis that m
 CAPTION = (
     "Each row compares, image by image, essential and adversarial maps as B25-T1 does, for maps of one basis: "
     "amplitudes of the Fourier transform (the paper's), complex factors of it, its phases, cosines, wavelets, or "
-    "amplitudes of what a layer of the network sees. Kept: share of the maps whose filtered image is classified as the "
+    "amplitudes of what a layer of the network sees. IdCor: of maps as made, of cleaned ones and with the constant of "
+    "the authors' code. Kept: share of the maps whose filtered image is classified as the "
     "map's target. Size: mean of |M| over all entries, 1 before the optimisation. Steps: median. ± is the sampling "
     "error. Entries of two bases are different things: maps with many equal entries are alike in any basis."
 )
 KIND = "table"
 NEEDS = ("correlation", "maps")
-METRICS = ("cosine", "svcca", "idcor")
+METRICS = ("cosine", "svcca", "idcor", "idcor_cleaned", "idcor_released")
 
 _FLAGS = ("keeps_prediction", "converged", "steps")
 _COLUMNS = (
     Column("cosine_mean", "mean", "Cosine", ".3f", error="cosine_error"),
     Column("cosine_std", "s.d.", "Cosine", ".3f"),
     Column("svcca", "SVCCA", "", ".3f", error="svcca_error"),
-    Column("idcor", "IdCor", "", ".3f", error="idcor_error"),
-    Column("p_value", "p", "", ".2g"),
+    Column("idcor", READINGS["idcor"], "IdCor", ".3f", error="idcor_error"),
+    Column("p_value", "p", "IdCor", ".2g"),
+    *reading_columns("error"),
     Column("n", "Pairs", "", "d"),
     Column("entries", "Entries", "", "d"),
     *(
@@ -89,8 +92,9 @@ def build(inputs: Inputs, *, attacks: list[str] | None = None) -> Table:
     columns = [c for c in columns if c.name != "maps"]
     return Table(
         frame,
-        [*notes, *_sentences(frame)],
+        [*notes, *_sentences(frame), *sentences(_called(frame))],
         [*columns, Column("label", "Basis"), *(c for c in _COLUMNS if not frame[c.name].isna().all())],
+        finding=_finding(frame),
     )
 
 
@@ -104,6 +108,7 @@ def _row(inputs: Inputs, record: Mapping[str, Any]) -> dict[str, Any]:
     for metric, column in (("cosine", "cosine_mean"), ("svcca", "svcca"), ("idcor", "idcor")):
         row |= {column: record.get(f"{metric}_value", NAN), f"{metric}_error": record.get(f"{metric}_error", NAN)}
     row |= {"cosine_std": record.get("cosine_std", NAN), "p_value": record.get("idcor_p_value", NAN)}
+    row |= readings(record) | {f"{metric}_error": record.get(f"{metric}_error", NAN) for metric in OTHERS}
     row["n"] = next(record[f"{m}_n"] for m in METRICS if f"{m}_n" in record)
     row["entries"] = _entries(inputs, sides[ESSENTIAL])
     for side, results in sides.items():
@@ -167,6 +172,13 @@ def _basis(inputs: Inputs, record: Mapping[str, Any]) -> str:
     return (_maps(inputs, record, ESSENTIAL)[0].component("basis") or ("fourier", {}))[0]
 
 
+def _called(frame: pd.DataFrame) -> list[tuple[str, dict[Any, Any]]]:
+    """Return the rows with what to call each: its basis, and what else tells it from the others."""
+    varying = [key for key in NAMES if key != "maps" and frame[key].nunique() > 1]
+    rows = frame.to_dict("records")
+    return [(", ".join([str(row["label"]), *(f"{key} {row[key]}" for key in varying)]), row) for row in rows]
+
+
 def _sentences(frame: pd.DataFrame) -> Iterator[str]:
     """Say which basis's cosines differ from those of Fourier amplitudes, by the interval of the paired differences."""
     varying = [key for key in NAMES if key != "maps" and frame[key].nunique() > 1]
@@ -175,8 +187,7 @@ def _sentences(frame: pd.DataFrame) -> Iterator[str]:
         compared = []
         for row in group[group["cosine_change"].notna()].to_dict("records"):
             low, high = row["cosine_change_low"], row["cosine_change_high"]
-            verdict = "larger" if low > 0 else "smaller" if high < 0 else "not clearly different"
-            compared.append(f"{row['label']}, {verdict} ({row['cosine_change']:+.3f}, {low:+.3f} to {high:+.3f})")
+            compared.append(f"{row['label']}, {_verdict(row)} ({row['cosine_change']:+.3f}, {low:+.3f} to {high:+.3f})")
         if compared:
             counts = group["cosine_change_n"].dropna().astype(int)
             n = f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()}"
@@ -185,3 +196,20 @@ def _sentences(frame: pd.DataFrame) -> Iterator[str]:
                 f"{start}osines against those of Fourier amplitudes on the same {n} images (mean difference and its "
                 f"95 % interval): {'; '.join(compared)}."
             )
+
+
+def _verdict(row: Mapping[Any, Any]) -> str:
+    """Say on which side of 0 the interval of a paired difference lies."""
+    larger, smaller = row["cosine_change_low"] > 0, row["cosine_change_high"] < 0
+    return "larger" if larger else "smaller" if smaller else "not clearly different"
+
+
+def _finding(frame: pd.DataFrame) -> str:
+    """Say in one sentence in which bases cosines differ from those of Fourier amplitudes."""
+    by_verdict: dict[str, list[str]] = {}
+    for row in frame[frame["cosine_change"].notna()].to_dict("records"):
+        by_verdict.setdefault(_verdict(row), []).append(str(row["label"]))
+    if not by_verdict:
+        return "No other basis can be compared with Fourier amplitudes here."
+    told = [f"{verdict} in {', '.join(dict.fromkeys(labels))}" for verdict, labels in by_verdict.items()]
+    return f"Beside those of Fourier amplitudes on the same images, cosines are {'; '.join(told)}."

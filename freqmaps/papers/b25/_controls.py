@@ -7,8 +7,9 @@ from math import hypot
 
 from freqmaps.inference.decomposition import Decomposition, Part
 from freqmaps.inference.estimates import Z95
+from freqmaps.papers.b25._readings import READINGS
 from freqmaps.publish.pairings import Row
-from freqmaps.publish.parts import NAMES, in_percent, ranking
+from freqmaps.publish.parts import NAMES, SUMMED, in_percent, ranking
 
 _NAMES = {
     "same_class": "same class",
@@ -39,9 +40,27 @@ def conclusions(
     if len(absent) == len(_NAMES):
         return [f"{attack}: no control was computed; add pairings to the run."]
     sentences = [f"{attack}{sentence}" for sentence in in_words(parts)] if parts else []
-    left = [text for metric in metrics if (text := _left(by_kind, metric, labels[metric]))]
+    left = _each_left(by_kind, metrics, labels)
     sentences += [f"{attack}, what is left of the matched value: {'; '.join(left)}."] if left else []
     return sentences + ([f"{attack}: not computed: {', '.join(absent)}."] if absent else [])
+
+
+def finding(cases: Sequence[tuple[str, Decomposition | None]]) -> str:
+    """Say in one sentence what the matched cosine is made of.
+
+    Parameters
+    ----------
+    cases
+        What to call each case (its attack), and its decomposition, if there is one.
+    """
+    told = []
+    for name, parts in cases:
+        shares = {part: parts.parts[part].share for part in SUMMED if part in parts.parts} if parts else {}
+        known = [f"{NAMES[part]} {in_percent(share)}" for part, share in shares.items() if share.value == share.value]
+        told += [f"{name}: {', '.join(known)}"] if known else []
+    if not told:
+        return "What the matched cosine is made of cannot be told here."
+    return f"Parts of the cosine of matched maps, with 95 % intervals: {'; '.join(told)}."
 
 
 def in_words(decomposition: Decomposition) -> list[str]:
@@ -78,6 +97,22 @@ def _with_interval(part: Part, sign: str) -> str:
     percent = f" = {in_percent(share)}" if share.value == share.value else ""
     bounds = f"[{cosine.low:{sign}.3f}, {cosine.high:{sign}.3f}]"
     return f"{cosine.value:{sign}.3f} {bounds}{percent}{doubt}"
+
+
+def _each_left(by_kind: Mapping[str, Row], metrics: Sequence[str], labels: Mapping[str, str]) -> list[str]:
+    """Write what is left of each metric; where one reading of IdCor has shares, say why another has none."""
+    left = {metric: text for metric in metrics if (text := _left(by_kind, metric, labels[metric]))}
+    if any(metric in READINGS for metric in left):
+        without = [metric for metric in metrics if metric in READINGS and metric not in left]
+        left |= {metric: f"{labels[metric]}{_why_none(by_kind['matched'], metric)}" for metric in without}
+    return [left[metric] for metric in metrics if metric in left]
+
+
+def _why_none(matched: Row, metric: str) -> str:
+    value = matched.get(f"{metric}_value")
+    if value is None or value != value:
+        return ": not computed"
+    return f" {value:.3f}: no shares, since it is not above 0" if value <= 0 else f" {value:.3f}: of no control"
 
 
 def _left(by_kind: Mapping[str, Row], metric: str, label: str) -> str:

@@ -15,13 +15,13 @@ OTHERS = ("idcor_cleaned", "idcor_released")
 Row = Mapping[Any, Any]
 
 
-def reading_columns() -> tuple[Column, ...]:
-    """Return the columns of the readings other than IdCor as made."""
+def reading_columns(error: str = "spread") -> tuple[Column, ...]:
+    """Return the columns of the readings other than IdCor as made; ``<reading>_<error>`` is shown behind ±."""
     return tuple(
         column
         for metric in OTHERS
         for column in (
-            Column(metric, READINGS[metric], "IdCor", ".3f", error=f"{metric}_spread"),
+            Column(metric, READINGS[metric], "IdCor", ".3f", error=f"{metric}_{error}"),
             Column(f"{metric}_p_value", f"p, {READINGS[metric]}", "IdCor", ".2g", paper=False),
         )
     )
