@@ -11,6 +11,7 @@ from freqmaps import stores
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.evaluation.group_accuracy import compute
 from freqmaps.inference.intervals import paired_change
+from freqmaps.inference.verdicts import Claim
 from freqmaps.papers.k22 import F3 as K22_F3
 from freqmaps.papers.k22 import F4 as K22_F4
 from freqmaps.papers.k22 import T1 as K22_T1
@@ -65,8 +66,11 @@ def test_table_1_counts_by_hand(inputs):
         assert row["shuffled"] == pytest.approx((right - 57).mean() / k22.N)
         assert row["change"] == pytest.approx(row["filtered_accuracy"] - row["accuracy"])
         bounds = [paired_change(2 + seed, 1, k22.N) for seed in (0, 1)]
-        assert row["change_low"] == pytest.approx(np.mean([b.low for b in bounds]))
-        assert row["change_high"] == pytest.approx(np.mean([b.high for b in bounds]))
+        over_networks = scipy_stats.t.ppf(0.975, 1) * np.std([b.change for b in bounds], ddof=1) / np.sqrt(2)
+        for end in ("low", "high"):
+            over_images = np.mean([getattr(b, end) - b.change for b in bounds])
+            expected = np.sign(over_images) * np.hypot(over_images, over_networks)
+            assert row[f"change_{end}"] == pytest.approx(row["change"] + expected)
         maps = np.array([k22.mask(training, seed, 0, 1, 8) for seed in (0, 1)])
         assert row["mean_of_map"] == pytest.approx(maps.mean(), rel=1e-6)
         assert row["share_of_zeros"] == pytest.approx((maps == 0).mean())
@@ -87,17 +91,41 @@ def test_the_trend_of_table_1_is_decided_by_its_intervals(inputs, monkeypatch):
     def said():
         return next(n for n in K22_T1.build(inputs).notes if "published trend" in n)
 
-    assert "at most 0.65 points in each regime) cannot be told here: N −0.75 (−3.51 to +1.65)" in said()
+    assert "at most 0.65 points in each regime) cannot be told here: N −0.75 (−4.96 to +3.23)" in said()
     monkeypatch.setitem(published("K22-T1"), "trend", 0.04)
-    assert "at most 4.00 points in each regime) holds" in said()
+    assert "at most 4.00 points in each regime) cannot be told here" in said()
+    monkeypatch.setitem(published("K22-T1"), "trend", 0.05)
+    assert "at most 5.00 points in each regime) holds" in said()
+    assert "95 % over images and networks; " in said()
     assert said().endswith("McNemar's test finds a change in 0 of 10 networks.")
+    assert (said().n, said().networks) == (k22.N, 2)
+
+
+def test_networks_that_disagree_decide_no_trend(tmp_path, monkeypatch):
+    def counts(training, seed, masks_of, name):
+        return (0, 0) if name != "map" else (10, 0) if seed == 0 else (0, 10)
+
+    monkeypatch.setattr(k22, "counts", counts)
+    monkeypatch.setitem(published("K22-T1"), "trend", 0.1)
+    table = K22_T1.build(Inputs(k22.make(tmp_path, ("plain",))))
+    assert table.frame.loc[0, "change"] == 0 and table.frame.loc[0, "change_high"] > 0.6
+    (claim,) = [note for note in table.notes if isinstance(note, Claim)]
+    assert claim.verdict == "cannot be told here" and "in 2 of 2 networks" in claim
+
+
+def test_one_network_has_the_interval_over_its_images(two_regimes):
+    table = K22_T1.build(two_regimes)
+    (claim,) = [note for note in table.notes if isinstance(note, Claim)]
+    assert claim.networks == 1 and "95 % over images, of one network each; " in claim
+    row, bounds = table.frame.iloc[0], paired_change(2, 1, k22.N)
+    assert (row["change_low"], row["change_high"]) == pytest.approx((bounds.low, bounds.high))
 
 
 def test_a_mask_that_costs_much_does_not_keep_the_trend(tmp_path, monkeypatch):
     monkeypatch.setattr(k22, "counts", lambda t, s, m, f: (40, 0) if f == "map" else (0, 0))
     table = K22_T1.build(Inputs(k22.make(tmp_path, ("plain", "turn"))))
     said = next(n for n in table.notes if "published trend" in n)
-    assert "does not hold: N −20.00" in said and "in 4 of 4 networks" in said
+    assert "does not hold: N −20.00 (" in said and "in 4 of 4 networks" in said
     assert table.frame["networks_changed"].tolist() == [2, 2]
 
 
@@ -283,7 +311,8 @@ def test_figure_4_says_what_holds(inputs):
     bounds = f"{100 * welch.low:+.1f} to {100 * welch.high:+.1f}".replace("-", "−")
     assert f"95 % interval over seeds {bounds}." in notes[2]
     assert "random rotations moves the mask to high frequencies) holds" in notes[2]
-    assert "anisotropically) holds" in notes[3]
+    assert "anisotropically) cannot be told here" in notes[3] and "with probability 0.33 at most" in notes[3]
+    assert [note.networks for note in notes] == [2] * len(notes)
     assert len(notes) == len(published("K22-F4")["trends"])
 
 

@@ -21,7 +21,7 @@ from freqmaps.papers.k22 import F8 as K22_F8
 from freqmaps.papers.k22 import T2 as K22_T2
 from freqmaps.papers.k22 import T3 as K22_T3
 from freqmaps.papers.k22._exceeding import DESCRIBED, RELEASED, case_of
-from freqmaps.papers.k22._single import drawn, evaluations, stretched, under
+from freqmaps.papers.k22._single import drawn, evaluations, network_of, stretched, under
 from freqmaps.publish import Inputs, Result
 from freqmaps.publish.published import published
 from freqmaps.publish.style import STYLE, new_figure
@@ -100,7 +100,8 @@ def test_figure_7_wants_both_networks(natural_alone):
 def test_table_2_repeats_the_evaluation(study, inputs):
     frame = K22_T2.build(inputs).frame
     assert frame["network"].tolist() == ["N"] * 6 + ["A"] * 12
-    assert frame["maps_of"].tolist() == ["x"] * 12 + ["x_A"] * 6
+    assert frame["images"].tolist() == ["essential"] * 12 + ["transferred"] * 6
+    assert "maps_of" not in frame
     for (place, name), part in zip(
         ((tiny.PLAIN, "look"), (tiny.ROBUST, "look"), (tiny.ROBUST, "look-attacked")),
         (frame[:6], frame[6:12], frame[12:]),
@@ -120,16 +121,16 @@ def test_table_2_repeats_the_evaluation(study, inputs):
 
 def test_published_values_stand_in_their_cells_of_table_2(inputs):
     table = K22_T2.build(inputs)
-    by = table.frame.set_index(["network", "maps_of", "filter"])
+    by = table.frame.set_index(["network", "images", "filter"])
     cells = {("none", "x"): 1.0, ("none", "x_A"): 0.0, ("map", "x"): 1.0, ("map", "x_A"): 0.5883}
     cells[("complement", "x")] = 0.544
-    for (network, maps_of, name), row in by.iterrows():
+    for (network, images, name), row in by.iterrows():
         for data in ("x", "x_A"):
-            wanted = cells.get((name, data)) if (network, maps_of) == ("N", "x") else None
+            wanted = cells.get((name, data)) if (network, images) == ("N", "essential") else None
             found = row[f"published_{data}"]
             assert np.isnan(found) if wanted is None else found == wanted
-    assert "dataset digits (published: five classes of Imagenette" in by.loc[("N", "x", "map"), "scope"]
-    assert by.loc[("A", "x", "map"), "scope"] == ""
+    assert "dataset digits (published: five classes of Imagenette" in by.loc[("N", "essential", "map"), "scope"]
+    assert by.loc[("A", "essential", "map"), "scope"] == ""
 
 
 def test_table_2_says_who_is_left_out_and_what_holds(study, inputs):
@@ -152,18 +153,19 @@ def test_table_2_says_who_is_left_out_and_what_holds(study, inputs):
 
 def test_table_3_repeats_the_evaluation(study, inputs):
     table = K22_T3.build(inputs)
-    by = table.frame.set_index(["network", "maps_of"])
+    by = table.frame.set_index(["network", "images"])
     for label, place in (("N", tiny.PLAIN), ("A", tiny.ROBUST)):
         rows = rows_of(study, "linear", place).set_index(["labels", "part"])
         for labels in ("true", "shuffled"):
             for part in ("train", "test"):
-                one, row = rows.loc[(labels, part)], by.loc[(label, "x")]
+                one, row = rows.loc[(labels, part)], by.loc[(label, "essential")]
                 assert row[f"{labels}_{part}"] == one["value"] and row[f"{labels}_{part}_high"] == one["high"]
                 assert row[f"{labels}_{part}_sd"] == pytest.approx(one["sd"])
-    assert by.loc[("N", "x"), "published_true_test"] == 0.8387
-    assert np.isnan(by.loc[("A", "x"), "published_true_test"])
-    assert by.loc[("N", "x"), "left_out"].count(":") == rows_of(study, "linear").iloc[0]["left_out"].count(":")
-    assert "published" not in table.frame
+    assert by.loc[("N", "essential"), "published_true_test"] == 0.8387
+    assert np.isnan(by.loc[("A", "essential"), "published_true_test"])
+    assert by.loc[("N", "essential"), "left_out"].count(":") == rows_of(study, "linear").iloc[0]["left_out"].count(":")
+    assert not {"published", "called", "maps_of"} & set(table.frame)
+    assert [c.name for c in table.shown()][:2] == ["attack", "network"]
 
 
 def test_table_3_says_what_holds_and_what_has_no_value(study, inputs):
@@ -236,6 +238,26 @@ def test_figure_7_with_more_rings_than_radii_leaves_some_out(study):
     ]
     notes = K22_F7.build(Inputs([*results, *Inputs.from_folders(made).results])).notes
     assert "of 32 rings hold no frequency" in " ".join(notes)
+
+
+# --- one network
+
+
+def test_claims_that_rest_on_one_network_say_so(inputs):
+    items = {K22_T2: 2, K22_T3: 1, K22_F7: 2, K22_F8: 1}
+    for item, count in items.items():
+        claims = [note for note in item.build(inputs).notes if isinstance(note, Claim)]
+        assert len(claims) == count
+        for claim in claims:
+            assert claim.networks == 1
+            assert claim.evidence.endswith(("; of this network alone", "; of one network of each training"))
+
+
+def test_networks_of_one_training_are_told_apart_by_their_names(inputs):
+    (one, *_, other) = evaluations(inputs, "filtered_accuracy")
+    twin = replace(one, names={**one.names, "seed": "7"})
+    assert [network_of(e, [one, twin, other]) for e in (one, twin, other)] == ["N, seed 0", "N, seed 7", "A"]
+    assert network_of(one, [one, other]) == "N"
 
 
 # --- figures 5 and 6

@@ -110,11 +110,13 @@ def _claim(case: Case, reading: Reading, low: Exceedance) -> str:
     return trend(
         "the adversarially trained network's masks have more of their energy at low frequencies",
         [(float(low.low[0]), float(low.high[0]))],
-        f"{reading.means}, the share below half the largest radius is the larger in {_percent(low)} of images",
+        f"{reading.means}, the share below half the largest radius is the larger in {_percent(low)} of images; of one "
+        "network of each training",
         region=(0.5, inf),
         section="3.2, figure 7",
         reported="in most images",
         n=low.n,
+        networks=1,
     ).at(reading.name)
 
 

@@ -10,10 +10,20 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.core.images import ESSENTIAL
+from freqmaps.core.images import ESSENTIAL, called
 from freqmaps.inference.verdicts import trend
 from freqmaps.papers.k22._regimes import described
-from freqmaps.papers.k22._single import Evaluation, Keyed, by_images, evaluations, keyed, sample_rows, shortened
+from freqmaps.papers.k22._single import (
+    Evaluation,
+    Keyed,
+    by_images,
+    evaluations,
+    keyed,
+    network_of,
+    of_one,
+    sample_rows,
+    shortened,
+)
 from freqmaps.publish.api import Figure
 from freqmaps.publish.style import INK, MUTED, STYLE, new_figure, plain
 from freqmaps.results.reader import Inputs
@@ -46,7 +56,8 @@ def build(inputs: Inputs) -> Figure:
     inputs
         The study's results.
     """
-    cases = [(e, images, rows) for e in evaluations(inputs, _KIND) for images, rows in by_images(e.rows)]
+    every = evaluations(inputs, _KIND)
+    cases = [(e, images, rows) for e in every for images, rows in by_images(e.rows)]
     drawn = [(e, images, rows) for e, images, rows in cases if rows["n"].max() > 0]
     if not drawn:
         raise FreqmapsError(f"no masks were embedded: {cases[0][2]['reason'].iloc[0]}")
@@ -54,11 +65,12 @@ def build(inputs: Inputs) -> Figure:
         figure = new_figure(7.2, 3.0 * len(drawn) + 0.2)
         panels = figure.subplots(len(drawn), 2, squeeze=False)
         for row, (e, images, _) in zip(panels, drawn, strict=True):
-            points = dict(by_images(sample_rows(inputs, _KIND, e)))[images]
-            _panels(list(row), points, _classes(inputs, e), e.label)
+            points = next(some for names, some in by_images(sample_rows(inputs, _KIND, e)) if names == images)
+            _panels(list(row), points, _classes(inputs, e), network_of(e, every))
     notes = [described({e.names["training"]: e.regime for e, _, _ in drawn})]
     for e, images, rows in cases:
-        notes += _notes(f"{e.label}, masks of {'x' if images == ESSENTIAL else images}", rows)
+        of = "x" if images["images"] == ESSENTIAL else called(images)
+        notes += _notes(f"{network_of(e, every)}, masks of {of}", rows)
     alt = f"Clouds of points in {len(drawn) * 2} panels, coloured by class; the notes give scores of how they cluster."
     return Figure(figure, notes, alt)
 
@@ -105,10 +117,11 @@ def _notes(start: str, rows: pd.DataFrame) -> list[str]:
     value = float(silhouette["value"]) if told_apart else nan
     sentence = trend(
         "the responses of a linear classifier to masks cluster by class", [(value, value)],
-        f"silhouette {_signed(silhouette['value'])} in the plane, which is to be above 0; purity "
-        f"{100 * purity['value']:.1f} % against {100 * purity['chance']:.1f} % by shuffled labels (p = "
-        f"{purity['p_value']:.2g})", region=(0, inf), section="3.2, figure 8", reported="clusters by class to the eye",
-        n=int(rows["n"].max()),
+        of_one(f"silhouette {_signed(silhouette['value'])} in the plane, which is to be above 0; purity "
+               f"{100 * purity['value']:.1f} % against {100 * purity['chance']:.1f} % by shuffled labels (p = "
+               f"{purity['p_value']:.2g})"),
+        region=(0, inf), section="3.2, figure 8", reported="clusters by class to the eye", n=int(rows["n"].max()),
+        networks=1,
     )  # fmt: skip
     return [*notes, sentence.at(start)]
 

@@ -19,7 +19,8 @@ CAPTION = (
     "For networks trained naturally (N), on adversarial images (A), on random scales (S), shifts (T) and rotations "
     "(R): accuracy on the images as they are, without a mask and with the network's own. The mask was learned on the "
     "same images, as in the paper. Mean over training seeds ± standard deviation; with one seed the bounds are "
-    "Wilson's. Change: of the same images, with Tango's paired 95 % interval, its bounds averaged over seeds. "
+    "Wilson's. Change: of the same images, with its 95 % interval: Tango's, which is over images, and of several "
+    "networks also over how these differ (Student's t). "
     "Complement: with the frequencies alone that the mask removed; shuffled: with the mask's entries at random "
     "frequencies."
 )
@@ -54,10 +55,10 @@ def build(inputs: Inputs) -> Table:
     -------
     Table
         Accuracies in [0, 1], shown in percent: ``accuracy``, ``filtered_accuracy``, ``complement``, ``shuffled``, each
-        with ``_sd``, ``_low`` and ``_high``; ``change`` with ``_low`` and ``_high``; ``networks_changed``: those in
-        which McNemar's exact test finds a change (p < 0.05); ``mean_of_map``, ``share_of_zeros``, ``epochs`` and
-        ``converged`` (the share that the stopping rule ended) of the masks, means over seeds; the published columns,
-        and ``scope``: what differs from the paper's setting.
+        with ``_sd``, ``_low`` and ``_high``; ``change`` with ``_low`` and ``_high``, over images and networks;
+        ``networks_changed``: those in which McNemar's exact test finds a change (p < 0.05); ``mean_of_map``,
+        ``share_of_zeros``, ``epochs`` and ``converged`` (the share that the stopping rule ended) of the masks, means
+        over seeds; the published columns, and ``scope``: what differs from the paper's setting.
     """
     every = studies(inputs)
     rows = [[_row(inputs, study, name) for name in study.regimes if _own(study, name)] for study in every]
@@ -114,12 +115,21 @@ def _trend(rows: list[dict[str, Any]], most: float) -> Claim:
     return trend(
         f"the mask changes the accuracy by at most {100 * most:.2f} points in each regime",
         [(r["change_low"], r["change_high"]) for r in rows],
-        f"{changes} points; McNemar's test finds a change in {changed} of {networks} networks",
+        f"{changes} points, 95 % {_over(rows)}; McNemar's test finds a change in {changed} of {networks} networks",
         region=(-most, most),
         section="table 1",
         reported=f"changes of at most {100 * most:.2f} points in five regimes",
-        n=networks,
+        n=min((r["n"] for r in rows), default=None),
+        networks=min((r["seeds"] for r in rows), default=None),
     )
+
+
+def _over(rows: list[dict[str, Any]]) -> str:
+    """Say what the intervals of the changes are over."""
+    counts = {r["seeds"] for r in rows}
+    if 1 not in counts:
+        return "over images and networks"
+    return "over images, of one network each" if counts == {1} else "over images, and networks where there are several"
 
 
 def _stopped(rows: list[dict[str, Any]]) -> list[str]:

@@ -7,11 +7,21 @@ from typing import Any
 
 import pandas as pd
 
-from freqmaps.core.images import called
+from freqmaps.core.images import ESSENTIAL, called
 from freqmaps.inference.intervals import paired_change
 from freqmaps.inference.verdicts import placed, trend
 from freqmaps.papers.k22._regimes import described
-from freqmaps.papers.k22._single import Evaluation, Keyed, Row, evaluations, keyed, map_names, naming
+from freqmaps.papers.k22._single import (
+    Evaluation,
+    Keyed,
+    Row,
+    evaluations,
+    keyed,
+    map_names,
+    naming,
+    network_of,
+    of_one,
+)
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.published import beside, published
 from freqmaps.results.reader import Inputs
@@ -56,7 +66,7 @@ def build(inputs: Inputs) -> Table:
     notes.append(described({e.names["training"]: e.regime for e in every}))
     entry = published("K22-T2")
     for e, attack, rows in cases:
-        notes += _notes(e, str(attack), rows, entry["trend"])
+        notes += _notes(e, network_of(e, every), str(attack), rows, entry["trend"])
     scopes = dict.fromkeys(frame.loc[frame["scope"] != "", "scope"])
     notes += [f"Published values: {entry['source']}.", *(f"Scope of {scope}." for scope in scopes)]
     return Table(frame, notes, [*_naming_columns(frame, varying), *_data_columns(frame)])
@@ -66,7 +76,6 @@ def _records(inputs: Inputs, e: Evaluation, attack: str, rows: pd.DataFrame) -> 
     by = keyed(rows, "filter", "data")
     against = str(rows["against"].iloc[0])
     images = map_names(e, attack, against)
-    mapped = called(images)
     ours = {
         key: float(by[name, data]["value"])
         for name, keys in _PUBLISHED.items()
@@ -74,16 +83,15 @@ def _records(inputs: Inputs, e: Evaluation, attack: str, rows: pd.DataFrame) -> 
         if key
     }
     names = {**e.place, "maps": str(e.parameters["maps"]), **images, "attack": attack}
-    row = e.regime.letter if mapped == "essential" else ""
+    row = e.regime.letter if images["images"] == ESSENTIAL else ""
     columns = beside("K22-T2", inputs, names, ours | {"n": float(by["none", "x"]["n"])}, row=row)
     scope = columns["scope"] if row == "N" else ""
     place = {
         **names,
         "reading": _reading(e),
-        "mapped": mapped,
+        "mapped": called(images),
         "against": against,
         "network": e.label,
-        "maps_of": "x" if mapped == "essential" else "x_A",
     }
     return [
         place | {"filter": name} | _values(by, name, columns) | {"scope": f"{e.label}: {scope}" if scope else ""}
@@ -106,11 +114,11 @@ def _values(by: Keyed, name: str, columns: dict[str, Any]) -> dict[str, Any]:
     return record | {"x_A_own": own.change, "x_A_own_low": own.low, "x_A_own_high": own.high}
 
 
-def _notes(e: Evaluation, attack: str, rows: pd.DataFrame, bounds: dict[str, float]) -> list[str]:
+def _notes(e: Evaluation, network: str, attack: str, rows: pd.DataFrame, bounds: dict[str, float]) -> list[str]:
     by, some = keyed(rows, "filter", "data"), rows.iloc[0]
     n = int(by["none", "x"]["n"])
-    transferred = e.parameters.get("images", "essential") != "essential"
-    start = f"{e.label}, {attack}" + (
+    transferred = e.parameters.get("images", ESSENTIAL) != ESSENTIAL
+    start = f"{network}, {attack}" + (
         f" made against {some['against']}" if some["against"] != e.place["training"] else ""
     )
     start += ", maps of x_A" if transferred else ""
@@ -146,20 +154,22 @@ def _trends(by: Keyed, bounds: dict[str, float]) -> list[str]:
         trend(
             f"the map of x brings back more than {100 * bounds['map_x_A']:g} % of the attacked images",
             [(reverted["low"], reverted["high"])],
-            f"{_percent(reverted)}; of the same x_A the own map gets {' and '.join(others)} right",
+            of_one(f"{_percent(reverted)}; of the same x_A the own map gets {' and '.join(others)} right"),
             region=(bounds["map_x_A"], inf),
             section="3.2, table 2",
             reported="about 60 %",
             n=int(reverted["n"]),
+            networks=1,
         ),
         trend(
             f"without the map's frequencies the accuracy falls, to {100 * bounds['complement_x']:g} % or less",
             [(complement["low"], complement["high"])],
-            f"{_percent(complement)} on M^c(x)",
+            of_one(f"{_percent(complement)} on M^c(x)"),
             region=(-inf, bounds["complement_x"]),
             section="3.2, table 2",
             reported="54.4 %",
             n=int(complement["n"]),
+            networks=1,
         ),
     ]
 
@@ -174,11 +184,11 @@ def _points(share: float) -> str:
 
 def _naming_columns(frame: pd.DataFrame, varying: list[str]) -> list[Column]:
     shown = [Column(key, key.capitalize()) for key in varying if key != "training"]
-    several, readings = (frame[name].nunique() > 1 for name in ("maps_of", "reading"))
+    several, readings = (frame[name].nunique() > 1 for name in ("images", "reading"))
     return [
         *shown,
         Column("network", "Network"),
-        *([Column("maps_of", "Maps of")] if several else []),
+        *([Column("images", "Images mapped")] if several else []),
         *([Column("reading", "Maps")] if readings else []),
         Column("filtered_by", "Filter"),
     ]

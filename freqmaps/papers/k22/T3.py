@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from freqmaps.core.images import ESSENTIAL, called
 from freqmaps.inference.verdicts import trend
 from freqmaps.papers.k22._regimes import described
-from freqmaps.papers.k22._single import Evaluation, by_images, evaluations, keyed, naming
+from freqmaps.papers.k22._single import Evaluation, by_images, evaluations, keyed, naming, network_of, of_one
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.published import beside, published
 from freqmaps.results.reader import Inputs
@@ -41,21 +42,23 @@ def build(inputs: Inputs) -> Table:
     Table
         ``true_train``, ``true_test``, ``shuffled_train``, ``shuffled_test`` in [0, 1], each with ``_sd``, ``_low`` and
         ``_high`` (true labels: the corrected resampled interval; shuffled: the middle 95 % over shuffles) and its
-        published value; ``p_value``, ``chance``, ``per_class``, ``classes``; ``scope``, what differs from the paper's.
+        published value; ``images``, ``attack`` and ``against`` of the maps; ``p_value``, ``chance``, ``per_class``,
+        ``classes``; ``scope``, what differs from the paper's.
     """
     every = evaluations(inputs, _KIND)
-    records = [_record(inputs, e, images, rows) for e in every for images, rows in by_images(e.rows)]
+    cases = [(e, images, rows) for e in every for images, rows in by_images(e.rows)]
+    records = [_record(inputs, e, network_of(e, every), images, rows) for e, images, rows in cases]
     frame = pd.DataFrame(records)
-    varying, notes = naming(records, ("maps",))
+    varying, notes = naming(records, ("maps", "attack"))
     notes.append(described({e.names["training"]: e.regime for e in every}))
     for record in records:
         notes += _notes(record)
-    scopes = dict.fromkeys(f"{r['network']}: {r['scope']}" for r in records if r["published"])
+    scopes = dict.fromkeys(f"{r['called']}: {r['scope']}" for r in records if r["published"])
     notes += [f"Published values: {published('K22-T3')['source']}.", *(f"Scope of {scope}." for scope in scopes)]
-    return Table(frame.drop(columns="published"), notes, _columns(frame, varying))
+    return Table(frame.drop(columns=["published", "called"]), notes, _columns(frame, varying))
 
 
-def _record(inputs: Inputs, e: Evaluation, mapped: str, rows: pd.DataFrame) -> dict[str, Any]:
+def _record(inputs: Inputs, e: Evaluation, network: str, images: dict[str, str], rows: pd.DataFrame) -> dict[str, Any]:
     by = keyed(rows, "labels", "part")
     values: dict[str, Any] = {}
     for labels, part in _PARTS:
@@ -64,17 +67,16 @@ def _record(inputs: Inputs, e: Evaluation, mapped: str, rows: pd.DataFrame) -> d
     tested = by["true", "test"]
     values |= {key: tested[key] for key in ("p_value", "chance", "per_class", "classes", "unconverged")}
     values |= {key: "" if pd.isna(tested[key]) else str(tested[key]) for key in ("left_out", "reason")}
-    names = {**e.place, "maps": str(e.parameters["maps"]), "mapped": mapped}
-    letter = e.regime.letter if mapped == "essential" else ""
-    images = {} if mapped != "essential" else {"images": "essential"}
-    maps_of = "x" if mapped == "essential" else mapped
-    about = {"network": e.label, "letter": e.regime.letter, "maps_of": maps_of, "published": letter == "N"}
-    place = {**e.place, "maps": names["maps"], **images}
-    return {**names, **about, **values, **beside("K22-T3", inputs, place, values, row=letter)}
+    names = {**e.place, "maps": str(e.parameters["maps"]), **images}
+    clean = images["images"] == ESSENTIAL
+    letter = e.regime.letter if clean else ""
+    about = {"network": e.label, "letter": e.regime.letter, "mapped": called(images), "published": letter == "N"}
+    about["called"] = f"{network}, maps of {'x' if clean else about['mapped']}"
+    return {**names, **about, **values, **beside("K22-T3", inputs, names, values, row=letter)}
 
 
 def _notes(record: dict[str, Any]) -> list[str]:
-    start = f"{record['network']}, maps of {record['maps_of']}"
+    start = record["called"]
     if record["reason"]:
         return [f"{start}: no value ({record['reason']})."]
     notes = []
@@ -88,12 +90,15 @@ def _notes(record: dict[str, Any]) -> list[str]:
     sentence = trend(
         "single-image maps tell the class to a linear classifier, shuffled labels do not",
         [(record["true_test_low"], record["true_test_high"])],
-        f"{_percent(record, 'true_test')} of the others (corrected resampled interval) against "
-        f"{_percent(record, 'shuffled_test')} by shuffled labels (middle 95 % of shuffles), chance "
-        f"{100 * record['chance']:.0f} %, p = {record['p_value']:.2g}",
+        of_one(
+            f"{_percent(record, 'true_test')} of the others (corrected resampled interval) against "
+            f"{_percent(record, 'shuffled_test')} by shuffled labels (middle 95 % of shuffles), chance "
+            f"{100 * record['chance']:.0f} %, p = {record['p_value']:.2g}"
+        ),
         region=(max(record["shuffled_test_high"], record["chance"]), inf),
         section="3.2, table 3",
         reported=_reported(),
+        networks=1,
     )
     return [*notes, sentence.at(start), f"{start}: by heart the classifier learns shuffled labels of {learned}."]
 
@@ -111,8 +116,8 @@ def _percent(record: dict[str, Any], key: str) -> str:
 def _columns(frame: pd.DataFrame, varying: list[str]) -> list[Column]:
     columns = [Column(key, key.capitalize()) for key in varying if key != "training"]
     columns.append(Column("network", "Network"))
-    if frame["maps_of"].nunique() > 1:
-        columns.append(Column("maps_of", "Maps of"))
+    if frame["images"].nunique() > 1:
+        columns.append(Column("images", "Images mapped"))
     for labels, part in _PARTS:
         key = f"{labels}_{part}"
         columns.append(Column(key, _LABELS[part], _HEADS[labels], ".1f", error=f"{key}_sd", scale=100))

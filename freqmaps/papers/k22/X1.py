@@ -33,22 +33,24 @@ def build(inputs: Inputs) -> Table:
     -------
     Table
         ``none`` (no mask) and ``mask_<label>``: accuracies in [0, 1], shown in percent, each with ``_sd``, ``_low`` and
-        ``_high`` (means of Wilson's bounds); ``change_<label>`` from no mask, with the bounds of the paired interval;
+        ``_high`` (means of Wilson's bounds); ``change_<label>`` from no mask, with bounds as in K22-T1;
         ``n`` images, ``seeds`` networks.
     """
     every = studies(inputs)
     frame = pd.DataFrame([_row(study, name) for study in every for name in study.regimes if len(_plain(study, name))])
     columns, notes = naming(every)
     masks = list(dict.fromkeys(study.labels[name] for study in every for name in _masks(study)))
+    findings = {id(study): _finding(study) for study in every}
     for study in every:
-        notes += [prefix(every, study) + sentence for sentence in (described(study.regimes), *_findings(study))]
+        notes += [prefix(every, study) + text for text in (described(study.regimes), findings[id(study)])]
     shown = [
         Column("none", "no mask", "", ".2f", error="none_sd", scale=100),
         *(Column(f"mask_{m}", m, "Mask of, %", ".2f", error=f"mask_{m}_sd", scale=100) for m in masks),
         Column("seeds", "networks", "n", "d"),
         Column("n", "images", "n", "d"),
     ]
-    return Table(frame, notes, [*columns, *shown])
+    finding = " ".join(prefix(every, study) + findings[id(study)] for study in every)
+    return Table(frame, notes, [*columns, *shown], finding=finding)
 
 
 def _masks(study: Study) -> list[str]:
@@ -75,7 +77,7 @@ def _row(study: Study, name: str) -> Row:
     return row | {"seeds": len(plain), "n": int(plain["n"].min())}
 
 
-def _findings(study: Study) -> list[str]:
+def _finding(study: Study) -> str:
     """Say whether each network keeps more under its own mask than under any other's."""
     own: list[float] = []
     others: list[float] = []
@@ -88,11 +90,11 @@ def _findings(study: Study) -> list[str]:
             others += means.values()
             best.append((study.labels[name], own[-1] >= max(means.values())))
     if not best:
-        return ["No network was evaluated under another regime's mask: set masks_of in the evaluation."]
+        return "No network was evaluated under another regime's mask: set masks_of in the evaluation."
     kept = [label for label, is_best in best if is_best]
     which = f" ({', '.join(kept)})" if kept else ""
-    return [
+    return (
         f"A network's own mask is the best of all for {len(kept)} of {len(best)} regimes{which}: own masks change the "
         f"accuracy by {points(min(own))} to {points(max(own))} points, others' by {points(min(others))} to "
         f"{points(max(others))}, means over seeds."
-    ]
+    )

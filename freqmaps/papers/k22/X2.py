@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from freqmaps.inference.intervals import mean_interval
 from freqmaps.inference.stability import MEASURES, mask_stability, similarities
+from freqmaps.inference.verdicts import Claim, trend
 from freqmaps.papers.k22._masks import Mask, Masks, global_masks
 from freqmaps.publish.api import Column, Table
 from freqmaps.results.reader import Inputs
@@ -78,7 +80,42 @@ def build(
     rows = [row | (p_values if row["differ"] == "regime" else {}) for row in rows]
     frame = pd.DataFrame(rows, columns=[*_NAMING, *(f"{m}{end}" for m in MEASURES for end in _ENDS)])
     notes = [*masks.notes(), f"Top: the {top:.0%} largest entries; radial: {bands} rings.", *_sentences(frame)]
-    return Table(frame, notes, _columns())
+    return Table(frame, notes, _columns(), finding=_correlations(frame))
+
+
+def _claims(frame: pd.DataFrame) -> list[Claim]:
+    """Say whether masks are stable: as alike where only their initial value differs as where the network's seed does.
+
+    ASSUME: this is what "stable across different runs" means; a run of the algorithm differs from another one by its
+    initial value, and another seed of the training sets how much masks vary anyway. A regime is one observation: the
+    mean Pearson correlation over its pairs of either kind. Student's interval of their difference is over regimes.
+    """
+    by = frame[frame["regime"] != "all"].set_index(["differ", "regime"])["pearson"].dropna() if len(frame) else frame
+    kinds = {kind: by[kind] if kind in by.index else by[:0] for kind in ("initial value", "seed")} if len(by) else {}
+    if not kinds or kinds["initial value"].empty:
+        return []
+    start, seed = kinds["initial value"], kinds["seed"]
+    both = [name for name in start.index if name in seed.index]
+    interval = mean_interval([float(start[name] - seed[name]) for name in both])
+    means = f"Pearson correlation {start[both or start.index].mean():.3f} with another initial value"
+    if both:
+        means += f", {seed[both].mean():.3f} with another training seed"
+    if interval.low == interval.low:
+        bounds = f"{interval.mean:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})".replace("-", "−")
+        told = f"a difference of {bounds} over {len(both)} regimes"
+    else:
+        told = "no interval with fewer than two regimes of several seeds each"
+    pairs = frame.loc[(frame["differ"] == "initial value") & (frame["regime"] == "all"), "pearson_pairs"]
+    return [
+        trend(
+            "masks are stable: another initial value changes them no more than another seed of the training",
+            [(interval.low, interval.high)],
+            f"{means}, {told}",
+            section="2.1",
+            reported="stable across different runs, without numbers",
+            n=int(pairs.iloc[0]),
+        )
+    ]
 
 
 def _rows(masks: Masks, alike: dict[str, Square], kind: str) -> list[Row]:
@@ -115,16 +152,21 @@ def _p_values(masks: Masks, **options: Any) -> dict[str, float]:
     return {f"{measure}_p": test.p_value for measure, test in tests.items()}
 
 
+def _correlations(frame: pd.DataFrame) -> str:
+    """Say how alike masks are on average, by what they differ in."""
+    whole = {str(row["differ"]): row for row in frame[frame["regime"] == "all"].to_dict("records")}
+    told = [f"{kind} {whole[kind]['pearson']:.3f}" for kind in _KINDS if kind in whole]
+    if not told:
+        return "There is one mask only, and nothing to compare it with."
+    return f"Mean Pearson correlation of masks that differ by {', by '.join(told)}."
+
+
 def _sentences(frame: pd.DataFrame) -> list[str]:
     whole = {str(row["differ"]): row for row in frame[frame["regime"] == "all"].to_dict("records")}
-    correlations = [f"{kind} {whole[kind]['pearson']:.3f}" for kind in _KINDS if kind in whole]
-    if not correlations:
-        return ["There is one mask only, and nothing to compare it with."]
-    notes = [f"Mean Pearson correlation of masks that differ by {', by '.join(correlations)}."]
-    if {"initial value", "seed"} <= whole.keys():
-        start, other = (float(whole[kind]["pearson"]) for kind in ("initial value", "seed"))
-        verdict = "more" if start < other else "no more"
-        notes.append(f"By it a mask depends {verdict} on where it started than on the network's training seed.")
+    notes = [_correlations(frame)]
+    if not whole:
+        return notes
+    notes += _claims(frame)
     if "regime" in whole and "seed" in whole:
         tests = ", ".join(f"{_NAMES[m].lower()} {whole['regime'][f'{m}_p']:.2g}" for m in MEASURES)
         notes.append(f"Are masks of one regime more alike than those of two? p by shuffled regimes: {tests}.")

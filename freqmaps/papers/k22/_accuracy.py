@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import fmean
+from math import nan
+from statistics import fmean, stdev
 from typing import Any
 
 import pandas as pd
 
 from freqmaps.core.errors import FreqmapsError
+from freqmaps.inference.estimates import Z95, half_width
 from freqmaps.inference.intervals import PairedChange, mean_interval, paired_change
 from freqmaps.papers.k22._regimes import Regime, labels, regimes
 from freqmaps.publish.api import Column
@@ -88,14 +90,20 @@ def change(rows: pd.DataFrame) -> tuple[PairedChange, int]:
     Returns
     -------
     tuple
-        Of the change, the bounds are the means of the networks' bounds. All networks see the same images, so the error
-        of their mean may be as large as that of one: this interval is as wide as if they erred together. It speaks of
-        other images, not of other networks; the standard deviation over seeds does that.
+        Of the change, each bound lies as far from the mean as :func:`freqmaps.inference.estimates.half_width` says: the
+        mean distance of the networks' own bounds (Tango's), which is the error over images, and the networks' standard
+        deviation with Student's t are added as squares. Of one network the interval is Tango's, over images alone.
     """
     counts = rows[["lost", "gained", "n"]].to_numpy(dtype=int).tolist()
     every = [paired_change(*row) for row in counts]
-    mean = {key: fmean(getattr(paired, key) for paired in every) for key in ("change", "low", "high", "p_value")}
-    return PairedChange(**mean), sum(paired.p_value < 0.05 for paired in every)
+    mean, p_value = (fmean(getattr(paired, key) for paired in every) for key in ("change", "p_value"))
+    spread = stdev(paired.change for paired in every) if len(every) > 1 else nan
+    below, above = (
+        half_width(fmean(distances) / Z95, spread, len(every))
+        for distances in ([p.change - p.low for p in every], [p.high - p.change for p in every])
+    )
+    changed = sum(paired.p_value < 0.05 for paired in every)
+    return PairedChange(mean, max(mean - below, -1.0), min(mean + above, 1.0), p_value), changed
 
 
 def accuracy(rows: pd.DataFrame, prefix: str) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import comb, inf
 
 import numpy as np
 import xarray as xr
@@ -21,6 +21,9 @@ from freqmaps.results.reader import Inputs
 from freqmaps.spectra.profiles import profile_ranges
 
 Rows = NDArray[np.float64]
+
+#: The probability under shuffled regimes above which a difference between them is not told.
+_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,12 @@ def trends(profiles: Profiles) -> list[str]:
                     _low(profiles, name, natural) if low else _direction(profiles.angular, name, natural)
                 )
                 region = (0.0, inf) if entry["sign"] > 0 else (-inf, 0.0)
-                said.append(trend(entry["claim"], [interval], evidence, region=region, section="3.1, figure 4"))
+                networks = min(len(profiles.low[n]) for n in (name, str(natural)))
+                said.append(
+                    trend(
+                        entry["claim"], [interval], evidence, region=region, section="3.1, figure 4", networks=networks
+                    )
+                )
     return said
 
 
@@ -186,7 +194,25 @@ def _direction(profile: Profile, name: str, natural: str | None) -> tuple[Interv
     if min(len(first), len(second)) < 2:
         return (np.nan, np.nan), f"{evidence} points, and with fewer than two seeds of each nothing to hold it against"
     bounds = (float(between.min() - within.max()), float(between.max() - within.min()))
-    return bounds, f"{evidence} points between the regimes, {_spread(within)} between seeds of one regime"
+    evidence += f" points between the regimes, {_spread(within)} between seeds of one regime"
+    if bounds[0] > 0:
+        chance = _chance(len(first), len(second))
+        evidence += f", which regimes shuffled over the networks do with probability {chance:.2g} at most"
+        bounds = bounds if chance <= _LEVEL else (np.nan, np.nan)
+    return bounds, evidence
+
+
+def _chance(first: int, second: int) -> float:
+    """Return how likely shuffled regimes are to lie further apart than all networks within either.
+
+    Of all divisions of the networks into two groups of these sizes at most one has every range between its groups above
+    every range within: any other has a pair within a group that this one has between its two, and the reverse. Groups
+    of one size make each division twice.
+
+    >>> round(_chance(2, 2), 3), round(_chance(4, 4), 3)
+    (0.333, 0.029)
+    """
+    return (2 if first == second else 1) / comb(first + second, first)
 
 
 def _spread(ranges: Rows) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from freqmaps.core.images import ESSENTIAL, IMAGES, TRANSFERRED, called, images_of
+from freqmaps.core.images import ESSENTIAL, IMAGES, TRANSFERRED, images_of
 from freqmaps.papers.k22._regimes import Regime, labels, regime
 from freqmaps.publish.style import BLUE, INK, MUTED, SPECTRUM_COLOURS, VERMILION, picture, plain
 from freqmaps.results.reader import Inputs, Result
@@ -81,10 +81,26 @@ def sample_rows(inputs: Inputs, kind: str, evaluation: Evaluation) -> pd.DataFra
     return Inputs(inputs.select("evaluation", **evaluation.names)).evaluations(kind, "samples.csv")
 
 
-def by_images(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield rows by the images that their maps were made of, with what tables call those, in order of appearance."""
+def by_images(rows: pd.DataFrame) -> Iterator[tuple[dict[str, str], pd.DataFrame]]:
+    """Yield rows by the names (``images``, ``attack``, ``against``) of what their maps were made of, as they appear."""
     for names, some in rows.groupby(list(IMAGES), sort=False):
-        yield called(dict(zip(IMAGES, map(str, names), strict=True))), some
+        yield dict(zip(IMAGES, map(str, names), strict=True)), some
+
+
+def network_of(e: Evaluation, every: Sequence[Evaluation]) -> str:
+    """Return what to call a network among others: its label, and the names that tell several of one label apart."""
+    alike = [other.names for other in every if other.label == e.label]
+    more = [key for key in ("dataset", "model", "seed") if len({names[key] for names in alike}) > 1]
+    return ", ".join([e.label, *(f"{key} {e.names[key]}" for key in more)])
+
+
+def of_one(evidence: str) -> str:
+    """Return evidence from one network with words that say so: its interval says nothing of another training seed.
+
+    >>> of_one("52.1 % (47.0 to 57.2)")
+    '52.1 % (47.0 to 57.2); of this network alone'
+    """
+    return f"{evidence}; of this network alone"
 
 
 def keyed(rows: pd.DataFrame, *columns: str) -> Keyed:
