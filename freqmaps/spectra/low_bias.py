@@ -25,15 +25,17 @@ The transform is not normalised. Everything is in float64, on Apple's GPUs, whic
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.spectra._backend import array_module, doubles, is_tensor, like
+from freqmaps.spectra._backend import array_module, doubles, is_tensor
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 Quadrant = Literal["first", "second", "mean"]
@@ -108,7 +110,9 @@ def low_quadrant(x: Any, quadrant: Quadrant = "first") -> Any:
     if quadrant == "first":
         return first
     # Of a real image |F(ky, -kx)| = |F(-ky, kx)|: row n - ky of the same half plane.
-    second = plane[..., [-row % height for row in range(height // 2 + 1)], :]
+    # By slices: a list of rows would be copied to a GPU, which waits for it.
+    others = xp.flip(plane[..., height - height // 2 :, :], (-2,))
+    second = xp.concatenate((plane[..., :1, :], others), -2)
     return second if quadrant == "second" else (first + second) / 2
 
 
@@ -169,7 +173,7 @@ def log_products(
     if values.ndim < 2:
         raise FreqmapsError(f"B_low: magnitudes of {values.ndim} axes; give at least rows and columns")
     logs = array_module(values).log(values + magnitude_epsilon)
-    down, across = (_constant(exponents(n, exponent_epsilon), logs) for n in logs.shape[-2:])
+    down, across = (_exponents(n, exponent_epsilon, logs) for n in logs.shape[-2:])
     return (logs * down[:, None]).sum(-2), (logs * across).sum(-1)
 
 
@@ -271,6 +275,15 @@ def _wide(values: Any) -> Any:
     return values.float() if is_tensor(values) and values.device.type == "mps" else doubles(values)
 
 
-def _constant(array: NDArray[np.float64], values: Any) -> Any:
+def _exponents(n: int, epsilon: float, values: Any) -> Any:
+    return _on_device(n, epsilon, values.device) if is_tensor(values) else exponents(n, epsilon)
+
+
+@cache
+def _on_device(n: int, epsilon: float, device: torch.device) -> Tensor:
+    """Return the exponents on a device, kept there: copied in every step of a training, they would make it wait."""
+    import torch  # has been imported by whoever has a tensor
+
+    array = exponents(n, epsilon)
     # Cast before it moves: Apple's GPUs hold no float64.
-    return like(array.astype(np.float32) if is_tensor(values) and values.device.type == "mps" else array, values)
+    return torch.from_numpy(array.astype(np.float32) if device.type == "mps" else array).to(device)

@@ -47,7 +47,7 @@ class Warped(Regime):
     def transform(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return the batch (n, c, h, w), each image by amounts drawn from the generator on its device."""
         drawn = torch.rand((4, len(images)), generator=generator, device=images.device)
-        size = torch.tensor([images.shape[-1], images.shape[-2]], device=images.device)
+        size = _pair(images.shape[-1], images.shape[-2], drawn)
         shifts = ((2 * drawn[:2].T - 1) * self.shift * size).round()
         scales, angles = (_between(u, *ends) for u, ends in zip(drawn[2:], (self.scale, self.rotation), strict=True))
         return warp(images, shifts, scales, angles, self.interpolation)
@@ -96,6 +96,11 @@ def _between(uniform: Tensor, low: float, high: float) -> Tensor:
     return low + uniform * (high - low)
 
 
+def _pair(first: float, second: float, like: Tensor) -> Tensor:
+    """Return two numbers, (2,), on the device of a tensor: filled in there, since a copy would make a step wait."""
+    return torch.stack([like.new_full((), first), like.new_full((), second)])
+
+
 def _inverse(shifts: Tensor, scales: Tensor, angles: Tensor, height: int, width: int) -> Tensor:
     """Return (n, 2, 3): where each output pixel comes from, in coordinates from -1 to 1 over the image.
 
@@ -105,6 +110,6 @@ def _inverse(shifts: Tensor, scales: Tensor, angles: Tensor, height: int, width:
     radians = torch.deg2rad(angles.float())
     rows = torch.stack([radians.cos(), radians.sin(), -radians.sin(), radians.cos()], dim=1).reshape(-1, 2, 2)
     inverse = rows / scales.float()[:, None, None]
-    half = torch.tensor([width / 2, height / 2], device=shifts.device)
+    half = _pair(width / 2, height / 2, inverse)
     offset = (inverse * shifts.float()[:, None, :]).sum(dim=2, keepdim=True)
     return torch.cat([inverse * half, -offset], dim=2) / half[:, None]

@@ -99,5 +99,7 @@ class Adversarial(Regime):
 
     def _bounds(self, images: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
         """Return the smallest and the largest value that each pixel may take."""
-        least, most = images.new_tensor([0.0, 1.0]) if self.clamp == "unit" else images.aminmax()
+        if self.clamp == "unit":
+            return (images - epsilon).clamp(min=0), (images + epsilon).clamp(max=1)
+        least, most = images.aminmax()
         return torch.maximum(images - epsilon, least), torch.minimum(images + epsilon, most)
