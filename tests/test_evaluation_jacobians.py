@@ -21,8 +21,9 @@ def compute(nets, given, labels, **options):
     return pd.DataFrame(found.rows), found.arrays
 
 
-def value(rows, of, averaged, measure="log_low_bias"):
-    (row,) = rows[(rows["of"] == of) & (rows["averaged"] == averaged) & (rows["measure"] == measure)].to_dict("records")
+def value(rows, spectra_of, averaged, measure="log_low_bias"):
+    chosen = (rows["spectra_of"] == spectra_of) & (rows["averaged"] == averaged) & (rows["measure"] == measure)
+    (row,) = rows[chosen].to_dict("records")
     return row
 
 
@@ -83,7 +84,8 @@ def test_networks_of_low_frequencies_have_the_larger_bias():
     rows, arrays = compute({0: Wave(0, 0), 4: Wave(4, 4)}, images, labels, images=12)
     assert rows["step"].drop_duplicates().tolist() == [0, 4]
     for averaged in ("gradients", "magnitudes", "none"):
-        found = rows[(rows["of"] == "jacobians") & (rows["averaged"] == averaged) & (rows["measure"] == "log_low_bias")]
+        of_jacobians = (rows["spectra_of"] == "jacobians") & (rows["measure"] == "log_low_bias")
+        found = rows[of_jacobians & (rows["averaged"] == averaged)]
         assert found["value"].iloc[0] > found["value"].iloc[1] + 1
         assert (found["n"] == 12).all()
     peak = arrays["spectrum"].sel(step=0)

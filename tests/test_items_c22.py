@@ -45,11 +45,11 @@ def test_table_2_equals_the_evaluations(inputs):
             ("magnitudes", "of_mean_spectrum"),
             ("none", "per_image"),
         ):
-            (value,) = case.rows.query(f"of == 'jacobians' and averaged == '{averaged}' and measure == 'log_low_bias'")[
-                "value"
-            ]
+            wanted = f"spectra_of == 'jacobians' and averaged == '{averaged}' and measure == 'log_low_bias'"
+            (value,) = case.rows.query(wanted)["value"]
             assert row[column] == value
         assert np.isnan(row["log_low_bias_sd"]) and row["n"] == synthetic_c22.N
+        assert "of" not in case.rows
     assert frame.loc["fast", ["robust_last", "robust_best", "overfitted_epoch"]].tolist() == [0.0, 0.5, 3]
     assert frame.loc["fast-jafr", ["robust_last", "robust_best"]].tolist() == [0.6, 0.6]
     assert frame.loc[["fast-jafr", "plain"], "overfitted_epoch"].isna().all()

@@ -81,7 +81,7 @@ def compute(
     Returns
     -------
     Evaluated
-        Rows: ``step`` (empty for a finished network); ``of``, ``jacobians`` or ``images``; ``measure``:
+        Rows: ``step`` (empty for a finished network); ``spectra_of``, ``jacobians`` or ``images``; ``measure``:
         ``log_low_bias``, and of Jacobians ``norm``, the mean ℓ2 norm. ``averaged`` says what of all images was averaged
         before B_low was taken: ``gradients``, the Jacobians themselves, as the released code measures networks (without
         an interval); ``magnitudes``, |F J|, as it measures batches in training, with a bootstrap interval over images;
@@ -188,16 +188,16 @@ def _jacobians(network: Network, samples: Samples) -> Iterator[tuple[slice, NDAr
         yield place, gradients
 
 
-def _rows(measured: Measured, bias: Bias, seed: int, of: str) -> list[Row]:
+def _rows(measured: Measured, bias: Bias, seed: int, spectra_of: str) -> list[Row]:
     n, alive = len(measured.norms), measured.norms > 0
     low, high = percentiles(bias.of(_resampled(measured.quadrants, seed)))
     averaged = measured.quadrants.mean(axis=0)
-    base = {"of": of, "measure": "log_low_bias", "dropped": 0, "sd": nan}
+    base = {"spectra_of": spectra_of, "measure": "log_low_bias", "dropped": 0, "sd": nan}
     rows: list[Row] = [
         base | {"averaged": MAGNITUDES, "value": float(bias.of(averaged)), "n": n, "low": low, "high": high},
         base | {"averaged": NONE} | _average(bias.of(measured.quadrants[alive])) | {"dropped": int((~alive).sum())},
     ]
-    if of == JACOBIANS:
+    if spectra_of == JACOBIANS:
         value = image_low_bias(
             measured.mean[None], quadrant=bias.quadrant, magnitude_epsilon=bias.magnitude_epsilon,
             exponent_epsilon=bias.exponent_epsilon,

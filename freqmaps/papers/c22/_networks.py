@@ -73,10 +73,11 @@ class Case:
         """Mean spectra and examples."""
         return Inputs([self.evaluation]).arrays()
 
-    def row(self, averaged: str, of: str = "jacobians") -> dict[str, Any]:
+    def row(self, averaged: str, spectra_of: str = "jacobians") -> dict[str, Any]:
         """Return the row of log B_low in one of its readings, ``gradients``, ``magnitudes`` or ``none``."""
         rows = self.rows
-        chosen = rows[(rows["of"] == of) & (rows["averaged"] == averaged) & (rows["measure"] == "log_low_bias")]
+        chosen = rows[rows["measure"] == "log_low_bias"]
+        chosen = chosen[(chosen["spectra_of"] == spectra_of) & (chosen["averaged"] == averaged)]
         return {str(key): value for key, value in chosen.iloc[0].items()}
 
     @cached_property
