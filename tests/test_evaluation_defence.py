@@ -130,6 +130,13 @@ def test_the_table_is_that_of_a_slow_loop(net, samples, maps):
     assert only == found[:3]
 
 
+def test_maps_are_told_apart_by_the_kind_of_their_images(net, samples, maps):
+    network = Network(net, torch.device("cpu"), {}, samples)
+    assert list(defences(Given({"pgd": maps, "essential": maps, "noise": maps}), network, "tiny")) == [
+        "pgd", "essential", "noise",
+    ]  # fmt: skip
+
+
 def test_unknown_maps_are_one_sentence(net, samples, maps):
     network = Network(net, torch.device("cpu"), {}, samples)
     assert list(defences(Given({"a": maps, "b": maps}), network, "tiny", ["b"])) == ["b"]

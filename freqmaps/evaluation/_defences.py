@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from freqmaps.core.errors import FreqmapsError, nearest
-from freqmaps.core.images import called
+from freqmaps.core.images import ESSENTIAL
 from freqmaps.evaluation._api import Row, accuracy
 from freqmaps.group_maps import class_maps
 
@@ -24,7 +24,7 @@ BARE = "none"
 def defences(
     inputs: Inputs, network: Network, setting: str, names: list[str] | None = None
 ) -> dict[str, NDArray[np.float32]]:
-    """Return the network's class maps of a setting by what they were made from: ``essential``, or an attack's name.
+    """Return the network's class maps of a setting by what they were made from: ``essential``, or the attack.
 
     Parameters
     ----------
@@ -45,7 +45,9 @@ def defences(
     FreqmapsError
         A name that has no maps, or maps that are not of classes.
     """
-    by_name = {called(r.names): r for r in inputs.select("group_maps", **network.names, group_maps=setting)}
+    results = inputs.select("group_maps", **network.names, group_maps=setting)
+    # Of a network's group maps only those of clean images have no attack of their own.
+    by_name = {ESSENTIAL if r.names["images"] == ESSENTIAL else r.names["attack"]: r for r in results}
     for name in names or []:
         if name not in by_name:
             raise FreqmapsError(f"no group maps '{setting}' were made from '{name}'; {nearest(name, by_name)}")
