@@ -91,6 +91,10 @@ def test_the_correlation_of_b25_is_there_if_it_is_in_every_reading(values, p_val
     (found,) = correlated([("fmn", row(values, p_values))], "IV-E, table I")
     assert found.verdict == verdict
     assert (found.place, found.n, found.reported) == ("fmn", 60, "IdCor 0.66, p 0.01")
+    # The reading that decides: the one that is not supported, else the lowest.
+    decides = {"does not hold": 0, "holds": min(range(3), key=lambda i: values[i] if values[i] == values[i] else inf)}
+    decisive = values[decides.get(found.verdict, 1)]
+    assert (found.low, found.high) == pytest.approx((decisive - 1.96 * 0.1, decisive + 1.96 * 0.1), abs=1e-4)
 
 
 @pytest.mark.parametrize(("networks", "verdict"), [(1, "holds"), (2, "cannot be told here"), (4, "holds")])

@@ -10,6 +10,7 @@ from scipy import stats
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.inference.proportions import wilson
+from freqmaps.inference.verdicts import Claim
 from freqmaps.papers.c22 import T3, T4, T6, T7
 from freqmaps.papers.y19 import F1
 from freqmaps.papers.y19._heat_maps import heat_maps
@@ -115,15 +116,25 @@ def test_catastrophic_overfitting_is_decided_by_intervals(tmp_path, many, right,
     assert ("0.5 % (0.1–1.8) under PGD" if many == 1 else "1.0 ± 0.5 % under PGD") in sentence
 
 
-def test_where_fgsm_training_did_not_overfit_there_is_nothing_to_prevent(tmp_path):
-    table = T4.build(Inputs(made.make(tmp_path, right={"quick": {"pgd": 150}})))
-    sentence = trend_of(table, "toy, net: FGSM AT did not overfit")
-    assert "nothing for JaFR to prevent: FGSM AT has 37.5 % (32.9–42.3) under PGD and 85.0 % (81.2–88.2)" in sentence
+@pytest.mark.parametrize(("right", "verdict"), [(150, "does not hold"), (34, "cannot be told here")])
+def test_where_fgsm_training_did_not_overfit_there_is_nothing_to_prevent(tmp_path, right, verdict):
+    table = T4.build(Inputs(made.make(tmp_path, right={"quick": {"pgd": right}})))
+    (claim,) = [note for note in table.notes if isinstance(note, Claim)]
+    assert claim.claim == "FGSM AT overfits catastrophically, FGSM AT + JaFR does not"
+    assert (claim.verdict, claim.n, claim.section) == (verdict, made.N, "4.2, tables 3 to 6")
+    assert "18.86 to 46.32 %" in claim.reported
+    # What decides is a tenth of the accuracy without attack less that under PGD.
+    low, high = stats.binomtest(right, made.N).proportion_ci(method="wilson")
+    clean = table.frame.set_index("called").loc["FGSM AT", "clean"]
+    assert (claim.low, claim.high) == pytest.approx((clean / 10 - high, clean / 10 - low))
+    nothing = "toy, net: FGSM AT did not overfit, which leaves nothing for JaFR to prevent: FGSM AT has"
+    assert (nothing in claim) == (verdict == "does not hold")
 
 
 def test_stronger_attacks(tmp_path, inputs):
     table = T7.build(inputs)
     assert "resists stronger attacks) holds" in trend_of(table)
+    assert trend_of(table).n == made.N
     assert table.frame.set_index("called").loc["PGD AT", ["cw", "autoattack", "worst"]].tolist() == [
         0.495,
         0.475,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import hypot, nan
 from typing import Any
 
@@ -42,6 +42,7 @@ def correlated(rows: Iterable[tuple[str, Row]], section: str, said: str = "") ->
         yield trend(
             claim, [_interval(row, m) for m in known], f"IdCor, 95 %: {', '.join(shown)}", section=section,
             n=_count(row), networks=row["networks"], reported=_theirs(row, "idcor", "p_value"),
+            deciding=_deciding(row, known),
         ).at(name)  # fmt: skip
 
 
@@ -65,9 +66,21 @@ def nonlinear(rows: Iterable[tuple[str, Row]], section: str) -> Iterator[Claim]:
 
 
 def _interval(row: Row, metric: str) -> Interval:
-    low, high = (row[metric] + side * _half(row, metric) for side in (-1, 1))
+    low, high = _bounds(row, metric)
     # An interval above 0 is no correlation yet: permuted maps may have one as large.
     return (low, high) if high < 0 or _p(row, metric) <= _LEVEL else (nan, nan)
+
+
+def _deciding(row: Row, known: Sequence[str]) -> Interval:
+    """Return the interval of the reading that decides: the lowest, of those that do not support the claim if any."""
+    bounds = {metric: _bounds(row, metric) for metric in known}
+    below = [metric for metric in known if bounds[metric][1] < 0]
+    doubtful = below or [metric for metric in known if not _p(row, metric) <= _LEVEL] or known
+    return min(bounds[metric] for metric in doubtful)
+
+
+def _bounds(row: Row, metric: str) -> Interval:
+    return row[metric] - _half(row, metric), row[metric] + _half(row, metric)
 
 
 def _half(row: Row, metric: str) -> float:

@@ -37,6 +37,7 @@ _TRENDS = (
     ("JaFR", STANDARD), (f"{FGSM_AT} + JaFR", FGSM_AT), (FGSM_AT, f"{FGSM_AT} + JaFR(-)"),
     (f"{FGSM_AT} + GradAlign", FGSM_AT), (PGD_AT, STANDARD),
 )  # fmt: skip
+_NO_PAIR = "The study has no two networks on which the paper makes a claim."
 Record = dict[str, Any]
 _SECTION = "4.2, table 2"
 
@@ -66,7 +67,8 @@ def build(inputs: Inputs) -> Table:
         f"{row['network']} overfitted catastrophically, first in epoch {row['overfitted_epoch']:.0f}."
         for row in overfitted.to_dict("records")
     ]
-    return Table(frame, notes, _columns(frame))
+    finding = "" if any(isinstance(note, Claim) for note in notes) else _NO_PAIR
+    return Table(frame, notes, _columns(frame), finding=finding)
 
 
 def _record(inputs: Inputs, every: Sequence[Case], group: Sequence[Case]) -> Record:
@@ -123,7 +125,7 @@ def _trends(every: Sequence[Case], groups: Sequence[Sequence[Case]]) -> list[str
             for second in groups:
                 if (first[0].paper, second[0].paper) == (high, low) and first[0].group[:2] == second[0].group[:2]:
                     sentences.append(_trend(every, first, second))
-    return sentences or ["The study has no two networks on which the paper makes a claim."]
+    return sentences or [_NO_PAIR]
 
 
 def _trend(every: Sequence[Case], first: Sequence[Case], second: Sequence[Case]) -> Claim:
@@ -160,6 +162,7 @@ def _trend(every: Sequence[Case], first: Sequence[Case], second: Sequence[Case])
         n=int(own["n"]),
         section=_SECTION,
         reported=_reported(first, second),
+        deciding=(change - half, change + half),
     )
 
 

@@ -72,7 +72,7 @@ def build(inputs: Inputs) -> Figure:
             correlation = spearman([setting.low_bias[n] for n in changes], [c.value for c in changes.values()])
             _panel(axes, setting, changes, correlation)
             axes.set_title(plain(f"{first.called} − {second.called}"), color=INK)
-            notes.append(_sentence(first, second, correlation).at(place))
+            notes.append(_sentence(first, second, correlation, len(changes)).at(place))
         for axes in panels[:, 0]:
             axes.set_ylabel("change of accuracy, points", color=MUTED)
         handles = [h for axes in panels.flat for h in zip(*axes.get_legend_handles_labels(), strict=True)]
@@ -139,7 +139,7 @@ def _rho(correlation: Estimate) -> str:
     return f"{value} ({low} to {high})"
 
 
-def _sentence(first: Trained, second: Trained, correlation: Estimate) -> Claim:
+def _sentence(first: Trained, second: Trained, correlation: Estimate, corruptions: int) -> Claim:
     """Say whether the rank correlation has the sign that the paper's trade-off gives it."""
     upward = first.row.endswith("(-)")
     which = "more" if upward else "less"
@@ -148,4 +148,5 @@ def _sentence(first: Trained, second: Trained, correlation: Estimate) -> Claim:
     return trend(
         claim, [(correlation.low, correlation.high)], f"rank correlation {_rho(correlation)}", region=region,
         section="4.1, table 1", reported="a trade-off between corruptions of high and of low frequencies",
+        n=corruptions,
     )  # fmt: skip

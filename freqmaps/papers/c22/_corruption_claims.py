@@ -8,7 +8,7 @@ from typing import Any
 
 from freqmaps.inference.estimates import Estimate
 from freqmaps.inference.verdicts import Claim, trend
-from freqmaps.papers.c22._corruptions import Setting, change, error_change
+from freqmaps.papers.c22._corruptions import Setting, change, error_change, images
 from freqmaps.papers.c22._evaluated import Trained
 from freqmaps.papers.c22._networks import FGSM_AT, PGD_AT, STANDARD
 
@@ -35,7 +35,7 @@ def claims(setting: Setting, entry: Mapping[str, Any]) -> Iterator[str]:
         evidence = f"mCE changes by {shown(estimate, 1)} points"
         yield trend(
             "JaFR lowers the mCE of standard training", [(estimate.low, estimate.high)], evidence, region=_LOSES,
-            section=section, reported=reported["mce"],
+            section=section, reported=reported["mce"], n=_images(first, second),
         )  # fmt: skip
         yield _wins(setting, first, second, wins["jafr"], wins["of"], section)
     for first, second in _pair(setting, f"{FGSM_AT} + {JAFR}", FGSM_AT):
@@ -74,6 +74,11 @@ def _pair(setting: Setting, first: str, second: str) -> Iterator[tuple[Trained, 
         yield trained, other
 
 
+def _images(first: Trained, second: Trained) -> int:
+    """Return how many images both trainings' networks were looked at on."""
+    return min(images(first), images(second))
+
+
 def _tradeoff(
     setting: Setting, first: Trained, second: Trained, claim: str, sign: int, section: str, reported: str
 ) -> Iterator[str]:
@@ -87,7 +92,7 @@ def _tradeoff(
         f"accuracy changes by {shown(gains[0])} points under {_listed(high)} and by {shown(gains[1])} points under "
         f"{_listed(low)}"
     )
-    yield trend(claim, intervals, evidence, section=section, reported=reported)
+    yield trend(claim, intervals, evidence, section=section, reported=reported, n=_images(first, second))
 
 
 def _wins(setting: Setting, first: Trained, second: Trained, least: int, of: int, section: str) -> Claim:

@@ -12,10 +12,10 @@ import pandas as pd
 from freqmaps.inference.estimates import Estimate
 from freqmaps.inference.intervals import mean_interval
 from freqmaps.inference.proportions import wilson
-from freqmaps.inference.verdicts import placed
+from freqmaps.inference.verdicts import Claim, placed
 from freqmaps.papers.c22._corruption_claims import claims
 from freqmaps.papers.c22._corruptions import CLEAN, Setting, accuracies, error_interval, images, settings
-from freqmaps.papers.c22._evaluated import Trained
+from freqmaps.papers.c22._evaluated import Trained, kind_of_data
 from freqmaps.papers.c22._robustness import weight_differs
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.published import AS_PUBLISHED, beside, published
@@ -24,6 +24,8 @@ from freqmaps.results.reader import Inputs
 _PLACE = ("dataset", "model", "evaluation")
 #: Rows before the corruptions.
 _CLEAN, _MCE = "clean", "mce"
+#: The two tables, and the kind of data whose claims each makes.
+_DATA = {"C22-T1": "cifar10", "C22-T8": "cifar100"}
 Record = dict[str, Any]
 
 
@@ -61,8 +63,25 @@ def table(item: str, inputs: Inputs, dataset: str, reference: str = "") -> Table
         id(trained): _beside(item, inputs, setting, trained) for setting in every for trained in setting.every
     }
     frame = pd.DataFrame([row for setting in every for row in _rows(item, setting, beside_ours)])
-    notes = [note for setting in every for note in _notes(item, every, setting, beside_ours)]
-    return Table(frame, [*notes, f"Published values: {published(item)['source']}."], _columns(every, frame))
+    notes = [note for setting in every for note in _notes(item, inputs, every, setting, beside_ours)]
+    finding = "" if any(isinstance(note, Claim) for note in notes) else _finding(every)
+    notes.append(f"Published values: {published(item)['source']}.")
+    return Table(frame, notes, _columns(every, frame), finding=finding)
+
+
+def _finding(every: Sequence[Setting]) -> str:
+    """Name the training with the lowest mCE, the mean over networks: said where the table makes no claim."""
+    told = []
+    for setting in every:
+        errors = {trained.called: float(np.mean(setting.corruption_errors(trained))) for trained in setting.every}
+        known = {called: error for called, error in errors.items() if error == error}
+        if known:
+            best = min(known, key=lambda called: known[called])
+            place = f"{', '.join(setting.names.values())}: " if len(every) > 1 else ""
+            told.append(f"{place}{best} has the lowest mCE of {len(known)} trainings ({known[best]:.1f} %)")
+    if not told:
+        return "Without standard training there is no mCE to compare."
+    return f"{'; '.join(told)}."
 
 
 def _rows(item: str, setting: Setting, beside_ours: Mapping[int, Record]) -> Iterator[Record]:
@@ -112,7 +131,21 @@ def _published(item: str, trained: Trained, name: str, columns: Mapping[str, Any
     }
 
 
-def _notes(item: str, every: Sequence[Setting], setting: Setting, beside_ours: Mapping[int, Record]) -> Iterator[str]:
+def _judged_by(inputs: Inputs, setting: Setting) -> str:
+    """Return which of the two tables makes claims on a setting, so that both do not make them on the same networks.
+
+    Each makes those on its own kind of data; table 1 makes those on all other data that it shows.
+    """
+    kind = kind_of_data(inputs, setting.every[0].results[0])
+    own = [table for table, data in _DATA.items() if data == kind]
+    first, second = _DATA
+    shown = [other.names for other in settings(inputs, _DATA[first])]
+    return own[0] if own else first if setting.names in shown else second
+
+
+def _notes(
+    item: str, inputs: Inputs, every: Sequence[Setting], setting: Setting, beside_ours: Mapping[int, Record]
+) -> Iterator[str]:
     start = f"{', '.join(setting.names.values())}: " if len(every) > 1 else ""
     entry = published(item)
     n = min(images(trained) for trained in setting.every)
@@ -130,7 +163,11 @@ def _notes(item: str, every: Sequence[Setting], setting: Setting, beside_ours: M
         yield f"{start}No network was trained by the standard regime, so there is no mCE."
     elif setting.relative_to:
         yield f"{start}mCE is relative to training '{setting.relative_to}', in the paper to standard training."
-    yield from placed(start.removesuffix(": "), claims(setting, entry))
+    judged_by = _judged_by(inputs, setting)
+    if judged_by == item:
+        yield from placed(start.removesuffix(": "), claims(setting, entry))
+    else:
+        yield f"{start}The claims on these networks are in {judged_by}, so that none is counted twice."
     if not entry["rows"]:
         return
     scopes: dict[str, list[str]] = {}

@@ -84,7 +84,7 @@ def evaluated(inputs: Inputs, dataset: str = "", kind: str = KIND) -> list[Train
     """
     groups: dict[tuple[str, ...], list[Result]] = {}
     every = [r for r in inputs.select("evaluation") if (r.component("evaluation") or ("",))[0] == kind]
-    chosen = [r for r in every if _kind_of_data(inputs, r) == dataset] or every
+    chosen = [r for r in every if kind_of_data(inputs, r) == dataset] or every
     for result in chosen:
         groups.setdefault(tuple(result.names[name] for name in NAMES), []).append(result)
     if not groups:
@@ -128,6 +128,7 @@ def _called(row: str, training: str, beside: Sequence[str]) -> str:
     return row if beside.count(row) == 1 else f"{row} ({training})"
 
 
-def _kind_of_data(inputs: Inputs, result: Result) -> str:
+def kind_of_data(inputs: Inputs, result: Result) -> str:
+    """Return the kind of dataset that an evaluation's images are of; empty if the dataset is not among the inputs."""
     data = inputs.related("datasets", result.names)
     return (data[0].component("dataset") or ("",))[0] if data else ""

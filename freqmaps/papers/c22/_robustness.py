@@ -65,7 +65,17 @@ def table(
     frame = pd.DataFrame(records)
     claims = [*(claim or overfitting)(every), *(costs(_steps(inputs, every)) if cost else ())]
     notes = [*_about(every, shown), *claims, *_published(item, frame, cost)]
-    return Table(frame, notes, _columns(frame, shown, cost))
+    return Table(frame, notes, _columns(frame, shown, cost), finding="" if claims else _finding(frame, shown))
+
+
+def _finding(frame: pd.DataFrame, attacks: Mapping[str, str]) -> str:
+    """Name the training with the highest accuracy under the last of the attacks: said where there is no claim."""
+    last = list(attacks)[-1] if attacks else ""
+    if not last or frame[last].isna().all():
+        return "No network was looked at under these attacks."
+    best = max(frame.dropna(subset=[last]).to_dict("records"), key=lambda row: float(row[last]))
+    told = f"{best['called']} has the highest accuracy ({attacks[last]}: {100 * best[last]:.1f} %)"
+    return f"Of {len(frame)} trainings {told}; there are no two that the paper makes a claim on."
 
 
 def _record(item: str, inputs: Inputs, trained: Trained, attacks: Mapping[str, str]) -> Record:
