@@ -6,6 +6,7 @@ import pytest
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.papers.f21 import TH, THF
+from freqmaps.papers.f21._theorem_claims import CLAIMS
 from freqmaps.publish import Inputs
 from tests import synthetic_theory
 
@@ -65,15 +66,67 @@ def test_verdicts_follow_from_intervals(tmp_path):
     rows = pd.concat([rows, pd.DataFrame([assumed, beside])])
     table = TH.build(Inputs([synthetic_theory.make(tmp_path, rows=rows)]))
     assert table.frame.set_index("claim")["verdict"].to_dict() == {name: case[3] for name, case in cases.items()}
-    said = {claim.claim: claim.evidence for claim in table.claims}
-    assert not any("nan" in evidence for evidence in said.values())
-    assert said["theorem 1: no draw"] == "its assumptions hold in no draw"
+    assert table.claims == [] and table.finding == "The simulation looks at no claim of the theorems."
     assert "theorem 1: 3 holds, 2 does not hold, 3 cannot be told here" in table.notes[1]
     assert "Draws in which “assumption 3” holds: ReLU 3 of 9." in table.notes
     assert "Theorem 3, condition 12: ReLU 0.5 (0.4 to 0.6)." in table.notes
     loose = TH.build(Inputs([synthetic_theory.make(tmp_path, "other", rows=rows)]), share=0.3, slack=0.5).frame
     found = loose.set_index("claim")["verdict"]
     assert (found["in half of them"], found["between"]) == ("holds", "holds")
+
+
+def test_only_what_the_paper_says_is_a_claim(inputs):
+    table = TH.build(inputs)
+    measures = {(claim.theorem, claim.measure) for claim in CLAIMS}
+    assert measures <= set(map(tuple, table.frame[["theorem", "claim"]].to_numpy()))  # each is in the simulation
+    ours = ("own rates", "sums as printed", "half the printed number", "having risen")
+    told = set(map(tuple, table.frame.loc[table.frame["verdict"] != "", ["theorem", "claim"]].to_numpy()))
+    rest = {measure for _, measure in told - measures}
+    assert len(rest) == len(ours) and all(any(words in measure for measure in rest) for words in ours)
+    assert {claim.claim for claim in table.claims} == {claim.claim for claim in CLAIMS}
+    assert all(claim.reported and ("theorem" in claim.section or "lemma" in claim.section) for claim in table.claims)
+    relu = {claim.claim for claim in CLAIMS if claim.relu_alone}
+    assert len(relu) == 3 and all(c.place == "ReLU" for c in table.claims if c.claim in relu)
+    tested = {claim.place for claim in table.claims if claim.n}
+    assert tested and all(claim.n or claim.place in tested for claim in table.claims)
+    rows = table.frame.set_index(["theorem", "claim", "activation"])
+    for said in CLAIMS:
+        for claim in (c for c in table.claims if c.claim == said.claim):
+            row = rows.loc[(said.theorem, said.measure, claim.place)]
+            assert (claim.low, claim.high, claim.n) == pytest.approx((row["low"], row["high"], row["n"]), nan_ok=True)
+            assert claim.verdict == row["verdict"]
+    assert table.finding.startswith("Claims of the theorems, by activation: ReLU: ")
+
+
+def test_an_activation_without_a_draw_is_passed_over_unless_none_has_one(tmp_path):
+    measure = "with condition 12, τ(δ) < τ(x) throughout"
+    held = made_up(measure, 1.0, 0.97, 1.0, theorem="3")
+    none = made_up(measure, 1.0, np.nan, np.nan, theorem="3", activation="sigmoid", n=0, value=np.nan)
+    lemma = made_up("lemma 1: β keeps its sign", 1.0, np.nan, np.nan, theorem="4", activation="sigmoid", n=0)
+    table = TH.build(Inputs([synthetic_theory.make(tmp_path, rows=pd.DataFrame([held, none, lemma]))]))
+    assert [(claim.place, claim.verdict, claim.evidence) for claim in table.claims] == [
+        ("ReLU", "holds", "98.5 % (97.0 to 100.0) of the draws in which the theorem's assumptions hold"),
+        ("sigmoid", "cannot be told here", "the theorem's assumptions hold in no draw"),
+    ]
+    assert table.finding == (
+        "Claims of the theorems, by activation: ReLU: 1 holds; sigmoid: 1 cannot be told here; with sigmoid the "
+        "assumptions hold in no draw."
+    )
+
+
+def test_evidence_says_what_was_counted(tmp_path):
+    rows = [
+        made_up("order of the error, equation 9", 2.0, 1.95, 2.2),
+        made_up("equation 9: share of steps whose sign is right", 1.0, 0.96, 1.004),
+        made_up("equation 11: share of pairs that keep their order until t0", 1.0, 0.4, 0.6, theorem="2"),
+    ]
+    table = TH.build(Inputs([synthetic_theory.make(tmp_path, rows=pd.DataFrame(rows))]))
+    where = "mean over the draws in which the theorem's assumptions hold"
+    assert [claim.evidence for claim in table.claims] == [
+        f"the error is of order 2.08 (1.95 to 2.20), {where}",
+        f"98.2 % of steps (96.0 to 100.0), {where}",
+        f"50.0 % of pairs (40.0 to 60.0), {where}",
+    ]
 
 
 def test_two_simulations_have_rows_of_their_own(tmp_path, result):

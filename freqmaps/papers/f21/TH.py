@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any
 
@@ -10,7 +10,9 @@ import pandas as pd
 
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.inference.verdicts import Claim, Interval, finding
+from freqmaps.papers.f21._theorem_claims import CLAIMS
 from freqmaps.publish.api import Column, Table
+from freqmaps.publish.ledger import tally
 from freqmaps.results.reader import Inputs
 
 TITLE = "Theorems 1 to 4, checked on random two-layer networks"
@@ -86,25 +88,61 @@ def build(inputs: Inputs, *, share: float = 0.95, slack: float = 0.1) -> Table:
     several = rows["simulation"].nunique() > 1
     notes = [note for name, own in rows.groupby("simulation", sort=False) for note in _notes(str(name), own, several)]
     shown = [Column("simulation", "Simulation"), *_SHOWN] if several else list(_SHOWN)
-    return Table(frame, [*_scope(inputs), _verdicts(frame, share), *notes], shown, list(_claims(frame)))
+    told = list(_claims(frame))
+    notes = [*_scope(inputs), _verdicts(frame, share), *notes]
+    return Table(frame, notes, shown, told, finding=_in_short(told, frame))
 
 
 def _claims(frame: pd.DataFrame) -> Iterator[Claim]:
-    """Yield the claims of the theorems that have a verdict, in draws that meet the assumptions."""
-    for row in frame[frame["verdict"] != ""].to_dict("records"):
-        evidence = f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f}) where its assumptions hold"
-        yield Claim(
-            f"theorem {row['theorem']}: {row['claim']}", row["verdict"],
-            evidence if pd.notna(row["value"]) else "its assumptions hold in no draw",
-            section=f"3, theorem {row['theorem']}", reported=f"proved; predicted {row['predicted']:g}",
-            low=row["low"], high=row["high"], n=int(row["n"]), place=str(row["activation"]),
-        )  # fmt: skip
+    """Yield the claims of the theorems in draws that meet the assumptions, with the activation as their place.
+
+    Rows that are readings of our own stay in the table and make no claim. An activation with which no draw meets the
+    assumptions is passed over where another one has such draws: the theorem does not speak of it.
+    """
+    several = frame["simulation"].nunique() > 1
+    for said in CLAIMS:
+        rows = frame[(frame["theorem"] == said.theorem) & (frame["claim"] == said.measure) & (frame["verdict"] != "")]
+        rows = rows[rows["activation"] == "ReLU"] if said.relu_alone else rows
+        for row in (rows[rows["n"] > 0] if (rows["n"] > 0).any() else rows).to_dict("records"):
+            place = f"{row['simulation']}, {row['activation']}" if several else str(row["activation"])
+            yield Claim(
+                said.claim, row["verdict"], _evidence(row), section=said.section, reported=said.reported,
+                low=row["low"], high=row["high"], n=int(row["n"]), place=place,
+            )  # fmt: skip
+
+
+def _evidence(row: Row) -> str:
+    if pd.isna(row["value"]):
+        return "the theorem's assumptions hold in no draw"
+    where = "the draws in which the theorem's assumptions hold"
+    if row["predicted"] != 1.0:
+        return f"the error is of order {row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f}), mean over {where}"
+    share, low, high = (f"{100 * min(row[key], 1.0):.1f}" for key in ("value", "low", "high"))
+    of = next((f"of {unit} " for unit in ("steps", "pairs") if f"share of {unit}" in row["claim"]), "")
+    if of:
+        return f"{share} % {of}({low} to {high}), mean over {where}"
+    return f"{share} % ({low} to {high}) of {where}"
+
+
+def _in_short(claims: Sequence[Claim], frame: pd.DataFrame) -> str:
+    """Say in one sentence how many claims hold with each activation, and with which the theorems say nothing."""
+    by_place: dict[str, list[str]] = {}
+    for claim in claims:
+        by_place.setdefault(claim.place, []).append(claim.verdict)
+    told = [f"{place}: {tally(verdicts)}" for place, verdicts in by_place.items()]
+    held = frame.groupby("activation", sort=False)["n"].max()
+    none = [str(name) for name in held.index if held[name] == 0]
+    without = f"; with {' and '.join(none)} the assumptions hold in no draw" if none else ""
+    if not told:
+        return "The simulation looks at no claim of the theorems."
+    return f"Claims of the theorems, by activation: {'; '.join(told)}{without}."
 
 
 def _row(place: Any, group: pd.DataFrame, share: float, slack: float) -> Row:
     together, single = group[group["scale"] == "all"], group[(group["scale"] != "all") & (group["among"] == "all")]
     row: Row = dict(zip(_PLACE, place, strict=True))
     row = {"simulation": row["simulation"], "theorem": str(row["theorem"]), "claim": row.pop("measure")} | row
+    row["theorem"] = str(row["theorem"])
     row["activation"] = _NAMES.get(row["activation"], row["activation"])
     row["predicted"] = predicted = float(group["predicted"].iloc[0])
     for record in together.to_dict("records"):
