@@ -4,8 +4,10 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from freqmaps.inference.verdicts import Claim
 from freqmaps.papers.k22 import F1 as K22_F1
 from freqmaps.publish import Inputs
 from tests.workflow import clone, due, snakemake
@@ -54,6 +56,41 @@ def test_a_wide_hardtanh_is_said_to_do_nothing():
     assert shown["hardtanh"] == pytest.approx(shown["sine"])
 
 
+class Simulated:
+    """Results with the rows of simulations of random signals."""
+
+    def __init__(self, *rows):
+        columns = ["simulation", "activation", "measure", "value", "low", "high", "n"]
+        self.rows = pd.DataFrame(rows, columns=columns)
+
+    def simulations(self, kind):
+        assert kind == "blue_shift"
+        return self.rows
+
+
+def shares(name, activation, low, high):
+    ends = [("above", 0.3), ("below", 0.3 - (low + high) / 2)]
+    sides = [(name, activation, measure, value, value, value, 50) for measure, value in ends]
+    return [*sides, (name, activation, "above - below", (low + high) / 2, low, high, 50)]
+
+
+def test_the_blue_shift_is_a_claim_with_an_interval():
+    inputs = Simulated(*shares("a", "tanh", 0.1, 0.2), *shares("a", "ReLU", -0.1, 0.2), *shares("a", "abs", -0.2, -0.1))
+    made = K22_F1.build(inputs)
+    claims = [note for note in made.notes if isinstance(note, Claim)]
+    assert [(claim.place, claim.verdict, claim.n) for claim in claims] == [
+        ("tanh", "holds", 50), ("ReLU", "cannot be told here", 50), ("abs", "does not hold", 50),
+    ]  # fmt: skip
+    assert (claims[0].low, claims[0].high, claims[0].section) == (0.1, 0.2, "2.1, figure 1")
+    assert "30.00 % of the energy goes above the signals' band and 15.00 % below it, +15.00 points" in claims[0]
+    assert "softplus" in claims[0].reported and made.finding.endswith("below in 1 of 3 cases.")
+    several = K22_F1.build(Simulated(*shares("a", "tanh", 0.1, 0.2), *shares("b", "tanh", 0.1, 0.2)))
+    assert [n.place for n in several.notes if isinstance(n, Claim)] == ["a, tanh", "b, tanh"]
+    alone = K22_F1.build(Inputs([]))
+    assert not any(isinstance(note, Claim) for note in alone.notes)
+    assert alone.finding == "Non-linearities put 0.45 to 15.93 % of a sine's energy at other frequencies."
+
+
 def test_it_is_made_with_a_simulation_alone(tmp_path):
     folder = clone(tmp_path / "clone")
     overlay = folder / "overlay.yaml"
@@ -64,5 +101,7 @@ def test_it_is_made_with_a_simulation_alone(tmp_path):
     assert about["kind"] == "figure"
     assert [result["stage"] for result in about["provenance"]["results"]] == ["simulation"]
     assert "2000 random signals" in about["notes"][-1] and "ReLU" in about["notes"][-1]
+    assert [claim["place"] for claim in about["claims"]] == ["softplus", "tanh", "ReLU", "hardtanh"]
+    assert {claim["n"] for claim in about["claims"]} == {2000} and "of 4 cases" in about["finding"]
     assert (folder / "results" / "figures" / "K22-F1.png").stat().st_size > 5000
     assert due(folder, *words) == set()

@@ -125,9 +125,7 @@ def _finding(signals: dict[str, Signal], moved: Sequence[str]) -> str:
     if not claims:
         return f"{sine}."
     blue = sum(claim.verdict == "holds" for claim in claims)
-    return (
-        f"{sine}; of random signals' energy more goes above their band than below it in {blue} of {len(claims)} cases."
-    )
+    return f"{sine}; of random signals' energy more goes above their band than below in {blue} of {len(claims)} cases."
 
 
 def _signal(axes: Axes, signal: Signal, sine: Signal, title: str) -> None:
