@@ -212,6 +212,9 @@ def test_the_filter_beside_adversarial_training(tmp_path, monkeypatch):
     monkeypatch.setitem(low.RIGHT["plain"], "pgd", {inf: 0, 1.0: 0, 4.0: 300, 8.0: 0, 16.0: 0})
     assert any(n.startswith(start) and ") holds: at cut-off 4" in n for n in table(tmp_path / "b").notes)
     assert not any("adversarially trained one" in n for n in table(tmp_path / "c", trainings=("plain",)).notes)
+    # A minimum-norm attack fools every network without a filter.
+    unlimited = {"kind": "fmn", "parameters": {"norm": "linf", "steps": 10}}
+    assert not any("adversarially trained one" in n for n in table(tmp_path / "d", attack=unlimited).notes)
 
 
 def test_differences_of_shares_are_newcombe_s():

@@ -173,9 +173,10 @@ def test_maps_along_training_are_counted_and_compared(inputs):
     assert "essential, of the same 13 images from step 4 on, does not clearly move" in told
     flat = [inputs.maps(images="essential", step=str(s))["map"].values.reshape(14, -1).astype(float) for s in (4, 9)]
     # The last image's map is 0 throughout, and has no direction.
-    before, last = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12) for rows in flat)
-    own, other = ((before * np.roll(last, shift, axis=0)).sum(axis=1).mean() for shift in (0, -1))
-    assert f"their cosine to the map of step 9 is {own:.2f} (" in told and f"to another image's {other:.2f} (" in told
+    before, last = (rows[:13] / np.linalg.norm(rows[:13], axis=1, keepdims=True) for rows in flat)
+    own, other = (before * last).sum(axis=1).mean(), (before[:12] * last[1:]).sum(axis=1).mean()
+    assert f"the cosine of maps to those of step 9 is {own:.2f} (" in told
+    assert f"at step 4 (13 images; to another image's {other:.2f} (" in told
     with pytest.raises(FreqmapsError, match="there are no maps of snapshots"):
         X1.build(Inputs([r for r in inputs.results if r.stage != "maps"]))
     others = [r for r in inputs.results if r.names.get("evaluation") != "along"]
@@ -193,8 +194,8 @@ def test_the_cosine_to_the_final_map_is_said_of_two_steps(inputs):
     told = _together({"essential": before}, case, "fgm", "l2")
     assert "of the same 12 images from step 3 on, does not clearly move" in told
     assert told.endswith(
-        "and their cosine to the map of step 8 is 0.00 (0.00 to 0.00) at step 3, to another image's 0.00 (0.00 to "
-        "0.00) and 1.00 (1.00 to 1.00) at step 5, to another image's 0.00 (0.00 to 0.00)."
+        "and the cosine of maps to those of step 8 is 0.00 (0.00 to 0.00) at step 3 (12 images; to another image's "
+        "0.00 (0.00 to 0.00)) and 1.00 (1.00 to 1.00) at step 5 (12 images; to another image's 0.00 (0.00 to 0.00))."
     )
     assert "are too few before the last step to compare" in _together(
         {"essential": [few, before[3]]}, case, "fgm", "l2"

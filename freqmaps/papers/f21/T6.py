@@ -144,12 +144,18 @@ def _notes(inputs: Inputs, every: Sequence[Filtered], network: Filtered) -> list
 
 
 def _trained(inputs: Inputs, every: Sequence[Filtered], network: Filtered) -> list[str]:
-    """Compare a naturally trained network behind its best filter with each adversarially trained one of its kind."""
+    """Compare a naturally trained network behind its best filter with each adversarially trained one of its kind.
+
+    An attack without a budget fools every network that has no filter, so it compares nothing.
+    """
     sentences = []
+    limited = [
+        a for a in network.attacks if (attack_of(inputs, {**network.names, "attack": a}) or ("", {}))[1].get("epsilon")
+    ]
     alike = [k for k in NAMES if k != "training"]
     for other in every:
         if other.regime == "adversarial" and all(network.names[k] == other.names[k] for k in alike):
-            compared = [against_training(network, other, attack) for attack in network.attacks]
+            compared = [against_training(network, other, attack) for attack in limited]
             sentences += placed(f"{label(every, network)} and {label(every, other)}", filter(None, compared))
     return sentences
 

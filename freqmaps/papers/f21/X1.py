@@ -121,7 +121,10 @@ def _perturbations(inputs: Inputs, names: Mapping[str, str]) -> Case:
 
 
 def _cosines(of_step: _Set, last: _Set) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the cosine of each map with the last one of its image, and with the last one of the next image."""
+    """Return the cosine of each map with the last one of its image, and with the last one of the next image.
+
+    A map that is 0 throughout has no direction: its cosines are NaN.
+    """
     places = {sample: row for row, sample in enumerate(last.ids)}
     rows = [row for row, sample in enumerate(of_step.ids) if sample in places]
     partners = np.array([places[of_step.ids[row]] for row in rows], dtype=np.int64)
@@ -135,7 +138,7 @@ def _cosines(of_step: _Set, last: _Set) -> tuple[NDArray[np.float64], NDArray[np
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(norms > 0, norms, 1.0)
+    return rows / np.where(norms > 0, norms, nan)
 
 
 def _mean(values: NDArray[np.float64]) -> Estimate:
@@ -203,7 +206,7 @@ def _together(sets: Mapping[str, Sequence[_Set]], case: Case, method: str, norm:
         assert change is not None
         parts.append(
             f"the low share of maps called {name}, of the same {change.n} images from step {first.step} on, "
-            f"{_moves(change)}, and their cosine to the map of step {several[-1].step} is "
+            f"{_moves(change)}, and the cosine of maps to those of step {several[-1].step} is "
             + " and ".join(_beside_others(of_step, several[-1]) for of_step in dict.fromkeys((first, several[-2])))
         )
     return f"From the first snapshot to the last, {'; '.join(parts)}."
@@ -228,8 +231,10 @@ def _low_pairs(of_step: _Set, last: _Set) -> tuple[NDArray[np.float64], NDArray[
 
 def _beside_others(of_step: _Set, last: _Set) -> str:
     """Say how near the maps of a step are to the last ones of their images, and to those of other images."""
-    own, others = (shown(_mean(values), ".2f") for values in _cosines(of_step, last))
-    return f"{own} at step {of_step.step}, to another image's {others}"
+    own, others = _cosines(of_step, last)
+    n = int(np.isfinite(own).sum())
+    same, other = (shown(_mean(values), ".2f") for values in (own, others))
+    return f"{same} at step {of_step.step} ({n} images; to another image's {other})"
 
 
 def _moves(change: Estimate) -> str:

@@ -139,11 +139,11 @@ def _concentrated(pictures: _Shown) -> str:
     """Say whether the perturbations that are shown have a larger share of low frequencies than a flat spectrum."""
     kept, row = pictures.attacked, pictures.case.rows.iloc[0]
     shares, area = lfc_ratio(kept.deltas, row["cutoff"], pictures.case.parameters["shape"]), float(row["area"])
-    flat = f"that of a flat spectrum, {area:.3f}"
-    one = f"the share of low frequencies is {shares[0]:.3f}, {flat}" if len(shares) == 1 else ""
+    one = f"the share of low frequencies is {_mean(shares, '.3f')}, of a flat spectrum {area:.3f}"
+    several = f"the share of low frequencies, {_mean(shares, '.3f')} on average, exceeds that of a flat spectrum"
     return _verdict(
         kept, shares - area, "the spectrum of the perturbation is concentrated at low frequencies",
-        one, f"the share of low frequencies, {_mean(shares, '.3f')} on average, exceeds {flat}",
+        one, f"{several}, {area:.3f}",
     )  # fmt: skip
 
 
