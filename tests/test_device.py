@@ -16,14 +16,14 @@ from freqmaps.attacks import attack_images
 from freqmaps.core import components
 from freqmaps.group_maps import GroupMapSettings, Pictures, compute_group_maps
 from freqmaps.maps import MapSettings, compute_maps
-from freqmaps.maps._engine import _Run
 from freqmaps.models import predict
 from freqmaps.optimise import problem
 from freqmaps.results.compare import compare, difference, variables
-from freqmaps.training import TrainingSettings, train
+from freqmaps.training import train
 from freqmaps.training.regimes.standard import build as standard
-from tests import tiny_results
+from tests import device_cases, tiny_results
 from tests.attack_cases import digit_images, trained_net  # noqa: F401
+from tests.device_cases import OF_TWO, SETTLING, Looks, atlas, maps_in_two_runs, snapshot
 from tests.elsewhere import DEVICE, Elsewhere, accelerator, values
 from tests.map_cases import small_net, some_images, some_targets
 from tests.short_training import SHORT, digits, network
@@ -54,6 +54,27 @@ def test_a_tensor_of_the_cpu_does_not_meet_one_of_the_device():
         assert seen.waits == {}
         assert (there + 1).cpu().tolist() == [2, 2, 2] and bool((there > 0).all()) and there[there > 2].numel() == 0
         assert {what for _, what in seen.waits} == {"to the CPU", "item", "mask"}
+
+
+def test_copies_to_the_device_are_counted():
+    ways = {
+        "to": lambda there: torch.ones(2).to(DEVICE),
+        "tensor": lambda there: torch.tensor([1.0, 2.0], device=DEVICE),
+        "new_tensor": lambda there: there.new_tensor([1.0, 2.0]),
+        "copy_": lambda there: there.copy_(torch.ones(3)),
+        "a list of places": lambda there: there[[0, 2]],
+        "places on the CPU": lambda there: there[torch.tensor([0, 2])],
+    }
+    for name, way in ways.items():
+        with accelerator() as seen:
+            there = torch.zeros(3, device=DEVICE)
+            assert seen.copies == {}
+            way(there)
+        assert seen.copies == {("elsewhere", "to the device"): 1}, name
+    with accelerator() as seen:
+        there = torch.zeros(3, device=DEVICE) + 1
+        there.index_select(0, torch.arange(2, device=DEVICE)).clone().to(DEVICE).copy_(there[:2]).fill_(2.0).cpu()
+    assert seen.copies == {}
 
 
 def test_gradients_run_through_it_twice():
@@ -228,6 +249,58 @@ def test_the_scripts_of_stages(study, name):
                 assert np.abs(np.nan_to_num(ours[what] - theirs[what])).mean() < limit, (key, what)
 
 
+@pytest.mark.parametrize("basis", ["fourier", "fourier_complex"])
+def test_settling(basis):
+    given = (small_net(2), some_images(7, 2), some_targets(7), "cross_entropy", {"penalty": 0.1}, SETTLING)
+    theirs = compute_maps(*given, device="cpu", batch=3, basis_name=basis)
+    with accelerator():
+        ours = compute_maps(*given, device=DEVICE, batch=3, basis_name=basis)
+    same(ours, theirs)
+    assert set(theirs.steps) == {SETTLING.max_steps + 1 + SETTLING.settling}
+
+
+@pytest.mark.parametrize("settings", [MapSettings(min_steps=8, max_steps=25, tolerance=1e-3), SETTLING], ids=str)
+def test_maps_that_go_on_from_an_earlier_run(settings):
+    theirs, _ = maps_in_two_runs("cpu", settings)
+    with accelerator():
+        whole, taken_over = maps_in_two_runs(DEVICE, settings)
+    for name, expected in theirs.items():
+        np.testing.assert_allclose(whole[name], expected, atol=1e-6, rtol=1e-5)
+        np.testing.assert_allclose(taken_over[name], expected, atol=1e-6, rtol=1e-5)
+
+
+def test_hooks_along_a_training():
+    looks = []
+    for where in ("cpu", DEVICE):
+        looks.append(Looks())
+        with accelerator():
+            trained(where, hooks=looks[-1:])
+    theirs, ours = (look.records for look in looks)
+    assert ours["after_epoch"] == theirs["after_epoch"] and len(ours["after_step"]) == len(theirs["after_step"]) == 6
+    for step, record in theirs["after_step"].items():
+        for name, tensor in record.items():
+            found = ours["after_step"][step][name]
+            assert not isinstance(found, Elsewhere)
+            torch.testing.assert_close(found, tensor, rtol=1e-4, atol=1e-5)
+
+
+# torch says so of its own device meta: the pretended one, of the same name, does copy the weights.
+@pytest.mark.filterwarnings("ignore:for .* copying from a non-meta parameter:UserWarning")
+def test_a_snapshot(study):
+    theirs = dict(variables(snapshot(study, "cpu", "snapshot-here")))
+    with accelerator():
+        ours = dict(variables(snapshot(study, DEVICE, "snapshot-there")))
+    assert ours.keys() == theirs.keys() and theirs
+    for name, values_there in theirs.items():
+        np.testing.assert_allclose(ours[name], values_there, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_an_atlas(study):
+    theirs = atlas(study, "cpu", "here")
+    with accelerator():
+        assert atlas(study, DEVICE, "there") == theirs
+
+
 @pytest.mark.parametrize("name", QUANTITIES)
 def test_spectral_quantities(name):
     expected = QUANTITIES[name](torch.tensor(PLANES))
@@ -237,53 +310,21 @@ def test_spectral_quantities(name):
     torch.testing.assert_close(values(found), expected)
 
 
+@pytest.mark.parametrize("name", OF_TWO)
+def test_spectral_quantities_of_two(name):
+    given = [torch.tensor(planes) for planes in (device_cases.PLANES, device_cases.OTHERS)]
+    expected = OF_TWO[name](*given)
+    with accelerator():
+        found = OF_TWO[name](*(tensor.to(DEVICE) for tensor in given))
+    assert isinstance(found, Elsewhere)
+    torch.testing.assert_close(values(found), expected)
+
+
 def test_predictions():
     images = some_images(20)
     expected = predict(small_net(), images, device="cpu")
     with accelerator():
         np.testing.assert_array_equal(predict(small_net().to(DEVICE), images, device=DEVICE), expected)
-
-
-# --- waits for the device
-
-
-def waits(seen):
-    """Return what was waited for within the package, by place."""
-    return {f"{place}, {what}": count for (place, what), count in seen.waits.items() if count}
-
-
-@pytest.mark.parametrize("stop", ["settled", "quiet"])
-@pytest.mark.parametrize("basis", components.names("basis"))
-def test_a_step_of_the_maps_waits_for_nothing_but_its_looks(basis, stop):
-    """Ten steps between two looks at which maps have stopped; a look is one copy."""
-    images, objective = torch.from_numpy(some_images(4, 2)), components.load("objective", "cross_entropy")(penalty=0.1)
-    chosen = components.load("basis", basis)(**tiny("basis", basis))
-    with accelerator() as seen:
-        run = _Run(small_net(2), images, torch.zeros(4, dtype=torch.int64), range(4), objective, chosen,
-                   MapSettings(stop=stop), DEVICE, 4, None)  # fmt: skip
-        run._advance()  # fills the slots
-        seen.waits.clear()
-        run._advance()
-        assert waits(seen) == {}
-        run._collect()
-    assert waits(seen) == {"maps/_engine.py:_collect, to the CPU": 1}
-    assert run.check_every == 10
-
-
-@pytest.mark.parametrize("regulariser", [None, *components.names("regulariser")])
-def test_a_step_of_training_waits_for_nothing(regulariser):
-    """What waits is counted over one epoch and over one of twice as many steps: the difference is what steps wait."""
-    terms = {}
-    if regulariser:
-        parameters = components.resolve("regulariser", regulariser, tiny("regulariser", regulariser), where="here")
-        terms = {"regularisers": {"term": components.load("regulariser", regulariser)(**parameters)}}
-    counts = []
-    for batch in (32, 16):
-        settings = TrainingSettings(epochs=1, batch=batch, learning_rate=0.05)
-        with accelerator() as seen:
-            trained(DEVICE, settings=settings, **terms)
-        counts.append(sum(waits(seen).values()))
-    assert counts[0] == counts[1], waits(seen)
 
 
 def test_memory_is_asked_of_the_device(monkeypatch):
