@@ -7,6 +7,7 @@ are compared by what they learn.
 
 import contextlib
 import dataclasses
+import logging
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 
@@ -21,14 +22,16 @@ from freqmaps.core import components
 from freqmaps.core.device import full_float32
 from freqmaps.core.memory import bytes_per_image
 from freqmaps.group_maps import GroupMapSettings, Pictures, compute_group_maps
+from freqmaps.group_maps._engine import Run as GroupRun
 from freqmaps.maps import MapSettings, compute_maps
 from freqmaps.maps._engine import _Run
 from freqmaps.plan import estimate
-from freqmaps.results.compare import compare
+from freqmaps.results.compare import compare, variables
 from freqmaps.training import TrainingSettings, train
 from freqmaps.training.regimes.standard import build as standard
-from tests import tiny_results
+from tests import atlas_pages, device_cases, tiny_results
 from tests.attack_cases import digit_images, trained_net  # noqa: F401
+from tests.device_cases import OF_TWO, SETTLING, Looks
 from tests.map_cases import small_net, some_images, some_targets
 from tests.short_training import digits, network
 from tests.test_attacks import tiny as tiny_attack
@@ -72,6 +75,39 @@ def test_maps_and_group_maps_in_every_basis(basis):
     settings = GroupMapSettings(groups="class", batch=4, epochs=2, starts=2)
     of_groups = (net, Pictures(images, labels, labels), "cross_entropy", {"penalty": 0.1}, settings)
     alike(*(compute_group_maps(*of_groups, device=where, **named).map for where in (GPU, "cpu")))
+
+
+@pytest.mark.parametrize("basis", ["fourier", "fourier_complex"])
+def test_settled_maps(basis):
+    given = (small_net(2), some_images(7, 2), some_targets(7), "cross_entropy", {"penalty": 0.1}, SETTLING)
+    theirs, ours = (compute_maps(*given, device=where, batch=3, basis_name=basis) for where in ("cpu", GPU))
+    np.testing.assert_array_equal(ours.steps, theirs.steps)
+    alike(ours.map, theirs.map, share=0.2)
+    alike(ours.loss, theirs.loss, share=0.3)
+
+
+@pytest.mark.parametrize("settings", [MapSettings(min_steps=8, max_steps=25, tolerance=0.0), SETTLING], ids=str)
+def test_maps_that_go_on_from_an_earlier_run(settings):
+    whole, taken_over = device_cases.maps_in_two_runs(GPU, settings)
+    theirs, _ = device_cases.maps_in_two_runs("cpu", settings)
+    for ours in (whole, taken_over):
+        np.testing.assert_array_equal(ours["steps"], theirs["steps"])
+        alike(ours["map"], theirs["map"], share=0.2)
+    alike(taken_over["map"], whole["map"], share=0.1)
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler's, of which one that raises would make the network run as it is
+def test_compiled_maps(monkeypatch, tmp_path, caplog):
+    """Compiled and captured for batches of 16; the last four images run through the network as it is."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    settings = MapSettings(min_steps=20, max_steps=40, tolerance=0.0)
+    given = (small_net(), some_images(20), some_targets(20), "cross_entropy", {"penalty": 0.05}, settings)
+    with caplog.at_level(logging.INFO, logger="freqmaps"):
+        plain, fast = (compute_maps(*given, device=GPU, batch=16, compile=mode) for mode in ("never", "always"))
+    assert "compiling the network for batches of 16 images" in caplog.text
+    assert "cannot be compiled" not in caplog.text
+    np.testing.assert_array_equal(fast.steps, plain.steps)
+    alike(fast.map, plain.map, share=0.1)
 
 
 @pytest.mark.parametrize("kind", ["regime", "regulariser"])
@@ -121,6 +157,49 @@ def test_evaluations(study, kind):
     assert len(far) <= 0.1 * len(differences), far
 
 
+def test_a_hook_looks_on_and_changes_nothing():
+    looks, weights = Looks(), []
+    for hooks in ([], [looks]):
+        made, state = network(), torch.cuda.get_rng_state(GPU)
+        train(made, *digits(300), settings=LEARNS, regime=standard(), seed=0, device=GPU, hooks=hooks)
+        assert torch.equal(torch.cuda.get_rng_state(GPU), state)
+        weights.append(made.cpu().state_dict())
+    for name, tensor in weights[0].items():
+        torch.testing.assert_close(weights[1][name], tensor, rtol=1e-3, atol=1e-4, msg=name)
+    records = looks.records["after_step"]
+    assert sorted(records) == list(range(40)) and looks.records["after_epoch"] == {0: 1, 1: 2, 2: 3, 3: 4}
+    for record in records.values():
+        assert all(not tensor.is_cuda and tensor.isfinite().all() for tensor in record.values())
+    assert not torch.equal(records[0]["drawn"], records[1]["drawn"])
+    assert records[39]["loss"] < records[0]["loss"]
+
+
+def test_a_snapshot(study):
+    """After three steps, which differ by rounding alone."""
+    ours, theirs = (dict(variables(device_cases.snapshot(study, where, str(where)))) for where in (GPU, "cpu"))
+    assert ours.keys() == theirs.keys() and theirs
+    for name, expected in theirs.items():
+        if expected.dtype.kind == "f":
+            alike(ours[name], expected, share=0.05, atol=1e-2)
+
+
+def test_an_atlas(study):
+    ours, theirs = (atlas_pages.unpacked(device_cases.atlas(study, where, str(where))) for where in (GPU, "cpu"))
+    assert ours.keys() == theirs.keys() and theirs
+    for name, expected in theirs.items():
+        assert ours[name].shape == expected.shape, name
+        if expected.dtype.kind in "fiu":
+            assert np.isclose(ours[name], expected, rtol=0.01, atol=0.01, equal_nan=True).mean() >= 0.9, name
+
+
+@pytest.mark.parametrize("name", OF_TWO)
+def test_spectral_quantities_of_two(name):
+    given = [torch.tensor(planes) for planes in (device_cases.PLANES, device_cases.OTHERS)]
+    found = OF_TWO[name](*(tensor.to(GPU) for tensor in given))
+    assert found.is_cuda
+    torch.testing.assert_close(found.cpu(), OF_TWO[name](*given), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", QUANTITIES)
 def test_spectral_quantities(name):
     expected = QUANTITIES[name](torch.tensor(PLANES))
@@ -161,6 +240,27 @@ def test_a_step_of_the_maps_does_not_wait(basis, stop):
     with _waiting_raises():
         run._advance()
     run._collect()
+
+
+@pytest.mark.parametrize("basis", components.names("basis"))
+def test_a_step_of_group_maps_does_not_wait(basis):
+    """Nor copies anything to the GPU, which would be a wait of its own: images, rates and step numbers are there."""
+    objective = components.load("objective", "cross_entropy")(penalty=0.1)
+    chosen = components.load("basis", basis)(**dict(components.find("basis", basis).constants["TINY"]))
+    images, labels = some_images(12, 2), some_targets(12)
+    pictures = {"clean": Pictures(images, labels, labels)}
+    settings = GroupMapSettings(groups="class", batch=2, epochs=3, starts=2)
+    run = GroupRun(small_net(2), pictures, objective, chosen, settings, 0, GPU, 32)
+    run.epoch()
+    step = run._step
+
+    def watched(*given):
+        with _waiting_raises():
+            step(*given)
+
+    run._step = watched
+    run.epoch()
+    assert run.state.epoch == 2
 
 
 @contextlib.contextmanager
