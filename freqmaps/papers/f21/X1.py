@@ -85,7 +85,8 @@ def build(inputs: Inputs) -> Figure:
         low.legend(frameon=False, fontsize=6.5, labelcolor=MUTED)
         ratio.legend(frameon=False, fontsize=6.5, labelcolor=MUTED)
     alt = "Three panels over the training step: low share of maps, cosine to the last map, low share of perturbations."
-    return Figure(figure, _notes(names, sets, case), alt)
+    notes = _notes(names, sets, case)
+    return Figure(figure, notes, alt, finding=notes[-1])
 
 
 def _first(inputs: Inputs) -> tuple[dict[str, str], list[dict[str, str]]]:
