@@ -60,7 +60,7 @@ def one_at_a_time(
 
 def fixed(steps: int) -> MapSettings:
     """Settings under which every map makes exactly this many steps."""
-    return MapSettings(min_steps=steps, max_steps=steps - 1, tolerance=0.0)
+    return MapSettings(min_steps=steps - 1, max_steps=steps - 1, tolerance=0.0)
 
 
 def seconds(work: Callable[[], Any], device: torch.device) -> float:
@@ -149,7 +149,7 @@ def masks(device: torch.device, images: int, steps: int, single_steps: int, repe
 
     def batch() -> None:
         settings = MapSettings(
-            learning_rate=0.2, schedule="one_cycle", stop="quiet", min_steps=steps, max_steps=steps - 1
+            learning_rate=0.2, schedule="one_cycle", stop="quiet", min_steps=steps - 1, max_steps=steps - 1
         )
         list(optimise_maps(model, x, t, objective, settings, device=device, batch=images))
 

@@ -150,7 +150,7 @@ EDITS = {
         | {f"maps/0@{step}/{of}" for step in (0, 4) for of in ("essential", "fgsm")}
         | {f"{of}" for step in (0, 4) for of in pairs("fgsm", seed=f"0@{step}", metrics=("cosine",))},
     ),
-    "two parameters swapped": (swap("maps", "ce", names=("min_steps", "max_steps")), FROM_MAPS),
+    "two parameters swapped": (swap("maps", "ce", names=("window", "patience")), FROM_MAPS),
     "a metric's parameter": (
         config("metrics", "idcor", "permutations", to=20),
         {f"correlation/0/{a}/idcor" for a in ATTACKS} | shown("B25-T1"),

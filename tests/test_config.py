@@ -220,6 +220,11 @@ def test_the_graph_of_stages_is_up_to_date():
     )
 
 
+def test_seeds_are_not_negative():
+    seeds = {path: part for path, part in config.walk(config.schema()) if path.split(".")[-1] in ("seed", "seeds")}
+    assert len(seeds) == 3 and all(part.get("items", part)["minimum"] == 0 for part in seeds.values())
+
+
 def test_every_key_of_the_schema_is_described():
     assert [path for path, part in config.walk(config.schema()) if not part.get("description")] == []
 

@@ -27,7 +27,7 @@ def test_every_pass_sees_each_image_once_in_an_order_of_its_own(n, size):
     assert not len(Minibatches(members[:0], size, (0,)))
 
 
-@pytest.mark.parametrize(("total", "warmup"), [(30, 0.1), (20, 0.3), (7, 0.5), (5, 0.1), (1, 0.1)])
+@pytest.mark.parametrize(("total", "warmup"), [(30, 0.1), (20, 0.3), (7, 0.5), (5, 0.1), (1, 0.1), (9, 1.0)])
 def test_the_cycle_is_torchs(total, warmup):
     config = GroupMapSettings(learning_rate=0.2, warmup=warmup)
     adam = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=0.2)
@@ -40,6 +40,12 @@ def test_the_cycle_is_torchs(total, warmup):
         if step < total - 1:
             schedule.step()
     assert pace(GroupMapSettings(schedule="constant", learning_rate=0.3), 5, 9) == (1.0, BETAS[0])
+
+
+def test_a_cycle_may_only_fall():
+    shares = [pace(GroupMapSettings(warmup=0.0), step, 40)[0] for step in range(40)]
+    assert shares[0] == pytest.approx(1.0, rel=0.002) and shares[-1] == pytest.approx(1 / 25 / 1e4)
+    assert shares == sorted(shares, reverse=True)
 
 
 def test_stopping_counts_as_the_authors_code_does():

@@ -99,7 +99,7 @@ def test_groups_are_yielded_as_they_finish_and_cover_each_image_once(converging)
     assert said == list(np.cumsum([len(g.index) for g in groups]))
 
 
-@pytest.mark.parametrize(("min_steps", "max_steps", "expected"), [(0, 0, 1), (5, 5, 6), (5, 3, 4), (500, 7, 8)])
+@pytest.mark.parametrize(("min_steps", "max_steps", "expected"), [(0, 0, 1), (5, 5, 6), (3, 4, 5)])
 def test_max_steps_ends_after_one_more_step_as_in_the_authors_code(min_steps, max_steps, expected):
     settings = MapSettings(min_steps=min_steps, max_steps=max_steps, tolerance=0.0)
     maps = run(small_net(), some_images(2), some_targets(2), settings)
@@ -118,8 +118,9 @@ def test_min_steps_ends_after_one_more_step_when_the_loss_is_quiet_at_once():
 SINGLE = MapSettings(learning_rate=0.1, schedule="one_cycle", min_steps=5, max_steps=80, tolerance=0.02, window=5)
 
 
-@pytest.mark.parametrize("warmup", [0.1, 0.3])
-@pytest.mark.parametrize("steps", [1, 2, 3, 13, 81, 5001])
+@pytest.mark.parametrize(
+    ("steps", "warmup"), [(n, w) for n in (1, 2, 3, 13, 81, 5001) for w in (0.1, 0.3, 1.0) if (n, w) != (1, 1.0)]
+)  # torch divides by 0 in a cycle of one step that only rises
 def test_one_cycle_is_torchs(steps, warmup):
     adam = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=1.0)
     cycle = torch.optim.lr_scheduler.OneCycleLR(adam, 0.2, total_steps=steps, pct_start=warmup)

@@ -203,7 +203,7 @@ def test_where_equation_2_overflows_on_its_way_the_objective_goes_on():
 def test_settings_of_invariance_are_checked():
     with pytest.raises(FreqmapsError, match=r"bound 0\.1 must exceed"):
         invariance(penalty=0.2, bound=0.1)
-    with pytest.raises(FreqmapsError, match="at least 1"):
+    with pytest.raises(ConfigError, match=r"invariance\.p: 0\.5 lies outside"):
         invariance(p=0.5)
     with pytest.raises(ConfigError, match=r"p: 0\.5 lies outside"):
         components.resolve("objective", "invariance", {"p": 0.5}, where="maps.x")

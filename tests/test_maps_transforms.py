@@ -67,7 +67,7 @@ def test_parseval():
 
 
 def test_complex_maps_stay_in_the_disc_and_hermitian_and_turn_phases():
-    maps = make("fourier_complex", settings=MapSettings(min_steps=60, max_steps=59, learning_rate=0.1))
+    maps = make("fourier_complex", settings=MapSettings(min_steps=59, max_steps=59, learning_rate=0.1))
     size = np.hypot(maps.map[..., 0], maps.map[..., 1])
     assert size.max() <= 1 + 1e-6
     assert (size == 0).mean() > 0.2

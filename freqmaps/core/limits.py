@@ -1,6 +1,7 @@
 """Limits of numbers, written as intervals: ``(0, 1]`` includes 1 and excludes 0.
 
-A component or a settings class declares them as ``RANGES = {"epsilon": "(0, 1]", "momentum": "[0, 1)"}``.
+A component or a settings class declares them as ``RANGES = {"epsilon": "(0, 1]", "momentum": "[0, 1)"}``. An end may be
+the name of another parameter: ``{"max_steps": "[min_steps, 1e9)"}``.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def check(values: Mapping[str, Any], ranges: Mapping[str, Any], where: str) -> N
         Parameters by name; of a list each number is checked. What is no number, such as None, is passed over.
     ranges
         By name, an interval as text, or one that depends on another parameter:
-        ``{"epsilon": {"norm": {"linf": "(0, 1]", "l2": "(0, 1000)"}}}``.
+        ``{"epsilon": {"norm": {"linf": "(0, 1]", "l2": "(0, 1000)"}}}``. Where an end is another parameter that is no
+        number, such as None, nothing is checked.
     where
         The place, for messages: ``attacks.pgd-8_255``.
 
@@ -78,9 +80,29 @@ def check(values: Mapping[str, Any], ranges: Mapping[str, Any], where: str) -> N
         if isinstance(limits, Mapping):
             other, choices = next(iter(limits.items()))
             text = choices.get(values.get(other))
-        for number in value if isinstance(value, list) else [value]:
-            if text is not None and isinstance(number, int | float) and number not in interval(text):
-                raise ConfigError(f"{where}.{name}: {number:g} lies outside {text}{_hint(name, number)}")
+        named = {end: values.get(end) for end in _ends(text)} if text is not None else {}
+        if text is None or not all(isinstance(end, int | float) for end in named.values()):
+            continue
+        limit = interval(_filled(text, named))
+        for number in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(number, int | float) and number not in limit:
+                told = "".join(f", where {end} is {at:g}" for end, at in named.items())
+                raise ConfigError(f"{where}.{name}: {number:g} lies outside {text}{told}{_hint(name, number)}")
+
+
+def _ends(text: str) -> list[str]:
+    """Return the names of parameters that are ends of an interval."""
+    match = _INTERVAL.fullmatch(text.strip())
+    return [end for end in (match[2], match[3]) if end.isidentifier() and end != "inf"] if match else []
+
+
+def _filled(text: str, named: Mapping[str, Any]) -> str:
+    """Return an interval with the values of parameters in place of their names."""
+    match = _INTERVAL.fullmatch(text.strip())
+    if not named or match is None:
+        return text
+    low, high = (named.get(end, end) for end in (match[2], match[3]))
+    return f"{match[1]}{low}, {high}{match[4]}"
 
 
 def _hint(name: str, number: float) -> str:

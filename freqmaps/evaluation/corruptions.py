@@ -39,7 +39,7 @@ IDENTITY = "freqmaps.corruptions._official:identity"
 #: Which parameter names components, and of which kind.
 COMPONENTS = {"corruptions": "corruption"}
 LIBRARIES = ("numpy", "scipy", "pillow")
-RANGES = {"severities": "[1, 5]"}
+RANGES = {"severities": "[1, 5]", "draw": "[0, 2147483648)"}
 TINY = {"corruptions": ["gaussian_noise", "fog", "contrast"], "severities": [1, 5]}
 
 #: The row of images without a corruption.

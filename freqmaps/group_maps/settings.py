@@ -12,7 +12,7 @@ RANGES = {
     "batch": "[1, 1e9)",
     "epochs": "[1, 1e6)",
     "learning_rate": "(0, 10)",
-    "warmup": "(0, 1)",
+    "warmup": "[0, 1]",
     "accuracy_ratio": "(0, 10)",
     "patience": "[1, 1e6)",
     "tolerance": "[0, 1)",
@@ -50,7 +50,8 @@ class GroupMapSettings:
         ``one_cycle``: per step, along cosines, the rate up from 1/25 and down to 1/250000, and Adam's first beta from
         0.95 to 0.85 and back: what torch's OneCycleLR does unless told not to. ``constant``: neither moves.
     warmup
-        Share of the steps in which ``one_cycle`` rises. The papers do not say; both papers' authors take 0.1.
+        Share of the steps in which ``one_cycle`` rises, from 0 to 1. The papers do not say; both papers' authors
+        take 0.1.
     stop
         ``none``: after ``epochs``. ``k22``: after ``patience`` epochs that keep the accuracy and leave the sparsity be
         (see :mod:`freqmaps.group_maps._stop`); the map is then that of the last epoch that kept the accuracy.

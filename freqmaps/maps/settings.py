@@ -9,9 +9,9 @@ from freqmaps.core import limits
 
 RANGES = {
     "learning_rate": "(0, 10)",
-    "warmup": "(0, 1)",
+    "warmup": "[0, 1]",
     "min_steps": "[0, 1e9)",
-    "max_steps": "[0, 1e9)",
+    "max_steps": "[min_steps, 1e9)",
     "window": "[1, 1e6)",
     "tolerance": "[0, 1e9]",
     "patience": "[1, 1e9)",
@@ -40,15 +40,15 @@ class MapSettings:
         in a cycle over the ``max_steps + 1`` steps that it may make; along cosines, the rate goes up from 1/25 and down
         to 1/250000, and the first beta from 0.95 to 0.85 and back: what torch's OneCycleLR does unless told not to.
     warmup
-        Share of the cycle in which the rate rises. The papers do not say; Karantzas et al.'s code has 0.1.
+        Share of the cycle in which the rate rises, from 0 to 1. The papers do not say; Karantzas et al.'s code has 0.1.
     stop
         ``settled``: when the loss has settled. ``quiet``: when it has stayed settled for ``patience`` steps running,
         and the image filtered by the map as it stands is classified as the target.
     min_steps
         No map is tested for convergence before it has made more than this many steps.
     max_steps
-        A map that has made more than this many steps is finished without having converged; as in the authors' code,
-        whose counter is tested after the step, the last step has number ``max_steps + 1``.
+        A map that has made more than this many steps is finished without having converged; at least ``min_steps``.
+        As in the authors' code, whose counter is tested after the step, the last step has number ``max_steps + 1``.
     window, tolerance
         Settled: the loss differs by less than ``tolerance`` from the mean of the last ``window`` losses, its own
         included. ASSUME: Karantzas et al., who do not say, would call this quiet. Their code looks at two successive

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 from freqmaps.spectra.harmonics import ACTIVATIONS, activated
 
 TINY = {"draws": 20, "points": 256}
-RANGES = {"draws": "[2, 1e6]", "points": "[32, 1e6]", "sines": "[1, 1000]", "amplitude": "(0, 1000)"}
+RANGES = {
+    "draws": "[2, 1e6]",
+    "points": "[32, 1e6]",
+    "sines": "[1, 1000]",
+    "amplitude": "(0, 1000)",
+    "limit": "(0, 1000)",
+}
 ASKED = ("low", "high")
 COST = 0.3
 CHECK = "freqmaps.simulation._checks:blue_shift"

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from freqmaps.core.schedules import CYCLED_BETA, cosine, one_cycle, triangle
+from freqmaps.core.schedules import CYCLED_BETA, CYCLED_RATE, cosine, one_cycle, triangle
 from freqmaps.training.settings import TrainingSettings
-
-#: torch's OneCycleLR: the first rate is the largest / 25, the last the first / 10 000.
-_START, _END = 25.0, 1e4
 
 
 def learning_rate(settings: TrainingSettings, step: int, steps: int, steps_per_epoch: int) -> float:
@@ -29,7 +26,8 @@ def learning_rate(settings: TrainingSettings, step: int, steps: int, steps_per_e
     if settings.schedule == "multistep":
         return top * settings.factor ** bisect_right(settings.milestones, step // steps_per_epoch)
     if settings.schedule == "one_cycle":
-        return one_cycle(float(step), steps, settings.warmup, (top / _START, top, top / _START / _END))
+        first, largest, last = CYCLED_RATE
+        return one_cycle(float(step), steps, settings.warmup, (top * first, top * largest, top * last))
     if settings.schedule == "cosine":
         return cosine(top, 0.0, step / steps)
     if settings.schedule == "cyclic":

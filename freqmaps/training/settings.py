@@ -14,6 +14,7 @@ RANGES = {
     "learning_rate": "(0, 1000)",
     "momentum": "[0, 1)",
     "weight_decay": "[0, 1000)",
+    "milestones": "[0, 100000)",
     "factor": "(0, 1)",
     "warmup": "[0, 1]",
     "peak": "[0, 1]",

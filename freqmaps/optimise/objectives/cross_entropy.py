@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.functional import cross_entropy
 
+from freqmaps.core import limits
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -45,4 +47,5 @@ def build(*, penalty: float = 0.5) -> CrossEntropy:
         λ, per entry of the full plane and channel. The paper has 0.5 for CIFAR-10 and 0.01 for Imagenette (its code:
         0.1). At least 0; with 0 nothing makes the map sparse.
     """
+    limits.check({"penalty": penalty}, RANGES, "cross_entropy")
     return CrossEntropy(penalty)

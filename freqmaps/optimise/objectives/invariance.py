@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.functional import cross_entropy, relu
 
+from freqmaps.core import limits
 from freqmaps.core.errors import FreqmapsError
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ class Invariance:
     """See :func:`build`; the methods are those of :class:`freqmaps.optimise.objectives._api.Objective`."""
 
     def __init__(self, penalty: float, p: float, bound: float) -> None:
-        if p < 1 or not 0 < bound <= 32:
-            raise FreqmapsError(f"invariance: p is {p} and bound {bound}; give p of at least 1 and bound in (0, 32]")
         self.strength, self.p, self.bound = penalty, p, bound
 
     def prepare(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -87,6 +86,7 @@ def build(*, penalty: float = 0.07, p: float = 1.0, bound: float = 1.0) -> Invar
         (0, 32], as the square of e³² times a gradient is about what single precision holds. Choose it above
         log(1 + λ), within which the minimisers lie.
     """
+    limits.check({"penalty": penalty, "p": p, "bound": bound}, RANGES, "invariance")
     if math.log1p(penalty) >= bound:
         raise FreqmapsError(
             f"invariance: bound {bound} must exceed log(1 + penalty) = {math.log1p(penalty):.3g}; raise bound"

@@ -20,6 +20,7 @@ CAPTION = (
 KIND = "figure"
 NEEDS = ("datasets", "attacks", "maps")
 BASES = ("fourier",)
+RANGES = {"images": "[1, 1000)", "seed": "[0, 1e18)"}
 
 _HEADS = ("clean $x$", "adversarial $x_A$", "$x$ through $M_{EF}$", "$x_A$ through $M_{AF}$")
 

@@ -39,6 +39,7 @@ CAPTION = (
 KIND = "figure"
 NEEDS = ("datasets", "attacks", "maps")
 BASES = ("fourier",)
+RANGES = {"seed": "[0, 1e18)"}
 
 
 def build(

@@ -18,6 +18,7 @@ CAPTION = (
 KIND = "figure"
 NEEDS = ("datasets", "attacks", "maps")
 BASES = ("fourier",)
+RANGES = {"images": "[1, 1000)", "seed": "[0, 1e18)"}
 
 
 def build(

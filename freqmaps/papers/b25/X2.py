@@ -37,6 +37,7 @@ KIND = "figure"
 NEEDS = ("correlation", "matrices")
 METRICS = ("cosine", "svcca", "linear_cka", "distance_correlation", "idcor", "idcor_cleaned", "idcor_released")
 PAIRINGS = ("matched", "same_class", "other_class", "random_bands", "other_network", "noise")
+RANGES = {"seed": "[0, 1e18)"}
 
 _LOOKS = {"matched": (BLUE, "o"), "other_network": (GREEN, "^"), "noise": (GREEN, "^")}
 _CONTROL = (VERMILION, "s")

@@ -26,6 +26,7 @@ CAPTION = (
 KIND = "figure"
 NEEDS = ("evaluation", "training")
 EVALUATIONS = ("jacobian_spectra",)
+RANGES = {"example": "[0, 10000)"}
 
 
 def build(inputs: Inputs, *, training: str | None = None, example: int = 0) -> Figure:

@@ -23,6 +23,7 @@ CAPTION = (
 KIND = "figure"
 NEEDS = ("evaluation", "training")
 EVALUATIONS = ("jacobian_spectra",)
+RANGES = {"example": "[0, 10000)"}
 
 #: Networks in one row.
 _MOST = 8
