@@ -1,6 +1,7 @@
 """Code digests: blind to comments, docstrings and formatting, and to nothing else."""
 
 import ast
+import difflib
 import re
 import subprocess
 import types
@@ -9,12 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from freqmaps.core import components
 from freqmaps.core.components import PACKAGE, find
 from freqmaps.core.errors import ConfigError
 from freqmaps.provenance import _syntax, code
 from freqmaps.provenance._locals import LocalNames
 from freqmaps.stages import PUBLISHED, STAGES
 from freqmaps.study.graph import SCRIPTS
+from tests import deciding as deciding_files
 from tests import starter
 
 BEFORE = '''"""Module."""
@@ -171,23 +174,24 @@ def test_no_stage_depends_on_storage_validation_figures_or_the_report(stage):
         assert not [file for file in files if file.startswith(f"freqmaps/{apart}")], apart
 
 
-#: Per stage, the packages whose code decides its numbers: who adds one here has thought about what it re-keys.
-DECIDING = {
-    "datasets": {"datasets"},
-    "training": {"training", "models", "core"},
-    "attacks": {"attacks", "models", "stores", "core"},
-    "maps": {"maps", "optimise", "models", "spectra", "stores", "core"},
-    "group_maps": {"group_maps", "maps", "optimise", "models", "spectra", "stores", "core"},
-    "matrices": {"matrices", "stores"},
-    "correlation": {"correlation", "inference"},
-    "simulation": {"simulation", "spectra", "inference"},
-}
+def test_which_files_decide_each_stage():
+    """The list is part of the code, so that a reviewer sees when a file joins what decides numbers."""
+    listed, now = deciding_files.LIST.read_text(encoding="utf-8").splitlines(), deciding_files.text().splitlines()
+    difference = list(difflib.unified_diff(listed, now, "listed", "now", lineterm="", n=0))
+    assert listed == now, "\n".join(["run: python -m tests.deciding, and look at what joined", *difference])
 
 
-@pytest.mark.parametrize("stage", DECIDING)
-def test_which_packages_decide_a_stage(stage):
-    found = {file.split("/")[1] for file in deciding(stage) if file.startswith("freqmaps/")}
-    assert found <= DECIDING[stage], f"{stage}: {sorted(found - DECIDING[stage])} joined what decides its numbers"
+def test_the_list_has_every_stage_and_kind_and_says_who_reaches_a_file():
+    sections = re.split(r"\n\[", deciding_files.LIST.read_text(encoding="utf-8"))[1:]
+    titles = [section.partition("]")[0] for section in sections]
+    assert titles == [*(f"stage {stage}" for stage in STAGES), *(f"kind {kind}" for kind in components.kinds())]
+    maps = sections[titles.index("stage maps")].splitlines()[1:]
+    assert "freqmaps/maps/_engine.py" in maps and "workflow_scripts/maps.py" in maps
+    attacks = sections[titles.index("kind attack")].splitlines()
+    assert "freqmaps/attacks/pgd.py: pgd" in attacks
+    assert deciding_files._who(["a", "b"], ["a", "b"]) == ""
+    assert deciding_files._who(["a", "b"], ["a", "b", "c"]) == ": all but c"
+    assert deciding_files._who(["a"], ["a", "b"]) == ": a"
 
 
 def test_only_what_is_used_counts(tmp_path):

@@ -1,6 +1,7 @@
 """Which rooms import which, by syntax tree: no paper another one; inference and spectra no stage, paper or page."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -62,18 +63,47 @@ def test_the_check_sees_every_way_to_import(tmp_path, monkeypatch):
     }  # fmt: skip
 
 
-#: The floors of the house as docs/architecture.md draws it: a package imports from floors below its own, no circles.
-FLOORS = (
-    {"core", "starter"},
-    {"provenance", "spectra"},
-    {"stages", "inference", "optimise"},
-    {"stores", "study", "simulation", "correlation", "matrices", "analysis"},
-    {"datasets", "models", "results"},
-    {"training", "attacks", "maps", "corruptions", "job", "archive", "plan"},
-    {"group_maps", "atlas", "publish"},
-    {"evaluation", "papers"},
-    {"cli"},
-)
+def floors(page: str) -> list[set[str]]:
+    """Return the layers that the page draws, lowest first: a package imports from layers below its own, no circles.
+
+    The picture is a mermaid block: a subgraph per layer with a line per package, packages outside that are layers of
+    their own, and a chain ``L1 --> L2 --> ...`` that says which layer lies on which.
+    """
+    (block,) = re.findall(r"```mermaid\n(flowchart.*?)```", page, flags=re.DOTALL)
+    layers: dict[str, set[str]] = {}
+    for name, inside in re.findall(r"^ *subgraph (\w+)\[.*?\]\n(.*?)^ *end$", block, flags=re.DOTALL | re.MULTILINE):
+        layers[name] = set(re.findall(r"^ *(\w+)\[\"", inside, flags=re.MULTILINE))
+    outside = re.sub(r"^ *subgraph .*?^ *end$", "", block, flags=re.DOTALL | re.MULTILINE)
+    layers |= {name: {name} for name in re.findall(r"^ *(\w+)\[\"", outside, flags=re.MULTILINE)}
+    chain = block.strip().splitlines()[-1].split("-->")
+    order = [name.strip() for name in chain]
+    assert sorted(order) == sorted(layers), "the chain names every layer of the picture once"
+    return [layers[name] for name in order if name != "workflow"]
+
+
+FLOORS = floors((PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8"))
+
+
+def test_layers_are_read_from_the_picture():
+    page = """text
+```mermaid
+flowchart BT
+    subgraph L1[" "]
+        low["<b>low</b><br>words, more"]
+        base["<b>base</b>"]
+    end
+    subgraph L2[" "]
+        high["<b>high</b>"]
+    end
+    top["<b>top</b>"]
+    workflow["<b>rules/</b>"]
+    L1 --> L2 --> top --> workflow
+```
+"""
+    assert floors(page) == [{"low", "base"}, {"high"}, {"top"}]
+    with pytest.raises(AssertionError, match="names every layer"):
+        floors(page.replace("--> L2 ", ""))
+    assert FLOORS[0] == {"core", "starter"} and FLOORS[-1] == {"cli"}
 
 
 def test_every_package_has_its_floor_and_imports_from_below():
