@@ -12,6 +12,7 @@ import xarray as xr
 from freqmaps import stores
 from freqmaps.core import components
 from freqmaps.core.images import images_of
+from freqmaps.inference.verdicts import Claim
 from freqmaps.publish import Inputs, Result, Table, write_figure, write_table
 from freqmaps.stages import PATHS
 
@@ -57,9 +58,21 @@ def make(root: Path, *, channels: int = 1, size: int = 8, n: int = 24, published
     return results
 
 
+#: Items that show examples, pictures or curves, and compute no sentence on them.
+EXAMPLES = (
+    "B25-F1", "B25-F2", "B25-F3", "C22-F2", "C22-T2F", "F21-F1", "F21-F3", "F21-F5", "F21-F6", "F21-F7", "F21-F9",
+    "K22-F3", "K22-F5", "K22-F6",
+)  # fmt: skip
+
+
 def make_item(item: str, inputs: Inputs, parameters: dict, folder: Path) -> str:
     """Build an item and write its files; return its kind."""
     made = components.load("item", item)(inputs, **parameters)
+    claims = [note for note in [*made.notes, *getattr(made, "claims", ())] if isinstance(note, Claim)]
+    assert made.finding or claims or item in EXAMPLES, f"{item} has notes and says no finding"
+    assert not made.finding or (made.finding.endswith(".") and "nan" not in made.finding), made.finding
+    for claim in claims:
+        assert claim.section and claim.reported and claim.n is not None, claim
     if isinstance(made, Table):
         write_table(made, folder / f"{item}.csv", folder / f"{item}.tex")
         return "table"

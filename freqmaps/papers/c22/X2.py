@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from freqmaps.papers.c22._across import QUANTITIES, chosen, networks
-from freqmaps.papers.c22._across_claims import Group, grouped, mean, paragraph
+from freqmaps.papers.c22._across_claims import Group, grouped, in_short, mean, paragraph
 from freqmaps.publish.api import Column, Table
 from freqmaps.results.reader import Inputs
 
@@ -60,7 +60,8 @@ def build(inputs: Inputs) -> Table:
     """
     groups = grouped(networks(inputs))
     frame = pd.DataFrame([_record(group) for group in groups])
-    return Table(frame, _notes(inputs, groups, frame), _columns(frame))
+    notes = _notes(inputs, groups, frame)
+    return Table(frame, notes, _columns(frame), finding=in_short(groups) or notes[0])
 
 
 def _record(group: Group) -> Record:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isnan
 
 import numpy as np
@@ -35,6 +35,7 @@ _COLUMNS = 3
 _COLOURS = (INK, BLUE, VERMILION, "#56B4E9", GREEN, "#CC79A7", "#E69F00", "#999999")
 #: ASSUME: of fewer networks no rank correlation is told.
 _ENOUGH = 5
+_RISES, _FALLS, _OPEN = "rises", "falls", "cannot be told to rise or fall"
 
 
 def build(inputs: Inputs) -> Figure:
@@ -59,6 +60,7 @@ def build(inputs: Inputs) -> Figure:
     columns = min(_COLUMNS, len(names))
     rows = -(-len(names) // columns)
     colours = _colours(every)
+    found: dict[str, list[str]] = {}
     notes = []
     with rc_context(STYLE):
         figure = new_figure(0.4 + 2.4 * columns, 0.6 + 1.9 * rows)
@@ -66,11 +68,22 @@ def build(inputs: Inputs) -> Figure:
         for axes in panels.flat[len(names) :]:
             axes.set_visible(False)
         for axes, name in zip(panels.flat, names, strict=False):
-            notes.append(_panel(axes, _having(every, name), name, colours))
+            verdict, sentence = _panel(axes, _having(every, name), name, colours)
+            notes.append(sentence)
+            found.setdefault(verdict, []).append(QUANTITIES[name].label)
         handles, texts = _legend(panels[0, 0], every, colours)
         figure.legend(handles, texts, loc="outside lower center", ncols=3, frameon=False, fontsize=7)
     alt = f"{len(names)} panels with a point per network: a quantity over log B_low of its Jacobians."
-    return Figure(figure, notes, alt)
+    return Figure(figure, notes, alt, finding=_finding(found))
+
+
+def _finding(found: Mapping[str, Sequence[str]]) -> str:
+    """Say in one sentence which quantities rise and which fall with log B_low, and of how many that cannot be told."""
+    parts = [f"{verdict} {', '.join(found[verdict])}" for verdict in (_RISES, _FALLS) if verdict in found]
+    total = sum(map(len, found.values()))
+    unknown = total - sum(len(found.get(verdict, ())) for verdict in (_RISES, _FALLS))
+    parts += [f"of {unknown} of {total} quantities it cannot be told"] if unknown else []
+    return f"With log B_low of the Jacobians {'; '.join(parts)}."
 
 
 def _having(every: Sequence[Network], name: str) -> list[Network]:
@@ -82,8 +95,8 @@ def _colours(every: Sequence[Network]) -> dict[str, str]:
     return {text: _COLOURS[number % len(_COLOURS)] for number, text in enumerate(called)}
 
 
-def _panel(axes: Axes, having: Sequence[Network], name: str, colours: dict[str, str]) -> str:
-    """Draw one quantity; return what is said of it."""
+def _panel(axes: Axes, having: Sequence[Network], name: str, colours: dict[str, str]) -> tuple[str, str]:
+    """Draw one quantity; return whether it rises or falls with log B_low, and what is said of it."""
     quantity = QUANTITIES[name]
     for network in having:
         own = network.values[name]
@@ -100,10 +113,13 @@ def _panel(axes: Axes, having: Sequence[Network], name: str, colours: dict[str, 
     value, low, high = (f"{v:.2f}".replace("-", "−") for v in (correlation.value, correlation.low, correlation.high))
     start = f"{quantity.label[:1].upper()}{quantity.label[1:]}"
     if len(having) < _ENOUGH or isnan(correlation.low):
-        return f"{start}: of {len(having)} networks no rank correlation with log B_low can be told."
+        return _OPEN, f"{start}: of {len(having)} networks no rank correlation with log B_low can be told."
     axes.text(0.02, 1.0, f"ρ = {value} ({low} to {high})", transform=axes.transAxes, fontsize=6, color=MUTED, va="top")
-    clear = "rises" if correlation.low > 0 else "falls" if correlation.high < 0 else "cannot be told to rise or fall"
-    return f"{start} {clear} with log B_low over {len(having)} networks: rank correlation {value} ({low} to {high})."
+    clear = _RISES if correlation.low > 0 else _FALLS if correlation.high < 0 else _OPEN
+    sentence = (
+        f"{start} {clear} with log B_low over {len(having)} networks: rank correlation {value} ({low} to {high})."
+    )
+    return clear, sentence
 
 
 def _legend(axes: Axes, every: Sequence[Network], colours: dict[str, str]) -> tuple[list[Artist], list[str]]:

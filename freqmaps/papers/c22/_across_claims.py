@@ -87,6 +87,24 @@ def paragraph(groups: Sequence[Group]) -> str:
     return " ".join(["A network that is pushed to low frequencies, beside one that is not:", *answers])
 
 
+def in_short(groups: Sequence[Group]) -> str:
+    """Say in one sentence which quantities are larger and which smaller, from each two trainings as above."""
+    told = []
+    for first, second in _pairs(groups):
+        known = [name for name in _QUESTIONS if first.values(name) and second.values(name)]
+        changes = {QUANTITIES[name].label: change(first, second, name) for name in known}
+        larger, smaller = (
+            [label for label, estimate in changes.items() if estimate.clear and (estimate.value > 0) == rises]
+            for rises in (True, False)
+        )
+        sides = (("larger", larger), ("smaller", smaller))
+        parts = [f"{side} {', '.join(labels)}" for side, labels in sides if labels]
+        rest = len(changes) - len(larger) - len(smaller)
+        parts += [f"{rest} of {len(changes)} quantities cannot be told apart"] if rest else []
+        told.append(f"{first.called} beside {second.called}: {', '.join(parts)}")
+    return f"{'; '.join(told)}." if told else ""
+
+
 def _pairs(groups: Sequence[Group]) -> Iterator[tuple[Group, Group]]:
     for low, high in _PAIRS:
         for first in groups:

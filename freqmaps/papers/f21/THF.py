@@ -76,7 +76,8 @@ def build(inputs: Inputs, *, simulation: str | None = None) -> Figure:
         handles = [panels[0, 0].plot([], [], color=c)[0] for c in _COLOURS.values()]
         figure.legend(handles, list(_NAMES.values()), frameon=False, ncols=3, loc="outside upper center")
     alt = "Rows of four panels: curves of τ along training and PGD, a scatter of changes, lines of errors by rate."
-    return Figure(figure, list(_notes(result, arrays)), alt)
+    notes = _notes(result, arrays)
+    return Figure(figure, notes, alt, finding=notes[-1])
 
 
 def _result(inputs: Inputs, simulation: str | None) -> Result:

@@ -140,15 +140,15 @@ def _finding(case: Case, part: Part, method: str, norm: str) -> str:
         claim = "the spectrum of perturbations is concentrated at low frequencies"
         evidence = f"{text}: {shown(estimate(row))} of the energy in the {100 * area:.0f} % of lowest frequencies"
         return trend_in_norm(
-            claim, [interval(estimate(row))], evidence, norm, region=(area, 1.0), section=_SECTION, reported=_REPORTED
-        )
-    low, high, rise = (
-        estimate(case.values(f"log_difference_{p}", method, norm).to_dict("records")[0])
-        for p in ("low", "high", "rise")
-    )
+            claim, [interval(estimate(row))], evidence, norm, region=(area, 1.0), section=_SECTION, reported=_REPORTED,
+            n=int(row["n"]),
+        )  # fmt: skip
+    rows = [case.values(f"log_difference_{p}", method, norm).to_dict("records")[0] for p in ("low", "high", "rise")]
+    low, high, rise = map(estimate, rows)
     claim = "the difference of log-spectra is concentrated at high frequencies"
     evidence = (
         f"{text}: {shown(high, '.2g')} dB at high and {shown(low, '.2g')} dB at low frequencies, image by image "
         f"{shown(rise, '+.2g')} dB more"
     )
-    return trend_in_norm(claim, [interval(rise)], evidence, norm, section=_SECTION, reported=_REPORTED)
+    n = int(rows[-1]["n"])
+    return trend_in_norm(claim, [interval(rise)], evidence, norm, section=_SECTION, reported=_REPORTED, n=n)

@@ -56,9 +56,11 @@ def build(
                 if compared and natural is not None:
                     _difference(panels[row + 1, column], profile, name, natural, profiles)
             _labels(panels[row : row + (2 if compared else 1)], profile)
-    notes = [*profiles.notes(), *counts(profiles), *trends(profiles)]
+    claims = trends(profiles)
+    notes = [*profiles.notes(), *counts(profiles), *claims]
+    finding = "" if claims else "The paper makes no claim on these networks: natural training and another are needed."
     alt = f"Curves of energy by radius and by direction for {', '.join(profiles.labels.values())}."
-    return Figure(figure, notes, alt)
+    return Figure(figure, notes, alt, finding=finding)
 
 
 def _shares(axes: Axes, profile: Profile, name: str, natural: str | None) -> None:

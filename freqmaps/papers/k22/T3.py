@@ -98,6 +98,7 @@ def _notes(record: dict[str, Any]) -> list[str]:
         region=(max(record["shuffled_test_high"], record["chance"]), inf),
         section="3.2, table 3",
         reported=_reported(),
+        n=int(record["per_class"] * record["classes"]),
         networks=1,
     )
     return [*notes, sentence.at(start), f"{start}: by heart the classifier learns shuffled labels of {learned}."]

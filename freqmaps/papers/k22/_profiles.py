@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import comb, inf
+from math import comb, inf, nan
 
 import numpy as np
 import xarray as xr
@@ -22,6 +22,9 @@ from freqmaps.spectra.profiles import profile_ranges
 
 Rows = NDArray[np.float64]
 
+#: The interval that a verdict follows from, the same where it is known but decides nothing, and what it is.
+Decided = tuple[Interval, Interval, str]
+_UNKNOWN = (nan, nan)
 #: The probability under shuffled regimes above which a difference between them is not told.
 _LEVEL = 0.05
 
@@ -154,20 +157,21 @@ def trends(profiles: Profiles) -> list[str]:
         for name, trained in profiles.regimes.items():
             if trained.letter == entry["row"]:
                 low = entry["measure"] == "low"
-                interval, evidence = (
+                interval, deciding, evidence = (
                     _low(profiles, name, natural) if low else _direction(profiles.angular, name, natural)
                 )
                 region = (0.0, inf) if entry["sign"] > 0 else (-inf, 0.0)
-                networks = min(len(profiles.low[n]) for n in (name, str(natural)))
+                masks = [len(profiles.low[n]) for n in (name, str(natural))]
                 said.append(
                     trend(
-                        entry["claim"], [interval], evidence, region=region, section="3.1, figure 4", networks=networks
+                        entry["claim"], [interval], evidence, region=region, section="3.1, figure 4",
+                        reported=entry["reported"], n=sum(masks), networks=min(masks), deciding=deciding,
                     )
-                )
+                )  # fmt: skip
     return said
 
 
-def _low(profiles: Profiles, name: str, natural: str | None) -> tuple[Interval, str]:
+def _low(profiles: Profiles, name: str, natural: str | None) -> Decided:
     """Return the interval of the change in the share of low frequencies, and what it is."""
     values = [_known(profiles.low[n]).tolist() for n in (name, str(natural))]
     welch = difference_interval(values[0], values[1])
@@ -176,30 +180,33 @@ def _low(profiles: Profiles, name: str, natural: str | None) -> tuple[Interval, 
     bounds = f"95 % interval over seeds {_points(welch.low)} to {_points(welch.high)}"
     if welch.low != welch.low:
         bounds = "no interval with fewer than two seeds of each"
-    return (welch.low, welch.high), (
+    evidence = (
         f"share of the energy below half the largest radius {means}, a difference of {_points(welch.mean)} points, "
         f"{bounds}"
     )
+    return (welch.low, welch.high), (welch.low, welch.high), evidence
 
 
-def _direction(profile: Profile, name: str, natural: str | None) -> tuple[Interval, str]:
+def _direction(profile: Profile, name: str, natural: str | None) -> Decided:
     """Return how far the ranges between regimes lie above those within them, least and most, and what they are."""
     first, second = (profile.shares[n][:, profile.used] for n in (name, str(natural)))
     between, within = profile_ranges(first, second)
     if not len(between):
-        return (np.nan, np.nan), "a mask without energy outside the origin has no directions"
+        return _UNKNOWN, _UNKNOWN, "a mask without energy outside the origin has no directions"
     evidence = (
         f"the difference of two networks' angular profiles has a range (largest less smallest) of {_spread(between)}"
     )
     if min(len(first), len(second)) < 2:
-        return (np.nan, np.nan), f"{evidence} points, and with fewer than two seeds of each nothing to hold it against"
+        evidence += " points, and with fewer than two seeds of each nothing to hold it against"
+        return _UNKNOWN, _UNKNOWN, evidence
     bounds = (float(between.min() - within.max()), float(between.max() - within.min()))
     evidence += f" points between the regimes, {_spread(within)} between seeds of one regime"
     if bounds[0] > 0:
         chance = _chance(len(first), len(second))
         evidence += f", which regimes shuffled over the networks do with probability {chance:.2g} at most"
-        bounds = bounds if chance <= _LEVEL else (np.nan, np.nan)
-    return bounds, evidence
+        if chance > _LEVEL:
+            return _UNKNOWN, bounds, evidence
+    return bounds, bounds, evidence
 
 
 def _chance(first: int, second: int) -> float:
