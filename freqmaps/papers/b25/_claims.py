@@ -100,7 +100,8 @@ def _count(row: Row) -> int | None:
 def _theirs(row: Row, *columns: str) -> str:
     names = {"idcor": "IdCor", "p_value": "p", "svcca": "SVCCA"}
     known = [(names[c], row.get(f"published_{c}", nan)) for c in columns]
-    return ", ".join(f"{name} {value:g}" for name, value in known if value == value)
+    told = ", ".join(f"{name} {value:g}" for name, value in known if value == value)
+    return told or "no value for this attack and network"
 
 
 def _signed(value: float) -> str:
