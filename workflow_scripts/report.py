@@ -32,7 +32,8 @@ def run(job: Job) -> dict[str, object]:
     table = next((folder / "B25-T1.csv" for folder in folders if (folder / "B25-T1.csv").exists()), None)
     summary = f"study {config['study']}" if table is None else summary_lines(pd.read_csv(table))
     write_text(job.folder / "summary.txt", summary + "\n")
-    return {"items": len(items), "claims": len(claims)}
+    distinct = claims.drop_duplicates(["paper", "claim"])
+    return {"items": len(items), "claims": len(distinct), "tests": len(claims)}
 
 
 if __name__ == "__main__":
