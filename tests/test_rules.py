@@ -20,7 +20,7 @@ from freqmaps.study.config import read_files
 from tests.workflow import REPOSITORY, clone, snakemake
 
 RULES = sorted((REPOSITORY / "rules").glob("*.smk"))
-COMPUTING = ("message", "input", "output", "params", "log", "benchmark", "threads", "resources", "conda", "shell")
+COMPUTING = ("message", "input", "output", "params", "log", "threads", "resources", "conda", "shell")
 PROFILE = yaml.safe_load((REPOSITORY / "slurm" / "config.yaml").read_text())
 
 
