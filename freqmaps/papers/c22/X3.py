@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import isnan
+from textwrap import fill
 
 import numpy as np
 from matplotlib import rc_context
@@ -105,7 +106,7 @@ def _panel(axes: Axes, having: Sequence[Network], name: str, colours: dict[str, 
             [network.values[_X].value], [quantity.scale * own.value], quantity.scale * np.maximum(bars, 0),
             color=colours[network.called], marker="o", markersize=3.5, elinewidth=0.8,
         )  # fmt: skip
-    axes.set_title(quantity.label, color=INK, fontsize=7)
+    axes.set_title(fill(quantity.label, 32), color=INK, fontsize=7)
     axes.set_xlabel("log B_low of the mean Jacobian", color=MUTED)
     axes.margins(0.12)
     quiet(axes)
