@@ -64,7 +64,7 @@ onstart:
     ):
         started = starter.start()
         if started is not None:
-            os.environ["PATH"] = os.pathsep.join([str(started), os.environ["PATH"]])
+            os.environ.update(PATH=os.pathsep.join([str(started), *os.get_exec_path()]))
 
 
 def in_root(path):
