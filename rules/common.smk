@@ -64,7 +64,9 @@ onstart:
     ):
         started = starter.start()
         if started is not None:
-            os.environ.update(PATH=os.pathsep.join([str(started), *os.get_exec_path()]))
+            os.environ.update(
+                PATH=os.pathsep.join([str(started), *os.get_exec_path()])
+            )
 
 
 def in_root(path):
