@@ -164,7 +164,7 @@ EDITS = {
     # The report shows the config as it is written.
     "how many samples the atlas shows": (config("atlas", to={"samples": 10}), shown("atlas")),
     "the atlas's looks": (append("report/atlas/style.css", "\nh1 { color: red; }\n"), {"atlas"}),
-    "a default made explicit": (config("maps", "ce", "window", to=20), shown()),
+    "a default made explicit": (config("maps", "ce", "warmup", to=0.1), shown()),
     "threads and device": (config("threads", to={"maps": 2}), set()),
     "a numeric function of maps": (
         append("freqmaps/optimise/objectives/cross_entropy.py", "\n_SCALE = 2.0\n"),

@@ -34,7 +34,9 @@ def content(path: Path) -> object:
         return path.stat().st_size > 500
     if path.name == "manifest.json":
         found = manifest.read(path)
-        return {"spec": found["spec"], "headline": found["headline"], "files": sorted(found["files"])}
+        # How many steps this attempt trained follows from where an earlier one was killed.
+        headline = {name: value for name, value in found["headline"].items() if name != "trained_steps"}
+        return {"spec": found["spec"], "headline": headline, "files": sorted(found["files"])}
     if path.suffix == ".json" and "_items" in path.parts:
         return {k: v for k, v in json.loads(path.read_text()).items() if k not in ("provenance", "origin")}
     if path.name == "store.zarr.zip":

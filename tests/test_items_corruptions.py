@@ -183,7 +183,7 @@ def test_idcor_across_the_papers_is_shown_in_three_readings(across, tmp_path):
     for question in ("Is their IdCor as made?", "Is it of cleaned maps?", "Is it with the released constant?"):
         assert f"{question} JaFR beside Standard: yes, it is larger (+0.20, " in answers
     drawn = X3.build(inputs)
-    titles = [axes.get_title() for axes in drawn.figure.axes]
+    titles = [axes.get_title().replace("\n", " ") for axes in drawn.figure.axes]
     assert [title for title in titles if title.startswith("IdCor")] == [QUANTITIES[name].label for name in READINGS]
 
 

@@ -127,7 +127,8 @@ def test_it_stops_and_goes_on_with_its_client(program, tmp_path):
 for i in range(3000):
     pathlib.Path({str(counted)!r}).write_text(str(i)); time.sleep(.02)
 """
-    process = subprocess.Popen([starter.python(), program(text)])
+    # In a session of its own, since the kernel lets stopped processes of a group without a shell go on.
+    process = subprocess.Popen([starter.python(), program(text)], start_new_session=True)
     _wait_for(counted.exists)
     process.send_signal(signal.SIGTSTP)
     _wait_for(lambda: _same_twice(counted))

@@ -110,7 +110,6 @@ class Server:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         for file in (self.listening, client, *self.clients.values()):
             file.close()
         os.close(self._signals)
