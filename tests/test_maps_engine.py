@@ -12,8 +12,10 @@ from torch import nn
 from freqmaps.core import components
 from freqmaps.core.device import is_out_of_memory
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.core.frozen import freeze
+from freqmaps.core.frozen import freeze, is_folded
 from freqmaps.core.memory import bytes_per_image, fitting_batch, saved_bytes
+from freqmaps.evaluation.low_pass import LowPassed
+from freqmaps.group_maps.two_pass import ThroughChoice, TwoPass
 from freqmaps.maps import MapSettings, _engine
 from freqmaps.maps._state import Saved
 from freqmaps.optimise.problem import Problem
@@ -41,7 +43,7 @@ def test_batch_norm_is_folded_and_answers_stay(name, channels, size):
 
 
 class Branching(nn.Module):
-    """A network whose way depends on the data, which cannot be traced."""
+    """A network whose way depends on the data, which cannot be traced as a whole."""
 
     def __init__(self):
         super().__init__()
@@ -49,6 +51,17 @@ class Branching(nn.Module):
 
     def forward(self, x):
         return self.inner(x) if x.mean() > 0.25 else -self.inner(x)
+
+
+class BranchingNorm(nn.Module):
+    """A network whose way depends on the data, and whose norm belongs to no part that can be traced."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return (self.norm(self.conv(x)) if x.mean() > 0.25 else self.conv(x)).mean((2, 3))
 
 
 class Shared(nn.Module):
@@ -63,7 +76,7 @@ class Shared(nn.Module):
         return (self.one(self.conv(x)) + self.two(self.conv(x))).mean((2, 3))
 
 
-@pytest.mark.parametrize(("net", "line"), [(Branching(), "cannot be traced"), (Shared(), "stays unfolded")])
+@pytest.mark.parametrize(("net", "line"), [(BranchingNorm(), "cannot be traced"), (Shared(), "stays unfolded")])
 def test_what_cannot_be_folded_is_used_as_it_is(net, line, caplog):
     images = torch.from_numpy(some_images(3))
     with caplog.at_level(logging.INFO):
@@ -71,6 +84,32 @@ def test_what_cannot_be_folded_is_used_as_it_is(net, line, caplog):
     assert line in caplog.text
     torch.testing.assert_close(frozen(images), net(images).detach())
     assert run(net, images.numpy(), some_targets(3)).map.shape == (3, 1, 8, 5)
+
+
+def wrapped(kind, net):
+    if kind == "branching":
+        whole = Branching()
+        whole.inner = net
+        return whole
+    if kind == "low-passed":
+        return LowPassed(net, 2)
+    maps = np.random.default_rng(0).random((3, 1, 8, 5)).astype(np.float32)
+    return TwoPass(net, maps) if kind == "two-pass" else ThroughChoice(net, maps)
+
+
+@pytest.mark.parametrize("kind", ["branching", "low-passed", "two-pass", "through choice"])
+def test_of_a_network_that_cannot_be_traced_its_parts_are_folded(kind):
+    torch.manual_seed(0)
+    inner = small_net(classes=3).train()
+    images = torch.from_numpy(some_images(6))
+    inner(images)
+    whole = wrapped(kind, inner.eval())
+    frozen = freeze(whole, images)
+    assert norms(whole)
+    assert is_folded(frozen)
+    assert not norms(frozen)
+    assert not is_folded(whole)
+    torch.testing.assert_close(frozen(images), whole(images).detach(), rtol=1e-4, atol=1e-4)
 
 
 # --- memory ----------------------------------------------------------------------------------------------------------

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.fx import GraphModule
 
 from freqmaps.core.device import full_float32, is_out_of_memory
 from freqmaps.core.errors import FreqmapsError
-from freqmaps.core.frozen import freeze
+from freqmaps.core.frozen import freeze, is_folded
 from freqmaps.models._predict import predict
 
 
@@ -45,7 +44,7 @@ def frozen(model: nn.Module, device: torch.device, images: NDArray[np.float32] |
 
 def _folded(model: nn.Module, images: NDArray[np.float32], device: torch.device) -> nn.Module:
     net = freeze(model, torch.from_numpy(images.copy()).to(device))
-    return net if isinstance(net, GraphModule) else model
+    return net if is_folded(net) else model
 
 
 def classify(model: nn.Module, images: NDArray[np.float32], device: torch.device) -> NDArray[np.int64]:

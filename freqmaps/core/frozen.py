@@ -7,6 +7,7 @@ import logging
 
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule
 from torch.fx.experimental.optimization import fuse
 
 log = logging.getLogger(__name__)
@@ -23,8 +24,9 @@ def plain_copy(model: nn.Module, device: torch.device) -> nn.Module:
 def freeze(model: nn.Module, probe: Tensor, *, fold: bool = True) -> nn.Module:
     """Return a network with the same logits as ``model`` whose input gradient is cheaper.
 
-    Batch norm is folded into the convolutions before it, and weights lie channels last but on CUDA. Where the network
-    cannot be traced, or the folded one's logits differ, the plain one is returned and a log line says so.
+    Batch norm is folded into the convolutions before it, and weights lie channels last but on CUDA. Of a network that
+    cannot be traced as a whole, such as one behind a filter, the parts that can be are folded. Where none can, or the
+    folded one's logits differ, the plain one is returned and a log line says so.
 
     Parameters
     ----------
@@ -43,18 +45,51 @@ def freeze(model: nn.Module, probe: Tensor, *, fold: bool = True) -> nn.Module:
     return folded.to(memory_format=torch.channels_last)
 
 
+def is_folded(model: nn.Module) -> bool:
+    """Return whether :func:`freeze` folded batch norm away, in the whole network or in parts of it."""
+    return any(isinstance(module, GraphModule) for module in model.modules())
+
+
 def _folded(plain: nn.Module, probe: Tensor) -> nn.Module:
-    if not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in plain.modules()):
+    if not _norms(plain):
         return plain
     try:
-        folded = fuse(plain).eval().requires_grad_(False)
+        folded = _fused(copy.deepcopy(plain)).eval().requires_grad_(False)
+        with torch.no_grad():
+            expected, own = plain(probe), folded(probe)
     except Exception as error:  # tracing runs the user's code: anything may come out of it
         log.info("the network cannot be traced, batch norm stays unfolded (%s: %s)", type(error).__name__, error)
         return plain
-    with torch.no_grad():
-        expected, own = plain(probe), folded(probe)
     difference, size = float((expected - own).abs().max()), float(expected.abs().max())
     if not difference <= FOLDING_TOLERANCE * (1.0 + size):
         log.info("batch norm stays unfolded: folding it changes the logits by %.2g of %.2g", difference, size)
         return plain
     return folded
+
+
+def _fused(net: nn.Module) -> nn.Module:
+    """Return a network with batch norm folded away: as a whole, or else in those of its parts that can be traced.
+
+    Raises
+    ------
+    Exception
+        Whatever tracing raises, where no part with batch norm can be traced.
+    """
+    try:
+        return fuse(net)
+    except Exception:
+        parts = [(name, part) for name, part in net.named_children() if _norms(part) and part not in _norms(part)]
+        done = 0
+        for name, part in parts:
+            try:
+                net.add_module(name, _fused(part))
+                done += 1
+            except Exception as error:
+                log.debug("batch norm stays unfolded in %s (%s: %s)", name, type(error).__name__, error)
+        if not done:
+            raise
+        return net
+
+
+def _norms(net: nn.Module) -> list[nn.Module]:
+    return [module for module in net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]

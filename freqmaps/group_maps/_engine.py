@@ -185,22 +185,13 @@ class Run:
         self.chunks.run(len(batch.rows), lambda part: self._accumulate(pool, kind, batch, part, data, tally))
         live = batch.live
         with torch.no_grad():
-            tensors = (self.state.map, self.state.first, self.state.second)
-            maps, first, second = (t.index_select(0, live) for t in tensors)
+            part = self.state.part(live)
             summed = self.plan.symmetrise_(data.index_select(0, live))
-            penalty, gradient = self.plan.gradient(self.problem.objective, maps, summed)
+            penalty, gradient = self.plan.gradient(self.problem.objective, part.map, summed)
             tally.add_penalty(live, penalty)
-            self._move(batch, maps, first, second, gradient)
-            for tensor, new in zip(tensors, (maps, first, second), strict=True):
-                tensor.index_copy_(0, live, new)
-
-    def _move(self, batch: Batch, maps: Tensor, first: Tensor, second: Tensor, gradient: Tensor) -> None:
-        """Adam with each map's own step number and rate, then the basis's projection."""
-        rate = adam.corrected(self.settings.learning_rate * batch.rate, batch.number, maps, batch.beta)
-        scratch = torch.empty_like(gradient)
-        move = adam.direction(first, second, gradient, batch.number, scratch, batch.beta).mul_(rate)
-        # All of these maps move, and their steps hold their rates already.
-        self.plan.move_(maps, move, torch.ones_like(rate), first)
+            rate = self.settings.learning_rate * batch.rate
+            part.step(self.plan, gradient, torch.empty_like(gradient), rate, batch.number, batch.beta)
+            self.state.put(live, part)
 
     def _accumulate(self, pool: Pool, kind: str, batch: Batch, part: slice, data: Tensor, tally: Tally) -> None:
         """Add the gradient of some images' data terms; what is added to changes only once nothing can fail any more."""

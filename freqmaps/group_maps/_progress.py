@@ -11,6 +11,7 @@ from torch import Tensor
 
 from freqmaps.group_maps._stop import Stopping
 from freqmaps.optimise.adam import wide_float
+from freqmaps.optimise.descent import Descent
 from freqmaps.provenance.unfinished import Arrays
 
 #: What is remembered of each epoch.
@@ -23,13 +24,11 @@ _RULE = ("quiet", "kept", "converged")
 
 
 @dataclass
-class Progressed:
-    """The state of p maps between two epochs.
+class Progressed(Descent):
+    """The state of p maps between two epochs: maps and moments, and how far each is.
 
     Attributes
     ----------
-    map, first, second
-        (p, c, h, w // 2 + 1) float32: half planes, and Adam's moments of their gradients.
     best
         Like ``map``: the maps after the last epoch that kept the accuracy.
     steps, epochs
@@ -42,9 +41,6 @@ class Progressed:
         By name of :data:`HISTORY`, (p, epochs at most) float64; NaN where a map was not optimised.
     """
 
-    map: Tensor
-    first: Tensor
-    second: Tensor
     best: Tensor
     steps: NDArray[np.int64]
     epochs: NDArray[np.int64]

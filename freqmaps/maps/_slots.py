@@ -13,6 +13,7 @@ from freqmaps.maps.settings import MapSettings
 from freqmaps.optimise import adam
 from freqmaps.optimise.adam import wide_float
 from freqmaps.optimise.bases._api import Coefficients, Plan
+from freqmaps.optimise.descent import Descent
 from freqmaps.optimise.problem import Problem
 
 #: What the images and their targets decide: it is found again where maps go on that an earlier run had begun.
@@ -20,8 +21,8 @@ _FROM_IMAGES = {"coefficients", "target", "context"}
 
 
 @dataclass
-class Slots:
-    """b images in progress, one per row of every tensor.
+class Slots(Descent):
+    """b images in progress, one per row of every tensor: their maps and moments, and how far each is.
 
     Attributes
     ----------
@@ -29,8 +30,6 @@ class Slots:
         What the basis keeps of each image, such as F x: tensors with b rows.
     target, context
         (b,) and (b, ...): what the objective needs.
-    map, first, second
-        (b, ...) float32, of the shape that the basis's layout has: the map M, and Adam's moments of its gradient.
     steps
         (b,) int64: steps made.
     quiet
@@ -53,9 +52,6 @@ class Slots:
     coefficients: Coefficients
     target: Tensor
     context: Tensor
-    map: Tensor
-    first: Tensor
-    second: Tensor
     steps: Tensor
     quiet: Tensor
     losses: Tensor
@@ -158,13 +154,11 @@ def _record(slots: Slots, loss: Tensor, cfg: MapSettings) -> None:
 
 
 def _step(slots: Slots, gradient: Tensor, scratch: Tensor, plan: Plan, cfg: MapSettings) -> None:
-    """Adam with each row's own step number and rate, then the basis's projection."""
+    """One step of Adam of the active rows, each with its own step number and rate."""
     t = slots.steps.to(slots.loss.dtype)
     share, beta = adam.pace(cfg, t - 1, cfg.max_steps + 1)
     share = share * _settle.share(slots, cfg) if cfg.settling else share
-    rate = adam.corrected(cfg.learning_rate * slots.active * share, t, gradient, beta)
-    direction = adam.direction(slots.first, slots.second, gradient, t, scratch, beta)
-    plan.move_(slots.map, direction, rate, slots.first)
+    slots.step(plan, gradient, scratch, cfg.learning_rate * slots.active * share, t, beta)
 
 
 def _stop_quiet(slots: Slots, logits: Tensor, cfg: MapSettings) -> None:
