@@ -116,7 +116,7 @@ def prove(change: Changed, root: Path, *, results: int, why: str) -> dict[str, A
                 raise FreqmapsError(
                     f"{node.path}: the new code gives other numbers: {worst.what} differs by {worst.absolute:.3g} "
                     f"({worst.relative:.3g} of its largest value) from {folder.name}{_where(exact)}; nothing "
-                    "was declared"
+                    f"is declared for {node.stage}"
                 )
             remade.append({"result": node.path.rpartition("/")[0], "key": folder.name, "differs_by": worst.absolute,
                          "compared": "bit for bit" if exact else f"within {TOLERANCE:g}"})  # fmt: skip
