@@ -15,6 +15,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
 
 from freqmaps.inference.estimates import Z95, Estimate
 from freqmaps.inference.verdicts import Finding, finding
+from freqmaps.papers.b25._readings import signed
 from freqmaps.publish.api import Figure
 from freqmaps.publish.published import published
 from freqmaps.publish.style import BLUE, GREEN, INK, MUTED, STYLE, VERMILION, new_figure, plain, quiet
@@ -179,7 +180,7 @@ def _approach(text: str, rows: Sequence[Row]) -> str:
         nearer = "nearer to" if distances[1] < distances[0] else "farther from"
         way = f"{nearer} the published {low:g} to {high:g}, by {abs(distances[1] - distances[0]):.2f}"
     return (
-        f"IdCor {text} is {_signed(first['value'])}{spread} on {first['size']} images and {_signed(last['value'])} (p "
+        f"IdCor {text} is {signed(first['value'])}{spread} on {first['size']} images and {signed(last['value'])} (p "
         f"{last['p_value']:.2g}) on all {last['size']}: {way}."
     )
 
@@ -191,7 +192,7 @@ def _in_short(own: pd.DataFrame) -> Iterator[str]:
         if len(rows) and rows["n"].iloc[-1]:
             found = _beyond_class(own, reading)
             verdict = "cannot be told here" if found is None else found.verdict
-            value, size = _signed(float(rows["value"].iloc[-1])), int(rows["size"].iloc[-1])
+            value, size = signed(float(rows["value"].iloc[-1])), int(rows["size"].iloc[-1])
             yield f"IdCor {text} is {value} on {size} images, and that it sees the image beside its class {verdict}"
 
 
@@ -231,9 +232,9 @@ def _sees(text: str, own: pd.DataFrame, reading: str) -> str:
         return f"What IdCor {text} sees beside the class cannot be told here: no size has three parts."
     gap = found.gap
     return (
-        f"That IdCor {text} sees the image beside its class {found.verdict}: {_signed(found.one)} for maps of one "
-        f"image and {_signed(found.two)} for those of two images of a class, a difference of {_signed(gap.value)} "
-        f"({_signed(gap.low)} to {_signed(gap.high)}), on parts of {found.size} images."
+        f"That IdCor {text} sees the image beside its class {found.verdict}: {signed(found.one)} for maps of one "
+        f"image and {signed(found.two)} for those of two images of a class, a difference of {signed(gap.value)} "
+        f"({signed(gap.low)} to {signed(gap.high)}), on parts of {found.size} images."
     )
 
 
@@ -257,11 +258,11 @@ def _sign(own: pd.DataFrame) -> Iterator[str]:
         if estimator != "twonn":
             changed[f"estimating by {_called(estimator)}"] = _matched(whole, reading="made", estimator=estimator)
     told = {what: float(rows["value"].iloc[0]) for what, rows in changed.items() if len(rows)}
-    turned = [f"{what} ({_signed(v)})" for what, v in told.items() if np.sign(v) != np.sign(value)]
-    kept = [f"{what} ({_signed(v)})" for what, v in told.items() if np.sign(v) == np.sign(value)]
+    turned = [f"{what} ({signed(v)})" for what, v in told.items() if np.sign(v) != np.sign(value)]
+    kept = [f"{what} ({signed(v)})" for what, v in told.items() if np.sign(v) == np.sign(value)]
     ways = f"turned by {', '.join(turned)}" if turned else "turned by none of these choices"
     rest = f"; not by {', '.join(kept)}" if turned and kept else f": {', '.join(kept)}" if kept else ""
-    yield f"The sign of IdCor as made on all images ({_signed(value)}) is {ways}{rest}."
+    yield f"The sign of IdCor as made on all images ({signed(value)}) is {ways}{rest}."
 
 
 def _of(own: pd.DataFrame, **wanted: str) -> pd.DataFrame:
@@ -275,7 +276,3 @@ def _matched(own: pd.DataFrame, **wanted: str) -> pd.DataFrame:
 
 def _called(estimator: str) -> str:
     return "TwoNN" if estimator == "twonn" else f"maximum likelihood, k = {estimator.removeprefix('mle_')}"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")

@@ -8,7 +8,7 @@ from typing import Any
 
 from freqmaps.inference.estimates import half_width
 from freqmaps.inference.verdicts import Claim, Interval, trend
-from freqmaps.papers.b25._readings import READINGS
+from freqmaps.papers.b25._readings import READINGS, signed
 
 Row = Mapping[Any, Any]
 
@@ -38,7 +38,7 @@ def correlated(rows: Iterable[tuple[str, Row]], section: str, said: str = "") ->
         known = [metric for metric in READINGS if row[metric] == row[metric]]
         if not known:
             continue
-        shown = (f"{READINGS[m]} {_signed(row[m])} ± {_half(row, m):.2f} (p {_p(row, m):.2g})" for m in known)
+        shown = (f"{READINGS[m]} {signed(row[m])} ± {_half(row, m):.2f} (p {_p(row, m):.2g})" for m in known)
         yield trend(
             claim, [_interval(row, m) for m in known], f"IdCor, 95 %: {', '.join(shown)}", section=section,
             n=_count(row), networks=row["networks"], reported=_theirs(row, "idcor", "p_value"),
@@ -57,10 +57,10 @@ def nonlinear(rows: Iterable[tuple[str, Row]], section: str) -> Iterator[Claim]:
             gap = row[metric] - row["svcca"]
             half = hypot(_half(row, metric), _half(row, "svcca"))
             gaps.append((gap - half, gap + half))
-        readings = ", ".join(f"{READINGS[m]} {_signed(row[m])} ± {_half(row, m):.2f}" for m in known)
+        readings = ", ".join(f"{READINGS[m]} {signed(row[m])} ± {_half(row, m):.2f}" for m in known)
         yield trend(
             "the correlation is nonlinear in part: IdCor exceeds SVCCA", gaps,
-            f"SVCCA, 95 %: {_signed(row['svcca'])} ± {_half(row, 'svcca'):.2f}; IdCor {readings}", section=section,
+            f"SVCCA, 95 %: {signed(row['svcca'])} ± {_half(row, 'svcca'):.2f}; IdCor {readings}", section=section,
             n=_count(row), networks=row["networks"], reported=_theirs(row, "idcor", "svcca"),
         ).at(name)  # fmt: skip
 
@@ -102,7 +102,3 @@ def _theirs(row: Row, *columns: str) -> str:
     known = [(names[c], row.get(f"published_{c}", nan)) for c in columns]
     told = ", ".join(f"{name} {value:g}" for name, value in known if value == value)
     return told or "no value for this attack and network"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")

@@ -49,7 +49,7 @@ def sentences(rows: Iterable[tuple[str, Row]]) -> list[str]:
         known = {m: v for m, v in values.items() if v == v}
         if "idcor" not in known or len(known) < 2:
             continue
-        parts = ", ".join(f"{READINGS[m]} {_signed(v)} (p {p_values[m]:.2g})" for m, v in known.items())
+        parts = ", ".join(f"{READINGS[m]} {signed(v)} (p {p_values[m]:.2g})" for m, v in known.items())
         same = len({v > 0 for v in known.values()}) == 1
         verdict = (
             "its sign is the same"
@@ -65,5 +65,6 @@ def sentences(rows: Iterable[tuple[str, Row]]) -> list[str]:
     return notes
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """Return a number with its sign and two decimals, with a true minus."""
     return f"{value:+.2f}".replace("-", "−")
