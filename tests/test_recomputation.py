@@ -138,11 +138,12 @@ def test_code_that_gives_other_numbers_is_not_accepted(finished, tmp_path):
     text("freqmaps/correlation/metrics/cosine.py", "return", "seed += 1\n    return")(folder)
     path = folder / "freqmaps" / "maps" / "_slots.py"
     content = path.read_text()
-    assert "corrected(cfg.learning_rate * slots" in content
-    path.write_text(content.replace("corrected(cfg.learning_rate * slots", "corrected(2 * cfg.learning_rate * slots"))
+    assert "scratch, cfg.learning_rate * slots" in content
+    path.write_text(content.replace("scratch, cfg.learning_rate * slots", "scratch, 2 * cfg.learning_rate * slots"))
     before = (folder / "freqmaps" / "provenance" / "equivalent.yaml").read_text()
     said = command(folder, "accept", "--why", "faster", code=1)
     assert "the new code gives other numbers" in said and "store.zarr.zip:" in said and "differs by" in said
+    assert "nothing is declared for maps" in said
     assert (folder / "freqmaps" / "provenance" / "equivalent.yaml").read_text() == before
     assert "maps/0/essential" in due(folder, "all", *TINY)
 
