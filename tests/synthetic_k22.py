@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import xarray as xr
 
 from freqmaps import stores
@@ -163,3 +164,19 @@ def _row(place: dict, masks_of: str, group: str, name: str) -> dict:
         "measure": "accuracy",
     }
     return row | {"value": right / N, "n": N, "low": low, "high": high, "lost": lost, "gained": gained}
+
+
+@pytest.fixture(scope="module", name="inputs")
+def all_regimes(tmp_path_factory):
+    return Inputs(make(tmp_path_factory.mktemp("five")))
+
+
+@pytest.fixture(scope="module", name="natural_alone")
+def one_network(tmp_path_factory):
+    return Inputs(make(tmp_path_factory.mktemp("one"), ("plain",), seeds=1, starts=1))
+
+
+@pytest.fixture(scope="module", name="two_regimes")
+def two_networks(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    return Inputs(make(folder, ("pgd-at", "plain"), seeds=1, starts=1, channels=3, size=9, bands=32))

@@ -76,7 +76,9 @@ class Shared(nn.Module):
         return (self.one(self.conv(x)) + self.two(self.conv(x))).mean((2, 3))
 
 
-@pytest.mark.parametrize(("net", "line"), [(BranchingNorm(), "cannot be traced"), (Shared(), "stays unfolded")])
+@pytest.mark.parametrize(
+    ("net", "line"), [(BranchingNorm(), "batch norm cannot be folded away"), (Shared(), "stays unfolded")]
+)
 def test_what_cannot_be_folded_is_used_as_it_is(net, line, caplog):
     images = torch.from_numpy(some_images(3))
     with caplog.at_level(logging.INFO):

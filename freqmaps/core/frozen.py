@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import GraphModule
 from torch.fx.experimental.optimization import fuse
+from torch.nn.modules.batchnorm import _BatchNorm
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +58,8 @@ def _folded(plain: nn.Module, probe: Tensor) -> nn.Module:
         folded = _fused(copy.deepcopy(plain)).eval().requires_grad_(False)
         with torch.no_grad():
             expected, own = plain(probe), folded(probe)
-    except Exception as error:  # tracing runs the user's code: anything may come out of it
-        log.info("the network cannot be traced, batch norm stays unfolded (%s: %s)", type(error).__name__, error)
+    except Exception as error:  # tracing runs the user's code; what is wrong with that itself shows at its first use
+        log.info("batch norm cannot be folded away and stays (%s: %s)", type(error).__name__, error)
         return plain
     difference, size = float((expected - own).abs().max()), float(expected.abs().max())
     if not difference <= FOLDING_TOLERANCE * (1.0 + size):
@@ -78,18 +79,19 @@ def _fused(net: nn.Module) -> nn.Module:
     try:
         return fuse(net)
     except Exception:
-        parts = [(name, part) for name, part in net.named_children() if _norms(part) and part not in _norms(part)]
-        done = 0
-        for name, part in parts:
+        folded = 0
+        for name, part in list(net.named_children()):
+            if not _norms(part) or isinstance(part, _BatchNorm):
+                continue
             try:
                 net.add_module(name, _fused(part))
-                done += 1
+                folded += 1
             except Exception as error:
                 log.debug("batch norm stays unfolded in %s (%s: %s)", name, type(error).__name__, error)
-        if not done:
+        if not folded:
             raise
         return net
 
 
 def _norms(net: nn.Module) -> list[nn.Module]:
-    return [module for module in net.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    return [module for module in net.modules() if isinstance(module, _BatchNorm)]
