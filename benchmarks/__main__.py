@@ -10,11 +10,11 @@ import argparse
 import importlib
 import json
 import os
-import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
 from freqmaps.core.files import write_text
+from freqmaps.core.processor import processor
 from freqmaps.provenance.manifest import libraries, origin
 
 PARTS = (
@@ -68,7 +68,7 @@ def main() -> None:
         found.update(figures)
         for name, value in figures.items():
             print(f"  {name:50s} {_show(value):>12s}  {_verdict(name, value)}", flush=True)
-        found["machine"] = {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()}
+        found["machine"] = {"cores": os.cpu_count(), "processor": processor()}
         found["provenance"] = {**origin(), "date": datetime.now(UTC).isoformat(timespec="seconds"), **libraries()}
         write_text(RESULTS, json.dumps(found, indent=1) + "\n")
     print(f"saved in {RESULTS}")

@@ -19,10 +19,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.networks import trained_resnet20
 from freqmaps.core import components
 from freqmaps.core.device import full_float32
+from freqmaps.core.frozen import freeze
 from freqmaps.maps import MapSettings, to_full
 from freqmaps.maps._engine import _Run, optimise_maps
 from freqmaps.optimise.compiled import Compiled, Mode
@@ -76,6 +78,13 @@ def input_gradient(network: nn.Module, images: torch.Tensor, labels: torch.Tenso
     """Compute the gradient of the summed cross-entropy with respect to the images (n, c, h, w), and drop it."""
     x = images.clone().requires_grad_()
     torch.autograd.grad(nn.functional.cross_entropy(network(x), labels, reduction="sum"), x)
+
+
+def operations_forward(network: nn.Module, images: torch.Tensor) -> float:
+    """Return the floating point operations of the logits of images (n, c, h, w)."""
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(images)
+    return float(counter.get_total_flops())
 
 
 def resnet20(classes: int, channels: int, device: torch.device) -> nn.Module:
@@ -227,6 +236,37 @@ def step_overhead(
 
 
 @full_float32()
+def ceiling(device: torch.device, images: int, repetitions: int, alone_ms: float) -> dict[str, float]:
+    """Return how near the gradient comes to the device's fastest arithmetic, and what that allows a batch to gain.
+
+    A product of two large matrices stands for the fastest: convolutions are made of such products, unless they trade
+    multiplications for additions as Winograd's do, which oneDNN does not on CPUs. Interleaved with the gradient.
+    """
+    x, t = torch.rand(images, 3, 32, 32, device=device), torch.zeros(images, dtype=torch.int64, device=device)
+    net = freeze(resnet20(10, 3, device), x[:2])
+    # As many for the gradient with respect to a layer's input as for its output.
+    operations = 2 * operations_forward(net, x)
+    size = 1024 if device.type == "cpu" else 8192
+    left, right = torch.rand(2, size, size, device=device).unbind()
+
+    def gradient() -> None:
+        input_gradient(net, x, t)
+
+    def product() -> None:
+        for _ in range(5):
+            torch.mm(left, right)
+
+    rounds = [(seconds(gradient, device), seconds(product, device)) for _ in range(repetitions + 3)][3:]
+    rate = 5 * 2 * size**3 / statistics.median(p for _, p in rounds)
+    reached = operations / statistics.median(g for g, _ in rounds)
+    return {
+        "maps_gradient_share_of_matrix_product": reached / rate,
+        "matrix_product_1e9_per_second": rate / 1e9,
+        "maps_vs_one_at_a_time_at_most": 1e-3 * alone_ms / (operations / images / rate),
+    }
+
+
+@full_float32()
 def agreement(device: torch.device, images: int, settings: MapSettings) -> dict[str, float]:
     """Compare the maps of both ways on a network that has learned something."""
     network, pictures, labels = trained_resnet20(images, 120)
@@ -261,6 +301,12 @@ def run(device: str = "auto") -> dict[str, float]:
             alone_ms=fast["maps_one_at_a_time_ms_per_step"],
         ),
         **step_overhead(where, images=4096 if on_gpu else 64, repetitions=20 if on_gpu else 60),
+        **ceiling(
+            where,
+            images=4096 if on_gpu else 64,
+            repetitions=20 if on_gpu else 60,
+            alone_ms=fast["maps_one_at_a_time_ms_per_step"],
+        ),
         **bases(where, images=4096 if on_gpu else 64, repetitions=20),
         **masks(
             where, images=256 if on_gpu else 8, steps=20 if on_gpu else 4, single_steps=40 if on_gpu else 4, repeats=3
