@@ -227,7 +227,7 @@ def test_figure_7_counts_images_band_by_band(inputs):
     for reading, found, note in zip((DESCRIBED, RELEASED), shares, notes[2:4], strict=True):
         verdict = finding([(found.low[0], found.high[0])], (0.5, inf))
         assert isinstance(note, Claim) and note.verdict == verdict and note.place == reading.name
-        assert f"{100 * found.share[0]:.1f} % ({100 * found.low[0]:.1f} to {100 * found.high[0]:.1f})" in notes[4]
+    assert f"{100 * found.share[0]:.1f} % ({100 * found.low[0]:.1f}–{100 * found.high[0]:.1f})" in notes[4]
 
 
 def test_figure_7_with_more_rings_than_radii_leaves_some_out(study):

@@ -8,6 +8,7 @@ import pandas as pd
 
 from freqmaps.inference.decomposition import Decomposition, decompose
 from freqmaps.inference.estimates import Estimate
+from freqmaps.publish.numbers import number
 from freqmaps.publish.pairings import Row, per_image
 from freqmaps.results.reader import Inputs
 
@@ -65,9 +66,10 @@ def in_percent(share: Estimate) -> str:
     """Write a share that is a number in percent, with its interval.
 
     >>> in_percent(Estimate(-0.001, -0.06, 0.05))
-    '0 % [-6, 5]'
+    '0 % [−6, 5]'
     """
-    return f"{round(100 * share.value)} % [{round(100 * share.low)}, {round(100 * share.high)}]"
+    value, low, high = (number(round(100 * v), "d") for v in (share.value, share.low, share.high))
+    return f"{value} % [{low}, {high}]"
 
 
 def ranking(decomposition: Decomposition) -> str:

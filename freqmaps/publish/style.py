@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
+from freqmaps.publish.numbers import number
 from freqmaps.spectra.transforms import frequencies
 
 RESOLUTION = 200
@@ -54,7 +55,7 @@ def frequency_axes(axes: Axes, height: int, width: int, *, label: bool = True) -
     for size, set_ticks in ((width, axes.set_xticks), (height, axes.set_yticks)):
         signed = frequencies(size)
         places = sorted({0, size // 4, size // 2, 3 * size // 4, size - 1} if size > 16 else {0, size // 2, size - 1})
-        set_ticks(places, [f"{signed[i]:d}".replace("-", "−") for i in places])
+        set_ticks(places, [number(signed[i], "d") for i in places])
     if label:
         axes.set_xlabel("$k_x$, cycles per image", color=MUTED, labelpad=1)
         axes.set_ylabel("$k_y$", color=MUTED, labelpad=-1)

@@ -18,12 +18,12 @@ from freqmaps.papers.b25._defence import (
     budget,
     called,
     evaluations,
-    interval,
     kinds,
     scope,
     unattacked,
 )
 from freqmaps.publish.api import Column, Table
+from freqmaps.publish.numbers import bounds
 from freqmaps.publish.published import AS_PUBLISHED, published, verdict
 from freqmaps.results.reader import Inputs
 
@@ -145,7 +145,7 @@ def _checks(evaluation: Evaluation) -> Iterator[Record]:
 
 
 def _cell(maps: str, row: Any) -> Record:
-    shown = f"{100 * row['value']:.1f} ({interval(row)})"
+    shown = f"{100 * row['value']:.1f} ({bounds(row['low'], row['high'])})"
     return {maps: row["value"], f"{maps}_low": row["low"], f"{maps}_high": row["high"], f"{maps}_shown": shown}
 
 

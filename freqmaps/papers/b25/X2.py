@@ -15,6 +15,7 @@ from freqmaps.papers.b25._controls import conclusions, finding
 from freqmaps.papers.b25._readings import READINGS
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
+from freqmaps.publish.numbers import number
 from freqmaps.publish.pairings import LABELS, ORDER, Row, cases, rows
 from freqmaps.publish.parts import SUMMED, decomposition, in_percent
 from freqmaps.publish.style import BLUE, GREEN, INK, MUTED, STYLE, VERMILION, new_figure, plain, quiet
@@ -173,8 +174,8 @@ def _parts(axes: Axes, decomposed: Decomposition) -> None:
         axes.barh(height, value, height=0.55, color=colour, alpha=0.35, linewidth=0)
         axes.hlines(height, low, high, color=colour, linewidth=1.6)
         axes.plot(value, height, "|", color=INK, markersize=7)
-        bounds = f"{value:.3f} [{low:.3f}, {high:.3f}]"
-        label = (in_percent(part.share) if percent else bounds).replace("-", "−")
+        bounds = f"{number(value, '.3f')} [{number(low, '.3f')}, {number(high, '.3f')}]"
+        label = in_percent(part.share) if percent else bounds
         axes.annotate(
             label, (max(high, 0), height), (5, 0), textcoords="offset points", va="center", fontsize=6.5, color=INK
         )

@@ -12,6 +12,7 @@ from freqmaps.core.errors import FreqmapsError
 from freqmaps.core.images import ADVERSARIAL, ESSENTIAL
 from freqmaps.papers.b25._readings import OTHERS, READINGS, reading_columns, readings, sentences
 from freqmaps.publish.api import Column, Table
+from freqmaps.publish.numbers import number
 from freqmaps.publish.pairings import difference, per_image
 from freqmaps.publish.tables import NAMES, NAN, naming_columns, settings
 from freqmaps.results.reader import Inputs, Result
@@ -186,8 +187,8 @@ def _sentences(frame: pd.DataFrame) -> Iterator[str]:
         before = ", ".join(f"{k} {v}" for k, v in zip(varying, names, strict=True))
         compared = []
         for row in group[group["cosine_change"].notna()].to_dict("records"):
-            low, high = row["cosine_change_low"], row["cosine_change_high"]
-            compared.append(f"{row['label']}, {_verdict(row)} ({row['cosine_change']:+.3f}, {low:+.3f} to {high:+.3f})")
+            change, *bounds = (number(row[f"cosine_change{end}"], "+.3f") for end in ("", "_low", "_high"))
+            compared.append(f"{row['label']}, {_verdict(row)} ({change}, {' to '.join(bounds)})")
         if compared:
             counts = group["cosine_change_n"].dropna().astype(int)
             n = f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()}"

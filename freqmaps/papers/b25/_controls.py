@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from math import hypot
 
 from freqmaps.inference.decomposition import Decomposition, Part
-from freqmaps.inference.estimates import Z95
+from freqmaps.inference.estimates import Z95, Estimate
 from freqmaps.papers.b25._readings import READINGS
+from freqmaps.publish.numbers import number
 from freqmaps.publish.pairings import Row
 from freqmaps.publish.parts import NAMES, SUMMED, in_percent, ranking
 
@@ -65,11 +66,7 @@ def finding(cases: Sequence[tuple[str, Decomposition | None]]) -> str:
 
 def in_words(decomposition: Decomposition) -> list[str]:
     """Say what the matched cosine is made of, what there is without attack, and where that cannot be told."""
-    matched = decomposition.whole
-    whole = (
-        f": of the cosine {matched.value:.3f} [{matched.low:.3f}, {matched.high:.3f}] of {decomposition.n} matched "
-        "pairs, "
-    )
+    whole = f": of the cosine {_bracketed(decomposition.whole, '')} of {decomposition.n} matched pairs, "
     beyond = [
         _kept(decomposition, "noise", "the image with noise as large"),
         _kept(decomposition, "other_network", "the image in another network"),
@@ -95,8 +92,12 @@ def _with_interval(part: Part, sign: str) -> str:
     cosine, share = part.value, part.share
     doubt = "" if cosine.clear else ", not told from 0"
     percent = f" = {in_percent(share)}" if share.value == share.value else ""
-    bounds = f"[{cosine.low:{sign}.3f}, {cosine.high:{sign}.3f}]"
-    return f"{cosine.value:{sign}.3f} {bounds}{percent}{doubt}"
+    return f"{_bracketed(cosine, sign)}{percent}{doubt}"
+
+
+def _bracketed(cosine: Estimate, sign: str) -> str:
+    value, low, high = (number(v, f"{sign}.3f") for v in (cosine.value, cosine.low, cosine.high))
+    return f"{value} [{low}, {high}]"
 
 
 def _each_left(by_kind: Mapping[str, Row], metrics: Sequence[str], labels: Mapping[str, str]) -> list[str]:

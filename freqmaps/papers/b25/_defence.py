@@ -12,6 +12,7 @@ import pandas as pd
 from freqmaps.core.images import ESSENTIAL
 from freqmaps.inference.intervals import PairedChange, paired_change
 from freqmaps.inference.verdicts import Claim, trend
+from freqmaps.publish.numbers import percent, points
 from freqmaps.publish.published import difference, published
 from freqmaps.results.reader import Inputs, Result
 
@@ -116,10 +117,10 @@ def unattacked(evaluation: Evaluation) -> list[str]:
     data = [d for d in dict.fromkeys(evaluation.rows["data"]) if d != "clean"]
     for maps in evaluation.maps[1:]:
         clean = change(evaluation.records(maps, data="clean")[0])
-        gains = [f"{attack} {points(change(evaluation.records(maps, data=attack)[0]))}" for attack in data]
+        gains = [f"{attack} {in_points(change(evaluation.records(maps, data=attack)[0]))}" for attack in data]
         sentences.append(
-            f"{called(maps)}, against no maps: clean images {points(clean)} points; under attacks that do not know the "
-            f"maps {', '.join(gains)}."
+            f"{called(maps)}, against no maps: clean images {in_points(clean)} points; under attacks that do not know "
+            f"the maps {', '.join(gains)}."
         )
     return [*sentences, *_reverted(evaluation, data), *_general(evaluation, data)]
 
@@ -132,14 +133,14 @@ def _reverted(evaluation: Evaluation, data: Sequence[str]) -> Iterator[Claim]:
         attacked, clean = (evaluation.records(attack, data=name)[0] for name in (attack, "clean"))
         gain, cost = change(attacked), change(clean)
         yield trend(
-            "class maps made from an attack revert it", [(gain.low, gain.high)], f"{attack}: {points(gain)} points",
+            "class maps made from an attack revert it", [(gain.low, gain.high)], f"{attack}: {in_points(gain)} points",
             section=_SECTION, n=int(attacked["n"]),
             reported="from 4 to 78 % (FMN), 0 to 54 % (PGD), 0 to 78 % (DeepFool)",
         )  # fmt: skip
         yield trend(
             "class maps cost accuracy on clean images", [(cost.low, cost.high)],
-            f"maps made from {attack}: {points(cost)} points", region=(-inf, 0.0), section=_SECTION, n=int(clean["n"]),
-            reported="from 92 to 74–83 %",
+            f"maps made from {attack}: {in_points(cost)} points", region=(-inf, 0.0), section=_SECTION,
+            n=int(clean["n"]), reported="from 92 to 74–83 %",
         )  # fmt: skip
 
 
@@ -167,11 +168,11 @@ def attacked(evaluation: Evaluation, maps: str) -> list[str]:
     worst, without = (evaluation.records(m, attack="worst")[0] for m in (maps, BARE))
     gain = change(worst)
     if gain.low > 0:
-        left = f"What is left of the defence is {points(gain)} points"
+        left = f"What is left of the defence is {in_points(gain)} points"
     elif gain.high < 0:
-        left = f"Nothing is left of the defence, and the maps do harm: {points(gain)} points"
+        left = f"Nothing is left of the defence, and the maps do harm: {in_points(gain)} points"
     else:
-        left = f"Nothing is left of the defence that {int(worst['n'])} images could show: {points(gain)} points"
+        left = f"Nothing is left of the defence that {int(worst['n'])} images could show: {in_points(gain)} points"
     start = f"{called(maps)}, {budget(evaluation)}"
     finding = (
         f"{start}: under the strongest attack on each image, by an attacker who knows the maps, {share(worst)} are "
@@ -195,15 +196,9 @@ def called(maps: str) -> str:
 
 def share(row: Row) -> str:
     """Return an accuracy in percent with its interval."""
-    return f"{100 * row['value']:.1f} % ({interval(row)})"
+    return percent(row["value"], row["low"], row["high"])
 
 
-def interval(row: Row) -> str:
-    """Return a row's Wilson interval in percent."""
-    return f"{100 * row['low']:.1f}–{100 * row['high']:.1f}"
-
-
-def points(gain: PairedChange) -> str:
+def in_points(gain: PairedChange) -> str:
     """Return a change in percentage points with its interval."""
-    texts = [f"{100 * v:+.1f}".replace("-", "−") for v in (gain.change, gain.low, gain.high)]
-    return f"{texts[0]} ({texts[1]} to {texts[2]})"
+    return points(gain.change, gain.low, gain.high)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from freqmaps.publish.api import Column
+from freqmaps.publish.numbers import number
 from freqmaps.publish.tables import NAN
 
 #: The metric of each reading, and what tables call it.
@@ -67,4 +68,4 @@ def sentences(rows: Iterable[tuple[str, Row]]) -> list[str]:
 
 def signed(value: float) -> str:
     """Return a number with its sign and two decimals, with a true minus."""
-    return f"{value:+.2f}".replace("-", "−")
+    return number(value, "+.2f")

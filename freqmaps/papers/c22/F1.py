@@ -14,6 +14,7 @@ from freqmaps.papers.c22._drawing import draw_quadrants, ring_means
 from freqmaps.papers.c22._networks import STANDARD, Case, Values, cases, grouped, label
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
+from freqmaps.publish.numbers import number, with_interval
 from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, plain, quiet
 from freqmaps.results.reader import Inputs
 from freqmaps.spectra.low_bias import first_quadrant
@@ -78,9 +79,9 @@ def _finding(every: Sequence[Case], case: Case) -> Claim:
     change = float(images["value"]) - float(jacobians["value"])
     half = Z95 * hypot(*(float(row["sd"]) / float(row["n"]) ** 0.5 for row in (images, jacobians)))
     evidence = (
-        f"log B_low per image {images['value']:.2f} of images and {jacobians['value']:.2f} of Jacobians, difference "
-        f"{change:+.2f} ({change - half:+.2f} to {change + half:+.2f}) over {int(jacobians['n'])} images"
-    ).replace("-", "−")
+        f"log B_low per image {number(images['value'])} of images and {number(jacobians['value'])} of Jacobians, "
+        f"difference {with_interval(change, change - half, change + half, '+.2f')} over {int(jacobians['n'])} images"
+    )
     claim = "images have lower frequencies than the Jacobians of a standard network"
     return trend(
         claim, [(change - half, change + half)], evidence, section="1, figure 1",

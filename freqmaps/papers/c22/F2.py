@@ -12,6 +12,7 @@ from freqmaps.papers.c22._drawing import draw_quadrants, scale, signed_picture
 from freqmaps.papers.c22._networks import cases, label
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
+from freqmaps.publish.numbers import number
 from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, picture, plain, quiet
 from freqmaps.results.reader import Inputs
 from freqmaps.spectra.low_bias import exponents, log_low_bias, log_products, low_quadrant
@@ -72,22 +73,18 @@ def build(inputs: Inputs, *, training: str | None = None, example: int = 0) -> F
         _exponents(figure.add_subplot(grid[1, 0]), mean.shape[1], parameters["exponent_epsilon"])
         text = figure.add_subplot(grid[1, 1:3])
         text.axis("off")
-        signed = f"{bias:.2f}".replace("-", "−")
+        signed = number(bias)
         scale(figure, drawn, text, upright=False)
         text.text(0.5, 0.65, f"log B_low = {signed}", ha="center", va="center", color=INK, fontsize=9)
     notes = [
         f"The batch: {len(each)} test images, the first shown is '{case.arrays['example'].values[example]}', of the "
         f"network {label([case], case)} ('{case.names['training']}', seed {case.names['seed']}). In training a batch "
         "is one of training images.",
-        f"JaFR adds λ · {_signed(-bias)} to the loss of such a batch.",
+        f"JaFR adds λ · ({number(-bias)}) to the loss of such a batch.",
     ]
     return Figure(
         figure, notes, "An image, its Jacobian, its spectrum, the batch's mean spectrum, sums along its axes."
     )
-
-
-def _signed(value: float) -> str:
-    return f"({value:.2f})".replace("-", "−")
 
 
 def _bars(axes: Axes, values: Any, text: str, *, upright: bool) -> None:

@@ -14,6 +14,7 @@ from freqmaps.inference.intervals import difference_interval
 from freqmaps.inference.verdicts import Claim, trend
 from freqmaps.papers.c22._networks import FGSM_AT, PGD_AT, STANDARD, Case, cases, grouped, label
 from freqmaps.publish.api import Column, Table
+from freqmaps.publish.numbers import number, with_interval
 from freqmaps.publish.published import AS_PUBLISHED, beside, published
 from freqmaps.results.reader import Inputs
 
@@ -134,11 +135,11 @@ def _trend(every: Sequence[Case], first: Sequence[Case], second: Sequence[Case])
     if min(len(first), len(second)) > 1:
         welch = difference_interval(_values(first, "gradients"), _values(second, "gradients"))
         bounds = (welch.low, welch.high)
-        evidence = f"{welch.mean:+.2f} ({welch.low:+.2f} to {welch.high:+.2f}), log B_low of the mean gradient, Welch's"
+        evidence = with_interval(welch.mean, *bounds, "+.2f")
         return trend(
             claim,
             [bounds],
-            f"{evidence} interval".replace("-", "−"),
+            f"{evidence}, log B_low of the mean gradient, Welch's interval",
             n=min(len(first), len(second)),
             section=_SECTION,
             reported=_reported(first, second),
@@ -151,14 +152,14 @@ def _trend(every: Sequence[Case], first: Sequence[Case], second: Sequence[Case])
     agree = (here - there) * change > 0
     but = "" if agree else ", so that the two readings disagree"
     evidence = (
-        f"one network each, log B_low per image {change:+.2f} ({change - half:+.2f} to {change + half:+.2f}) over "
-        f"images; of the mean gradient {here:.2f} against {there:.2f}{but}"
+        f"one network each, log B_low per image {with_interval(change, change - half, change + half, '+.2f')} "
+        f"over images; of the mean gradient {number(here)} against {number(there)}{but}"
     )
     bounds = (change - half, change + half) if agree else (nan, nan)
     return trend(
         claim,
         [bounds],
-        evidence.replace("-", "−"),
+        evidence,
         n=int(own["n"]),
         section=_SECTION,
         reported=_reported(first, second),

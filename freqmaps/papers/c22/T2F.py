@@ -10,6 +10,7 @@ from freqmaps.papers.c22._drawing import draw_quadrants, scale, signed_picture
 from freqmaps.papers.c22._networks import Case, cases, grouped, label
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
+from freqmaps.publish.numbers import number
 from freqmaps.publish.style import INK, MUTED, STYLE, new_figure, picture, plain
 from freqmaps.results.reader import Inputs
 from freqmaps.spectra.low_bias import first_quadrant
@@ -68,5 +69,5 @@ def build(inputs: Inputs, *, example: int = 0) -> Figure:
 
 
 def _title(every: Sequence[Case], case: Case) -> str:
-    bias = f"{case.row('gradients')['value']:.2f}".replace("-", "−")
+    bias = number(case.row("gradients")["value"])
     return f"{plain(label(every, case))}\n{bias}".replace(" + ", "\n+ ")

@@ -18,6 +18,7 @@ from freqmaps.papers.c22._evaluated import Trained
 from freqmaps.papers.c22._networks import FGSM_AT, STANDARD
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
+from freqmaps.publish.numbers import with_interval
 from freqmaps.publish.style import BLUE, GREEN, INK, MUTED, STYLE, VERMILION, new_figure, plain, quiet
 from freqmaps.results.reader import Inputs
 
@@ -135,8 +136,7 @@ def _name(axes: Axes, setting: Setting, changes: dict[str, Estimate]) -> None:
 
 
 def _rho(correlation: Estimate) -> str:
-    value, low, high = (f"{v:.2f}".replace("-", "−") for v in (correlation.value, correlation.low, correlation.high))
-    return f"{value} ({low} to {high})"
+    return with_interval(correlation.value, correlation.low, correlation.high)
 
 
 def _sentence(first: Trained, second: Trained, correlation: Estimate, corruptions: int) -> Claim:

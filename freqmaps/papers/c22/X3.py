@@ -15,6 +15,7 @@ from freqmaps.inference.rank_correlation import spearman
 from freqmaps.papers.c22._across import QUANTITIES, Network, networks
 from freqmaps.publish.api import Figure
 from freqmaps.publish.nothing import NothingToShow
+from freqmaps.publish.numbers import with_interval
 from freqmaps.publish.style import BLUE, GREEN, INK, MUTED, STYLE, VERMILION, new_figure, plain, quiet
 from freqmaps.results.reader import Inputs
 
@@ -111,15 +112,13 @@ def _panel(axes: Axes, having: Sequence[Network], name: str, colours: dict[str, 
     axes.margins(0.12)
     quiet(axes)
     correlation = spearman([n.values[_X].value for n in having], [n.values[name].value for n in having])
-    value, low, high = (f"{v:.2f}".replace("-", "−") for v in (correlation.value, correlation.low, correlation.high))
     start = f"{quantity.label[:1].upper()}{quantity.label[1:]}"
     if len(having) < _ENOUGH or isnan(correlation.low):
         return _OPEN, f"{start}: of {len(having)} networks no rank correlation with log B_low can be told."
-    axes.text(0.02, 1.0, f"ρ = {value} ({low} to {high})", transform=axes.transAxes, fontsize=6, color=MUTED, va="top")
+    shown = with_interval(correlation.value, correlation.low, correlation.high)
+    axes.text(0.02, 1.0, f"ρ = {shown}", transform=axes.transAxes, fontsize=6, color=MUTED, va="top")
     clear = _RISES if correlation.low > 0 else _FALLS if correlation.high < 0 else _OPEN
-    sentence = (
-        f"{start} {clear} with log B_low over {len(having)} networks: rank correlation {value} ({low} to {high})."
-    )
+    sentence = f"{start} {clear} with log B_low over {len(having)} networks: rank correlation {shown}."
     return clear, sentence
 
 

@@ -12,6 +12,7 @@ from freqmaps.inference.intervals import difference_interval
 from freqmaps.inference.verdicts import finding
 from freqmaps.papers.c22._across import QUANTITIES, Network
 from freqmaps.papers.c22._networks import FGSM_AT, STANDARD
+from freqmaps.publish.numbers import number
 
 #: Trainings that differ in JaFR alone: the one with the push to lower frequencies first.
 _PAIRS = (("JaFR", STANDARD), (f"{FGSM_AT} + JaFR", FGSM_AT), (FGSM_AT, f"{FGSM_AT} + JaFR(-)"))
@@ -135,7 +136,7 @@ def _answer(estimate: Estimate, name: str) -> str:
 def _shown(estimate: Estimate, name: str) -> str:
     quantity = QUANTITIES[name]
     value, low, high = (
-        "unknown" if isnan(v) else format(quantity.scale * v, f"+{quantity.form}").replace("-", "−")
+        "unknown" if isnan(v) else number(quantity.scale * v, f"+{quantity.form}")
         for v in (estimate.value, estimate.low, estimate.high)
     )
     return f"{value}, {low} to {high}"

@@ -10,6 +10,7 @@ from freqmaps.inference.proportions import difference_bounds, wilson
 from freqmaps.inference.verdicts import Interval, trend
 from freqmaps.papers.c22._evaluated import Trained
 from freqmaps.papers.c22._networks import FGSM_AT, PGD_AT
+from freqmaps.publish.numbers import percent
 
 WITH_JAFR = f"{FGSM_AT} + JaFR"
 #: Says something of networks, in the paper's order.
@@ -123,4 +124,4 @@ def _shown(trained: Trained, attack: str) -> str:
     if interval.n > 1:
         return f"{100 * interval.mean:.1f} ± {100 * interval.sd:.1f} %"
     low, high = wilson(*trained.counts(attack)[0])
-    return f"{100 * interval.mean:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
+    return percent(interval.mean, low, high)

@@ -11,6 +11,7 @@ from freqmaps.inference.verdicts import Claim, trend
 from freqmaps.papers.c22._corruptions import Setting, change, error_change, images
 from freqmaps.papers.c22._evaluated import Trained
 from freqmaps.papers.c22._networks import FGSM_AT, PGD_AT, STANDARD
+from freqmaps.publish.numbers import with_interval
 
 JAFR = "JaFR"
 _LOSES = (-inf, 0.0)
@@ -64,8 +65,7 @@ def shown(estimate: Estimate, scale: float = 100) -> str:
     >>> shown(Estimate(0.012, -0.001, 0.025))
     '+1.2 (−0.1 to +2.5)'
     """
-    value, low, high = (f"{scale * v:+.1f}".replace("-", "−") for v in (estimate.value, estimate.low, estimate.high))
-    return f"{value} ({low} to {high})"
+    return with_interval(scale * estimate.value, scale * estimate.low, scale * estimate.high, "+.1f")
 
 
 def _pair(setting: Setting, first: str, second: str) -> Iterator[tuple[Trained, Trained]]:

@@ -21,7 +21,6 @@ from freqmaps.papers.f21._low_pass import (
     aware,
     cut,
     evaluations,
-    interval,
     label,
     nothing_cut,
     unaware,
@@ -29,6 +28,7 @@ from freqmaps.papers.f21._low_pass import (
 )
 from freqmaps.publish.api import Column, Table
 from freqmaps.publish.nothing import NothingToShow
+from freqmaps.publish.numbers import bounds
 from freqmaps.publish.published import attack_of, beside, published, same
 from freqmaps.results.reader import Inputs
 
@@ -106,7 +106,8 @@ def _cell(name: str, row: Row | None) -> Record:
     if row is None:
         return {name: nan, f"{name}_low": nan, f"{name}_high": nan, f"{name}_n": nan, f"{name}_shown": ""}
     values = {f"{name}_{key}": row[key] for key in ("low", "high", "n")}
-    return {name: row["value"], **values, f"{name}_shown": f"{100 * row['value']:.1f} ({interval(row)})"}
+    shown = f"{100 * row['value']:.1f} ({bounds(row['low'], row['high'])})"
+    return {name: row["value"], **values, f"{name}_shown": shown}
 
 
 def _beside(inputs: Inputs, network: Filtered, attack: str, record: Record) -> Record:

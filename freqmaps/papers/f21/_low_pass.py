@@ -13,6 +13,7 @@ from freqmaps.core.errors import FreqmapsError
 from freqmaps.inference.intervals import PairedChange, paired_change
 from freqmaps.inference.proportions import difference_bounds
 from freqmaps.inference.verdicts import finding, trend
+from freqmaps.publish.numbers import percent, points
 from freqmaps.results.reader import Inputs
 
 KIND = "low_pass"
@@ -175,8 +176,8 @@ def unaware(network: Filtered, attack: str, called: str) -> str:
     gain = _change(row, 1 - 0.05 / tried)
     evidence = (
         f"under {called} {share(bare)} without a filter and {share(row)} at cut-off {cut(best)}, the best of {tried} "
-        f"that cut anything, a change by {points(gain)} points, 95 % for all {tried} together; without attack by "
-        f"{points(_change(clean))}"
+        f"that cut anything, a change by {in_points(gain)} points, 95 % for all {tried} together; without attack by "
+        f"{in_points(_change(clean))}"
     )
     if network.regime == "standard":
         claim = "a low-pass filter raises the accuracy under an attack that does not know it"
@@ -201,7 +202,7 @@ def aware(network: Filtered, attack: str, called: str) -> list[str]:
         sentences.append(
             f"Cut-off {cut(cutoff)}, an attacker who knows the filter ({budget(network.parameters)}): under the "
             f"strongest attack on each of {int(row['n'])} images the accuracy is {share(row)}, without a filter "
-            f"{share(bare)}; a change by {points(left)} points. "
+            f"{share(bare)}; a change by {in_points(left)} points. "
             f"{_verdict(left, _change(naive), network.failed(cutoff), called)}"
         )
     return sentences
@@ -215,7 +216,7 @@ def _verdict(left: PairedChange, gain: PairedChange, failed: Sequence[str], call
         )
     if gain.low <= 0:
         sentence = (
-            f"There is no defence to lose: under {called} the filter changes the accuracy by {points(gain)} points"
+            f"There is no defence to lose: under {called} the filter changes the accuracy by {in_points(gain)} points"
         )
     else:
         sentence = (
@@ -257,15 +258,9 @@ def _change(row: Row, confidence: float = 0.95) -> PairedChange:
 
 def share(row: Row) -> str:
     """Return an accuracy in percent with its interval."""
-    return f"{100 * row['value']:.1f} % ({interval(row)})"
+    return percent(row["value"], row["low"], row["high"])
 
 
-def interval(row: Row) -> str:
-    """Return a row's Wilson interval in percent."""
-    return f"{100 * row['low']:.1f}–{100 * row['high']:.1f}"
-
-
-def points(change: PairedChange) -> str:
+def in_points(change: PairedChange) -> str:
     """Return a change in percentage points with its interval."""
-    texts = [f"{100 * v:+.1f}".replace("-", "−") for v in (change.change, change.low, change.high)]
-    return f"{texts[0]} ({texts[1]} to {texts[2]})"
+    return points(change.change, change.low, change.high)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.inference.estimates import Z95, Estimate
 from freqmaps.inference.verdicts import Interval, finding, trend
+from freqmaps.publish.numbers import with_interval
 from freqmaps.publish.style import INK, MUTED, SPECTRUM_COLOURS, frequency_axes
 from freqmaps.results.reader import EVERY_STEP, Inputs, Result
 
@@ -226,8 +227,7 @@ def shown(estimate: Estimate, form: str = ".3f") -> str:
     >>> shown(Estimate(0.5, 0.4, 0.6))
     '0.500 (0.400 to 0.600)'
     """
-    value, low, high = (format(v, form).replace("-", "−") for v in (estimate.value, estimate.low, estimate.high))
-    return f"{value} ({low} to {high})"
+    return with_interval(estimate.value, estimate.low, estimate.high, form)
 
 
 def logarithm(plane: Values) -> Values:

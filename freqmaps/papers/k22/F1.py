@@ -12,6 +12,7 @@ from matplotlib.figure import Figure as Canvas
 
 from freqmaps.inference.verdicts import Claim, trend
 from freqmaps.publish.api import Figure
+from freqmaps.publish.numbers import number
 from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, quiet
 from freqmaps.results.reader import Inputs
 from freqmaps.spectra.harmonics import ACTIVATIONS, LIMIT, Signal, activated, harmonics, share_outside, wave
@@ -105,7 +106,7 @@ def _moved(inputs: Inputs) -> list[str]:
 def _shift(by: Mapping[str, Mapping[Hashable, Any]]) -> Claim:
     """Say of one non-linearity whether more of the energy that leaves the signals' band goes above than below."""
     above, below, more = (by[measure] for measure in ("above", "below", "above - below"))
-    value, low, high = (f"{100 * more[key]:+.2f}".replace("-", "−") for key in ("value", "low", "high"))
+    value, low, high = (number(100 * more[key], "+.2f") for key in ("value", "low", "high"))
     return trend(
         "non-linearities move the energy of a signal to higher frequencies (blue shift)",
         [(float(more["low"]), float(more["high"]))],
@@ -157,7 +158,7 @@ def _spectrum(axes: Axes, amplitudes: Signal, highest: int, amplitude: float) ->
     axes.minorticks_off()
     axes.set_xlim(-highest - 0.8, highest + 0.8)
     ends = sorted({-highest, -1, 1, highest, -(highest // 2 + 1), highest // 2 + 1})
-    axes.set_xticks(ends, [f"{k:d}".replace("-", "−") for k in ends])
+    axes.set_xticks(ends, [number(k, "d") for k in ends])
     quiet(axes)
 
 

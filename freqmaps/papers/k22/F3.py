@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from freqmaps.papers.k22._masks import Masks, global_masks
 from freqmaps.publish.api import Figure
+from freqmaps.publish.numbers import number
 from freqmaps.publish.style import INK, MUTED, SPECTRUM_COLOURS, STYLE, frequency_axes, new_figure, plain
 from freqmaps.results.reader import Inputs
 from freqmaps.spectra.masks import mask_differences
@@ -30,7 +31,7 @@ BASES = ("fourier", "fourier_normalised")
 
 _DIFFERENCES = "RdBu_r"
 _CENTRES = {
-    "mean": "Differences are less the mean over all entries of all differences shown ({:+.4f}), which centres the set.",
+    "mean": "Differences are less the mean over all entries of all differences shown ({}), which centres the set.",
     "range": "Differences are scaled so that the least of the set is −1/2 and the largest 1/2, without a unit.",
     "none": "Differences are not centred: 0 is no change.",
 }
@@ -109,7 +110,7 @@ def _notes(
     if not others:
         return [*notes, "No network but the natural one: no differences."]
     shift = float(np.mean([planes[name] - planes[natural] for name in others]))
-    return [*notes, _CENTRES[center].format(shift).replace("-", "−")]
+    return [*notes, _CENTRES[center].format(number(shift, "+.4f"))]
 
 
 def _most(planes: dict[str, NDArray[np.float64]]) -> float:

@@ -13,6 +13,7 @@ from freqmaps.inference.verdicts import trend
 from freqmaps.papers.k22._exceeding import AS_MADE, READINGS, Case, Reading, case_of
 from freqmaps.papers.k22._regimes import described
 from freqmaps.publish.api import Figure
+from freqmaps.publish.numbers import percent
 from freqmaps.publish.style import BLUE, INK, MUTED, STYLE, VERMILION, new_figure, quiet
 from freqmaps.results.reader import Inputs
 from freqmaps.spectra.exceedance import Exceedance
@@ -121,4 +122,4 @@ def _claim(case: Case, reading: Reading, low: Exceedance) -> str:
 
 
 def _percent(exceedance: Exceedance) -> str:
-    return f"{100 * exceedance.share[0]:.1f} % ({100 * exceedance.low[0]:.1f} to {100 * exceedance.high[0]:.1f})"
+    return percent(exceedance.share[0], exceedance.low[0], exceedance.high[0])

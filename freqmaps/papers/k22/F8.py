@@ -25,6 +25,7 @@ from freqmaps.papers.k22._single import (
     shortened,
 )
 from freqmaps.publish.api import Figure
+from freqmaps.publish.numbers import number
 from freqmaps.publish.style import INK, MUTED, STYLE, new_figure, plain
 from freqmaps.results.reader import Inputs
 
@@ -82,11 +83,11 @@ def _classes(inputs: Inputs, e: Evaluation) -> list[str]:
 
 def _panels(row: list[Axes], points: pd.DataFrame, classes: Sequence[str], label: str) -> None:
     for axes, (what, title) in zip(row, _HEADS.items(), strict=True):
-        for number, name in enumerate(sorted(set(points["label"]))):
+        for place, name in enumerate(sorted(set(points["label"]))):
             mine = points[points["label"] == name]
-            sign = _SIGNS[number // len(_COLOURS) % len(_SIGNS)]
+            sign = _SIGNS[place // len(_COLOURS) % len(_SIGNS)]
             axes.scatter(
-                mine[f"{what}_x"], mine[f"{what}_y"], s=9, marker=sign, color=_COLOURS[number % len(_COLOURS)],
+                mine[f"{what}_x"], mine[f"{what}_y"], s=9, marker=sign, color=_COLOURS[place % len(_COLOURS)],
                 linewidths=0.8 if sign == "x" else 0, alpha=0.85, label=plain(shortened(classes[int(name)], 18)),
             )  # fmt: skip
         axes.set_title(f"{plain(label)}: {title}", color=INK)
@@ -117,7 +118,7 @@ def _notes(start: str, rows: pd.DataFrame) -> list[str]:
     value = float(silhouette["value"]) if told_apart else nan
     sentence = trend(
         "the responses of a linear classifier to masks cluster by class", [(value, value)],
-        of_one(f"silhouette {_signed(silhouette['value'])} in the plane, which is to be above 0; purity "
+        of_one(f"silhouette {number(silhouette['value'])} in the plane, which is to be above 0; purity "
                f"{100 * purity['value']:.1f} % against {100 * purity['chance']:.1f} % by shuffled labels (p = "
                f"{purity['p_value']:.2g})"),
         region=(0, inf), section="3.2, figure 8", reported="clusters by class to the eye", n=int(rows["n"].max()),
@@ -128,8 +129,4 @@ def _notes(start: str, rows: pd.DataFrame) -> list[str]:
 
 def _scores(by: Keyed, what: str, space: str) -> str:
     purity, silhouette = (float(by[what, space, m]["value"]) for m in ("purity", "silhouette"))
-    return f"purity {100 * purity:.1f} %, silhouette {_signed(silhouette)}"
-
-
-def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
+    return f"purity {100 * purity:.1f} %, silhouette {number(silhouette)}"

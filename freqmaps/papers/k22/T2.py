@@ -23,6 +23,7 @@ from freqmaps.papers.k22._single import (
     of_one,
 )
 from freqmaps.publish.api import Column, Table
+from freqmaps.publish.numbers import number, percent
 from freqmaps.publish.published import beside, published
 from freqmaps.results.reader import Inputs
 
@@ -175,11 +176,11 @@ def _trends(by: Keyed, bounds: dict[str, float]) -> list[str]:
 
 
 def _percent(row: Row) -> str:
-    return f"{100 * row['value']:.1f} % ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+    return percent(row["value"], row["low"], row["high"])
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:.1f}".replace("-", "−")
+    return number(100 * share, ".1f")
 
 
 def _naming_columns(frame: pd.DataFrame, varying: list[str]) -> list[Column]:

@@ -12,6 +12,7 @@ from freqmaps.inference.verdicts import trend
 from freqmaps.papers.k22._regimes import described
 from freqmaps.papers.k22._single import Evaluation, by_images, evaluations, keyed, naming, network_of, of_one
 from freqmaps.publish.api import Column, Table
+from freqmaps.publish.numbers import percent
 from freqmaps.publish.published import beside, published
 from freqmaps.results.reader import Inputs
 
@@ -110,8 +111,7 @@ def _reported() -> str:
 
 
 def _percent(record: dict[str, Any], key: str) -> str:
-    low, high = record[f"{key}_low"], record[f"{key}_high"]
-    return f"{100 * record[key]:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+    return percent(record[key], record[f"{key}_low"], record[f"{key}_high"])
 
 
 def _columns(frame: pd.DataFrame, varying: list[str]) -> list[Column]:

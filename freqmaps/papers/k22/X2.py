@@ -14,6 +14,7 @@ from freqmaps.inference.stability import MEASURES, mask_stability, similarities
 from freqmaps.inference.verdicts import Claim, trend
 from freqmaps.papers.k22._masks import Mask, Masks, global_masks
 from freqmaps.publish.api import Column, Table
+from freqmaps.publish.numbers import with_interval
 from freqmaps.results.reader import Inputs
 
 TITLE = "Stability of the masks across initial values, seeds and regimes (not in the paper)"
@@ -101,7 +102,7 @@ def _claims(frame: pd.DataFrame) -> list[Claim]:
     if both:
         means += f", {seed[both].mean():.3f} with another training seed"
     if interval.low == interval.low:
-        bounds = f"{interval.mean:+.3f} ({interval.low:+.3f} to {interval.high:+.3f})".replace("-", "−")
+        bounds = with_interval(interval.mean, interval.low, interval.high, "+.3f")
         told = f"a difference of {bounds} over {len(both)} regimes"
     else:
         told = "no interval with fewer than two regimes of several seeds each"

@@ -15,6 +15,7 @@ from freqmaps.inference.estimates import Z95, half_width
 from freqmaps.inference.intervals import PairedChange, mean_interval, paired_change
 from freqmaps.papers.k22._regimes import Regime, labels, regimes
 from freqmaps.publish.api import Column
+from freqmaps.publish.numbers import number
 from freqmaps.results.reader import Inputs
 
 KIND = "group_accuracy"
@@ -139,7 +140,7 @@ def points(share: float) -> str:
     >>> points(-0.0065), points(0.001)
     ('−0.65', '+0.10')
     """
-    return f"{100 * share:+.2f}".replace("-", "−")
+    return number(100 * share, "+.2f")
 
 
 def _one_each(rows: pd.DataFrame) -> pd.DataFrame:

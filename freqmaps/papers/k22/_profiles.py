@@ -16,6 +16,7 @@ from freqmaps.inference.intervals import difference_interval
 from freqmaps.inference.verdicts import Interval, trend
 from freqmaps.papers.k22._masks import Networks, asked_for
 from freqmaps.papers.k22._regimes import regime
+from freqmaps.publish.numbers import number
 from freqmaps.publish.published import published
 from freqmaps.results.reader import Inputs
 from freqmaps.spectra.profiles import profile_ranges
@@ -228,7 +229,7 @@ def _spread(ranges: Rows) -> str:
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
+    return number(100 * share, "+.1f")
 
 
 def _known(values: Rows) -> Rows:

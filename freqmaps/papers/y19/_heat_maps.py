@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from freqmaps.core.errors import FreqmapsError
 from freqmaps.inference.estimates import Estimate
 from freqmaps.inference.verdicts import Claim, trend
+from freqmaps.publish.numbers import percent, points
 from freqmaps.results.reader import Inputs, Result
 
 KIND = "fourier_heat_map"
@@ -164,9 +165,8 @@ def _difference(own: Estimate, other: Estimate) -> Estimate:
 
 
 def _percent(estimate: Estimate) -> str:
-    return f"{100 * estimate.value:.1f} % ({100 * estimate.low:.1f}–{100 * estimate.high:.1f})"
+    return percent(estimate.value, estimate.low, estimate.high)
 
 
 def _points(estimate: Estimate) -> str:
-    texts = [f"{100 * v:+.1f}".replace("-", "−") for v in (estimate.value, estimate.low, estimate.high)]
-    return f"{texts[0]} ({texts[1]} to {texts[2]})"
+    return points(estimate.value, estimate.low, estimate.high)

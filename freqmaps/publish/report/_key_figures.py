@@ -13,6 +13,7 @@ from freqmaps.core.images import called
 from freqmaps.inference.decomposition import Decomposition
 from freqmaps.inference.proportions import ZERO, wilson
 from freqmaps.publish.api import Column, Table, formatted
+from freqmaps.publish.numbers import number
 from freqmaps.publish.pairings import cases, kinds, rows
 from freqmaps.publish.parts import NAMES, decomposition, in_percent, ranking
 from freqmaps.publish.tables import NAN
@@ -101,7 +102,7 @@ def _parts_card(inputs: Inputs) -> list[tuple[str, str, str]]:
         return []
     share = parts.parts["image"].share.value
     label = f"of the cosine of maps matched by image is left for the image ({chosen['matched']['attack']})"
-    return [(f"{round(100 * share)} %".replace("-", "−"), label, _sentence(parts))]
+    return [(f"{number(round(100 * share), 'd')} %", label, _sentence(parts))]
 
 
 def _sentence(parts: Decomposition) -> str:
