@@ -123,9 +123,11 @@ def test_signals_reach_it(program, number, tmp_path):
 
 def test_it_stops_and_goes_on_with_its_client(program, tmp_path):
     counted = tmp_path / "count"
-    text = f"""import pathlib, time
-for i in range(3000):
-    pathlib.Path({str(counted)!r}).write_text(str(i)); time.sleep(.02)
+    # A byte at a time: a text that is written anew is empty for a moment, in which the process may be stopped.
+    text = f"""import time
+with open({str(counted)!r}, "ab", buffering=0) as file:
+    for _ in range(3000):
+        file.write(b"."); time.sleep(.02)
 """
     # In a session of its own, since the kernel lets stopped processes of a group without a shell go on.
     process = subprocess.Popen([starter.python(), program(text)], start_new_session=True)
@@ -133,8 +135,8 @@ for i in range(3000):
     process.send_signal(signal.SIGTSTP)
     _wait_for(lambda: _same_twice(counted))
     process.send_signal(signal.SIGCONT)
-    before = counted.read_text()
-    _wait_for(lambda: counted.read_text() not in ("", before))
+    before = counted.stat().st_size
+    _wait_for(lambda: counted.stat().st_size > before)
     process.kill()
     process.wait(20)
 
@@ -231,9 +233,9 @@ def _is_alive(process: int) -> bool:
 
 
 def _same_twice(file: Path) -> bool:
-    before = file.read_text()
+    before = file.stat().st_size
     time.sleep(0.3)
-    return before != "" and file.read_text() == before
+    return before > 0 and file.stat().st_size == before
 
 
 def _wait_for(holds, seconds: float = 60) -> None:
