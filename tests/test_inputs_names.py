@@ -82,7 +82,8 @@ def test_arrays_stacked_five_times_with_the_checkpoint_of_another_result(lab):
 
 
 def test_ctrl_c_in_the_middle_of_a_training_and_the_same_command_again(lab):
-    name = overlay(lab, "long", trainings={"standard": {"epochs": 60, "batch": 16}}, items=[])
+    run = {"datasets": ["digits"], "models": ["small-cnn"], "trainings": ["standard"]}
+    name = overlay(lab, "long", trainings={"standard": {"epochs": 30, "batch": 16}}, runs=[run], items=[])
     words = [*SNAKEMAKE, "-c1", "stores", "--configfile", name]
     process = subprocess.Popen(
         words, cwd=lab, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
