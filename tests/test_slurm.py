@@ -1,10 +1,10 @@
 """The profile ``slurm`` on a real cluster of one node: where jobs go, what they hold, and that stopped ones go on.
 
-One run is disturbed, on a cluster that keeps no accounts: there, SLURM's controller says what jobs did. The same study is
-made on this machine without a cluster. Of that, results of several stages are taken away and made again on a cluster
-with accounts, other partitions and GPUs of a type, after an edit of the profile's first lines. A third run is the whole
-default study, which takes a quarter of an hour even if its jobs have few steps: it runs where FREQMAPS_DEFAULT_STUDY is
-`few`, or `full` for the study as it stands.
+One run is disturbed, on a cluster that keeps no accounts: there, SLURM's controller says what jobs did. The same study
+is made on this machine without a cluster. Of that, results of several stages are taken away and made again on a
+cluster with accounts, other partitions and GPUs of a type, after an edit of the profile's first lines. A third run is
+the whole default study, which takes a quarter of an hour even if its jobs have few steps: it runs where
+FREQMAPS_DEFAULT_STUDY is `few`, or `full` for the study as it stands.
 """
 
 from __future__ import annotations
