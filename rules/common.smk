@@ -23,6 +23,8 @@ os.environ.update(
     ),
 )
 
+# A job of a cluster has the rule that it runs, and need not define the hundreds of the study.
+ALLOWED = None if workflow.is_main_process else targets.allowed(sys.argv)
 ASKED = targets.command(sys.argv if workflow.is_main_process else ())
 try:
     if ASKED.executor == "slurm" and not ASKED.dry:

@@ -4,6 +4,8 @@ What a job makes, reads and asks for follows from the stages' records (freqmaps/
 """
 
 for BATCH in STUDY.batches:
+    if ALLOWED is not None and BATCH.name not in ALLOWED:
+        continue
     MEMORY, MINUTES = jobs.resources(BATCH, STUDY.config)
 
     rule:

@@ -127,3 +127,28 @@ def test_snakemake_shows_a_typo_as_one_sentence_and_plans_nothing(words):
     assert done.returncode == 1
     told = [text for text in (done.stdout + done.stderr).splitlines() if not text.startswith("Using workflow specific")]
     assert told == ["Error: no target 'repot': did you mean 'report'?"]
+
+
+@pytest.mark.parametrize(
+    ("line", "rules"),
+    [
+        ("--target-jobs training_a:x=1 --allowed-rules training_a maps_b --cores 1", {"training_a", "maps_b"}),
+        ("--mode remote --allowed-rules training_a", {"training_a"}),
+        ("--allowed-rules --cores 1", None),
+        ("all --cores 1", None),
+    ],
+)
+def test_a_job_is_told_its_rules(line, rules):
+    assert targets.allowed(["snakemake", *shlex.split(line)]) == rules
+
+
+def test_a_job_of_a_cluster_defines_its_own_rule_and_no_other_job():
+    names = [batch.name for batch in study(read_files([REPOSITORY / "config.yaml"])).batches]
+
+    def defined(*words):
+        line = [*SNAKEMAKE, "--list-rules", *words]
+        done = subprocess.run(line, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        return [name for name in done.stdout.split() if name in names]
+
+    assert sorted(defined()) == sorted(names)
+    assert defined("--mode", "remote", "--allowed-rules", names[3]) == [names[3]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import io
+import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -68,6 +69,25 @@ def command(arguments: Sequence[str]) -> Command:
     kinds = ("targets", "until", "omit_from", "forcerun", "prioritize")
     words = tuple(word for kind in kinds for word in sorted(map(str, getattr(asked, kind, None) or ())))
     return Command(words, str(getattr(asked, "executor", "") or ""), bool(getattr(asked, "dryrun", False)))
+
+
+def allowed(arguments: Sequence[str]) -> frozenset[str] | None:
+    """Return the rules that Snakemake may use in a job: of a cluster's job those of that job alone.
+
+    Parameters
+    ----------
+    arguments
+        The command line, with the program's name first.
+
+    Returns
+    -------
+    frozenset of str or None
+        What follows ``--allowed-rules``; None if the line says nothing of it, so that all rules count.
+    """
+    if "--allowed-rules" not in arguments:
+        return None
+    after = arguments[arguments.index("--allowed-rules") + 1 :]
+    return frozenset(itertools.takewhile(lambda word: not word.startswith("-"), after)) or None
 
 
 def check(study: Study, shown: Path, words: Iterable[str], is_rule: Callable[[str], bool]) -> None:
