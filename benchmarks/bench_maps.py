@@ -19,7 +19,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.networks import trained_resnet20
 from freqmaps.core import components
@@ -27,7 +26,7 @@ from freqmaps.core.device import full_float32
 from freqmaps.core.frozen import freeze
 from freqmaps.maps import MapSettings, to_full
 from freqmaps.maps._engine import _Run, optimise_maps
-from freqmaps.optimise.compiled import Compiled, Mode
+from freqmaps.optimise.compiled import Compiled, Mode, operations
 
 PENALTY = 0.5
 #: A step against the gradient of the network that the engine differentiates, its batch norm folded away, ...
@@ -78,13 +77,6 @@ def input_gradient(network: nn.Module, images: torch.Tensor, labels: torch.Tenso
     """Compute the gradient of the summed cross-entropy with respect to the images (n, c, h, w), and drop it."""
     x = images.clone().requires_grad_()
     torch.autograd.grad(nn.functional.cross_entropy(network(x), labels, reduction="sum"), x)
-
-
-def operations_forward(network: nn.Module, images: torch.Tensor) -> float:
-    """Return the floating point operations of the logits of images (n, c, h, w)."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(images)
-    return float(counter.get_total_flops())
 
 
 def resnet20(classes: int, channels: int, device: torch.device) -> nn.Module:
@@ -245,7 +237,7 @@ def ceiling(device: torch.device, images: int, repetitions: int, alone_ms: float
     x, t = torch.rand(images, 3, 32, 32, device=device), torch.zeros(images, dtype=torch.int64, device=device)
     net = freeze(resnet20(10, 3, device), x[:2])
     # As many for the gradient with respect to a layer's input as for its output.
-    operations = 2 * operations_forward(net, x)
+    done = 2 * operations(net, x)
     size = 1024 if device.type == "cpu" else 8192
     left, right = torch.rand(2, size, size, device=device).unbind()
 
@@ -258,11 +250,11 @@ def ceiling(device: torch.device, images: int, repetitions: int, alone_ms: float
 
     rounds = [(seconds(gradient, device), seconds(product, device)) for _ in range(repetitions + 3)][3:]
     rate = 5 * 2 * size**3 / statistics.median(p for _, p in rounds)
-    reached = operations / statistics.median(g for g, _ in rounds)
+    reached = done / statistics.median(g for g, _ in rounds)
     return {
         "maps_gradient_share_of_matrix_product": reached / rate,
         "matrix_product_1e9_per_second": rate / 1e9,
-        "maps_vs_one_at_a_time_at_most": 1e-3 * alone_ms / (operations / images / rate),
+        "maps_vs_one_at_a_time_at_most": 1e-3 * alone_ms / (done / images / rate),
     }
 
 

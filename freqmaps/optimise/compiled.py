@@ -108,7 +108,7 @@ def compiled(net: nn.Module, image: Tensor, batch: int, gradients: float, mode: 
     device = image.device.type
     if mode == "never" or device not in RATE or batch < 1:
         return net
-    if mode == "auto" and gradients * _operations(net, image) / RATE[device] < WORTHWHILE:
+    if mode == "auto" and gradients * 3.0 * operations(net, image) / RATE[device] < WORTHWHILE:
         return net
     if device == "cpu" and not any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++")):
         log.info("the network is not compiled: there is no C++ compiler; g++ would make this job a fifth faster")
@@ -116,11 +116,11 @@ def compiled(net: nn.Module, image: Tensor, batch: int, gradients: float, mode: 
     return Compiled(net, batch)
 
 
-def _operations(net: nn.Module, image: Tensor) -> float:
-    """Return the floating point operations of one image's logits and of their input gradient."""
+def operations(net: nn.Module, images: Tensor) -> float:
+    """Return the floating point operations of the logits of images (n, c, h, w)."""
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        net(image)
-    return 3.0 * float(counter.get_total_flops())
+        net(images)
+    return float(counter.get_total_flops())
 
 
 def _kept() -> Path:
